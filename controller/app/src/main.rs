@@ -1,0 +1,2 @@
+//! The ferrule controller and command line.
+fn main() {}

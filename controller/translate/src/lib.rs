@@ -1,0 +1,1 @@
+//! Gateway API and policy objects in, xDS resources and status out.

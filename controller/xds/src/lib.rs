@@ -1,0 +1,1 @@
+//! A delta xDS server: snapshots, subscriptions, transport.

@@ -1,0 +1,1 @@
+//! A filter that does what its configuration says, to test the hosts.

@@ -1,0 +1,1 @@
+//! Fetches the pinned stock Envoy and writes its bootstrap.

@@ -1,0 +1,1 @@
+//! What an Envoy filter is made of: Filter, Host, Flow, Driver, MemoryHost.

@@ -1,0 +1,1 @@
+//! Ferrule's filters as an Envoy dynamic module.

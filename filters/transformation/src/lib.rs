@@ -1,0 +1,1 @@
+//! Rewrites headers, bodies and metadata of requests and responses by templates.

@@ -1,0 +1,2 @@
+//! Builds the proxy-wasm modules.
+fn main() {}
