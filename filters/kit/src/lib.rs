@@ -1,1 +1,22 @@
-//! What an Envoy filter is made of: Filter, Host, Flow, Driver, MemoryHost.
+//! What an Envoy filter is made of, whatever the host: a [`Filter`] reads and edits a message through a [`Host`] and
+//! answers with a [`Flow`]; a [`Driver`] turns that into the [`Step`] that an Envoy adapter carries out.
+//!
+//! Invariants:
+//! - Control is a value. A filter never calls back into what called it; the adapter acts after the filter has returned,
+//!   because Envoy may re-enter or free a filter inside a callback.
+//! - All rules about holding and resuming live in [`Driver`]. Adapters translate and decide nothing.
+//! - No Envoy, no ABI and no wasm here: this crate builds for every target and knows no host by name.
+
+mod driver;
+pub mod environment;
+mod filter;
+mod host;
+mod memory;
+
+pub use driver::{Driver, Event, Hold, Step};
+pub use filter::{ConfigError, Counter, Filter, Flow, Response, compile, counter_names};
+pub use host::{
+    Callout, CalloutError, CalloutId, FieldLines, Fields, Host, Level, Message, MetadataSource, Octets,
+    Reply, Value,
+};
+pub use memory::{CalloutMade, LogLine, MemoryHost};

@@ -1,0 +1,328 @@
+//! Runs one filter over one stream: owns the stream's memory and every rule about holding, resuming and giving up.
+//!
+//! Invariants:
+//! - A held message resumes exactly once, and only after the filter has seen all that arrived meanwhile.
+//! - After an answer or a reset the filter sees no more of the messages, only `on_done`.
+//! - A panic in a filter ends its stream, never the worker: 500 while an answer is possible, else a reset.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+
+use crate::{CalloutError, CalloutId, Counter, Filter, Flow, Host, Level, Message, Reply, Response};
+
+/// Counters that every filter has besides its own.
+pub(crate) const COUNTERS: [&str; 1] = ["panicked"];
+
+/// What a host has to tell.
+#[derive(Debug)]
+pub enum Event<'a> {
+    /// A header section; `end` says that the message ends with it.
+    Headers {
+        /// Whose headers.
+        message: Message,
+        /// Neither body nor trailers follow.
+        end: bool,
+    },
+    /// A chunk of a body; `end` says that the message ends with it.
+    Data {
+        /// Whose body.
+        message: Message,
+        /// Neither body nor trailers follow.
+        end: bool,
+    },
+    /// A trailer section, which ends its message.
+    Trailers {
+        /// Whose trailers.
+        message: Message,
+    },
+    /// A callout is over.
+    Reply {
+        /// Which callout.
+        id: CalloutId,
+        /// What came of it.
+        reply: Result<Reply<'a>, CalloutError>,
+    },
+    /// Envoy is about to answer by itself.
+    LocalReply {
+        /// The status it will send.
+        status: u16,
+        /// Envoy's response-code details.
+        details: &'a str,
+    },
+    /// The stream is over.
+    Done,
+}
+
+/// What the host has to do once [`Driver::on`] has returned.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Step {
+    /// Let what the event was about go on.
+    Pass,
+    /// Hold it. For [`Event::Reply`]: go on holding.
+    Stop(Hold),
+    /// Let a message that was held go on.
+    Resume(Message),
+    /// Answer the client with this and nothing else.
+    Respond(Response),
+    /// Reset the stream.
+    Reset,
+}
+
+/// How much to hold.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Hold {
+    /// Keep the message back, but go on showing its body as it arrives, so that it can be collected.
+    Body,
+    /// Keep the message back and slow its sender down; more of it need not be shown before it is resumed.
+    Stream,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Phase {
+    #[default]
+    Flowing,
+    AwaitingBody,
+    AwaitingReply,
+}
+
+/// Where one message stands.
+#[derive(Debug, Default)]
+struct Progress {
+    phase: Phase,
+    headers_passed: bool,
+    ended: bool,
+    unseen_data: bool,
+    unseen_trailers: bool,
+}
+
+/// What the filter was last told about a message: decides what its [`Flow`] means.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Told {
+    Headers,
+    Rest,
+    Reply,
+}
+
+/// One filter on one stream.
+pub struct Driver<F: Filter> {
+    filter: Arc<F>,
+    stream: F::Stream,
+    request: Progress,
+    response: Progress,
+    over: bool,
+}
+
+impl<F: Filter> Driver<F> {
+    /// A stream that has seen nothing yet.
+    pub fn new(filter: Arc<F>) -> Self {
+        Self {
+            filter,
+            stream: F::Stream::default(),
+            request: Progress::default(),
+            response: Progress::default(),
+            over: false,
+        }
+    }
+
+    /// Tells the filter of an event and says what its host has to do.
+    pub fn on(&mut self, event: Event<'_>, host: &mut dyn Host) -> Step {
+        if self.over && !matches!(event, Event::Done) {
+            return Step::Pass;
+        }
+        let message = self.message_of(&event);
+        match catch_unwind(AssertUnwindSafe(|| self.dispatch(event, host))) {
+            Ok(step) => self.settle(step),
+            Err(_) => self.panicked(message, host),
+        }
+    }
+
+    fn dispatch(&mut self, event: Event<'_>, host: &mut dyn Host) -> Step {
+        match event {
+            Event::Headers { message, end } => self.on_headers(message, end, host),
+            Event::Data { message, end } => self.on_data(message, end, host),
+            Event::Trailers { message } => self.on_trailers(message, host),
+            Event::Reply { id, reply } => self.on_reply(id, reply, host),
+            Event::LocalReply { status, details } => {
+                self.filter.on_local_reply(&mut self.stream, host, status, details);
+                Step::Pass
+            }
+            Event::Done => {
+                self.filter.on_done(&mut self.stream, host);
+                Step::Pass
+            }
+        }
+    }
+
+    fn on_headers(&mut self, message: Message, end: bool, host: &mut dyn Host) -> Step {
+        self.progress(message).ended = end;
+        let flow = self.filter.on_headers(&mut self.stream, host, message, end);
+        self.after(message, flow, Told::Headers, host)
+    }
+
+    fn on_data(&mut self, message: Message, end: bool, host: &mut dyn Host) -> Step {
+        let progress = self.progress(message);
+        progress.ended |= end;
+        match progress.phase {
+            Phase::Flowing => {
+                let flow = self.filter.on_data(&mut self.stream, host, message, end);
+                self.after(message, flow, Told::Rest, host)
+            }
+            Phase::AwaitingBody => self.collect(message, end, host),
+            Phase::AwaitingReply => {
+                progress.unseen_data = true;
+                Step::Stop(Hold::Body)
+            }
+        }
+    }
+
+    fn collect(&mut self, message: Message, end: bool, host: &mut dyn Host) -> Step {
+        let flow = if host.body_len(message) > host.buffer_limit() {
+            self.filter.on_overflow(&mut self.stream, host, message)
+        } else if end {
+            self.filter.on_body(&mut self.stream, host, message)
+        } else {
+            return Step::Stop(Hold::Body);
+        };
+        self.after(message, flow, Told::Rest, host)
+    }
+
+    fn on_trailers(&mut self, message: Message, host: &mut dyn Host) -> Step {
+        let progress = self.progress(message);
+        progress.ended = true;
+        progress.unseen_trailers = true;
+        match progress.phase {
+            Phase::AwaitingReply => Step::Stop(Hold::Stream),
+            Phase::AwaitingBody => {
+                let flow = self.filter.on_body(&mut self.stream, host, message);
+                self.after(message, flow, Told::Rest, host)
+            }
+            Phase::Flowing => self.catch_up(message, host),
+        }
+    }
+
+    fn on_reply(
+        &mut self,
+        id: CalloutId,
+        reply: Result<Reply<'_>, CalloutError>,
+        host: &mut dyn Host,
+    ) -> Step {
+        let waiting = self.waiting();
+        let flow = self.filter.on_reply(&mut self.stream, host, id, reply);
+        match (waiting, flow) {
+            (Some(message), flow) => self.after(message, flow, Told::Reply, host),
+            (None, Flow::Respond(response)) => Step::Respond(response),
+            (None, Flow::Reset) => Step::Reset,
+            (None, _) => Step::Pass,
+        }
+    }
+
+    fn after(&mut self, message: Message, flow: Flow, told: Told, host: &mut dyn Host) -> Step {
+        match flow {
+            Flow::Continue => self.go_on(message, told, host),
+            Flow::AwaitReply => self.hold(message, Phase::AwaitingReply, Hold::Stream),
+            Flow::AwaitBody if told != Told::Headers => self.misused(message, host),
+            Flow::AwaitBody if self.progress(message).ended => {
+                let flow = self.filter.on_body(&mut self.stream, host, message);
+                self.after(message, flow, Told::Rest, host)
+            }
+            Flow::AwaitBody => self.hold(message, Phase::AwaitingBody, Hold::Body),
+            Flow::Respond(response) => Step::Respond(response),
+            Flow::Reset => Step::Reset,
+        }
+    }
+
+    fn hold(&mut self, message: Message, phase: Phase, hold: Hold) -> Step {
+        self.progress(message).phase = phase;
+        Step::Stop(hold)
+    }
+
+    fn go_on(&mut self, message: Message, told: Told, host: &mut dyn Host) -> Step {
+        let progress = self.progress(message);
+        progress.phase = Phase::Flowing;
+        let step = self.catch_up(message, host);
+        if step != Step::Pass {
+            return step;
+        }
+        self.progress(message).headers_passed = true;
+        if told == Told::Reply { Step::Resume(message) } else { Step::Pass }
+    }
+
+    /// Shows the filter what came while the message was held.
+    fn catch_up(&mut self, message: Message, host: &mut dyn Host) -> Step {
+        let progress = self.progress(message);
+        if std::mem::take(&mut progress.unseen_data) {
+            let end = progress.ended && !progress.unseen_trailers;
+            let flow = self.filter.on_data(&mut self.stream, host, message, end);
+            if flow != Flow::Continue {
+                return self.after(message, flow, Told::Reply, host);
+            }
+        }
+        if std::mem::take(&mut self.progress(message).unseen_trailers) {
+            let flow = self.filter.on_trailers(&mut self.stream, host, message);
+            if flow != Flow::Continue {
+                return self.after(message, flow, Told::Reply, host);
+            }
+        }
+        Step::Pass
+    }
+
+    /// An answer is possible only until response headers have left.
+    fn settle(&mut self, step: Step) -> Step {
+        self.over |= matches!(step, Step::Respond(_) | Step::Reset);
+        match step {
+            Step::Respond(_) if self.response.headers_passed => Step::Reset,
+            step => step,
+        }
+    }
+
+    fn misused(&mut self, message: Message, host: &mut dyn Host) -> Step {
+        host.log(Level::Error, &format!("{}: AwaitBody is possible in on_headers only", F::NAME));
+        self.give_up(message, "misused")
+    }
+
+    fn panicked(&mut self, message: Option<Message>, host: &mut dyn Host) -> Step {
+        host.count(Counter(F::COUNTERS.len()), 1);
+        host.log(Level::Error, &format!("{}: the filter panicked", F::NAME));
+        let Some(message) = message else { return Step::Pass };
+        let step = self.give_up(message, "panicked");
+        self.settle(step)
+    }
+
+    fn give_up(&self, message: Message, why: &str) -> Step {
+        match message {
+            Message::Request => Step::Respond(Response::text(500, format!("{}_filter_{why}", F::NAME), "")),
+            Message::Response => Step::Reset,
+        }
+    }
+
+    fn message_of(&self, event: &Event<'_>) -> Option<Message> {
+        match event {
+            Event::Headers { message, .. } | Event::Data { message, .. } | Event::Trailers { message } => {
+                Some(*message)
+            }
+            Event::Reply { .. } => self.waiting().or(Some(Message::Request)),
+            Event::LocalReply { .. } | Event::Done => None,
+        }
+    }
+
+    /// The message held for a reply; the response where both are, because Envoy then has answered the request.
+    fn waiting(&self) -> Option<Message> {
+        let waits = |progress: &Progress| progress.phase == Phase::AwaitingReply;
+        match () {
+            () if waits(&self.response) => Some(Message::Response),
+            () if waits(&self.request) => Some(Message::Request),
+            () => None,
+        }
+    }
+
+    fn progress(&mut self, message: Message) -> &mut Progress {
+        match message {
+            Message::Request => &mut self.request,
+            Message::Response => &mut self.response,
+        }
+    }
+}
+
+#[cfg(test)]
+#[path = "driver_tests.rs"]
+mod tests;

@@ -1,0 +1,207 @@
+//! The seam to the proxy: all that a filter may read or edit while it handles one stream.
+
+use std::borrow::Cow;
+use std::time::{Duration, SystemTime};
+
+/// Bytes that a host lends where it can and copies where it must.
+pub type Octets<'a> = Cow<'a, [u8]>;
+
+/// Owned field lines in order, names in lower case (RFC 9110 §5).
+pub type FieldLines = Vec<(String, Vec<u8>)>;
+
+/// One of the two messages of an exchange (RFC 9110 §6).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Message {
+    /// From the client to the upstream.
+    Request,
+    /// From the upstream, or from Envoy itself, to the client.
+    Response,
+}
+
+impl Message {
+    /// The header section of this message.
+    pub fn headers(self) -> Fields {
+        match self {
+            Self::Request => Fields::RequestHeaders,
+            Self::Response => Fields::ResponseHeaders,
+        }
+    }
+
+    /// The trailer section of this message.
+    pub fn trailers(self) -> Fields {
+        match self {
+            Self::Request => Fields::RequestTrailers,
+            Self::Response => Fields::ResponseTrailers,
+        }
+    }
+}
+
+/// A section of field lines (RFC 9110 §6.3 and §6.5). Pseudo-fields such as `:path` belong to the header sections.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Fields {
+    /// Header section of the request.
+    RequestHeaders,
+    /// Trailer section of the request.
+    RequestTrailers,
+    /// Header section of the response.
+    ResponseHeaders,
+    /// Trailer section of the response.
+    ResponseTrailers,
+}
+
+/// A value of an Envoy attribute or of metadata.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Value<'a> {
+    /// Bytes, mostly but not always UTF-8.
+    Text(Octets<'a>),
+    /// An integer attribute.
+    Int(i64),
+    /// A number in metadata (a double in `google.protobuf.Value`).
+    Number(f64),
+    /// A truth value.
+    Bool(bool),
+    /// A list in metadata.
+    List(Vec<Value<'a>>),
+}
+
+/// Where metadata is read from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum MetadataSource {
+    /// Dynamic metadata of the stream.
+    Dynamic,
+    /// Metadata of the selected route.
+    Route,
+    /// Metadata of the selected cluster.
+    Cluster,
+    /// Metadata of the selected upstream host; known only once a host was chosen.
+    Host,
+}
+
+/// How loud a log line is; Envoy's own levels.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[allow(missing_docs)]
+pub enum Level {
+    Trace,
+    Debug,
+    Info,
+    Warn,
+    Error,
+}
+
+/// A request that a filter makes to a cluster of Envoy's.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Callout {
+    /// Name of the Envoy cluster.
+    pub cluster: String,
+    /// Must hold `:method`, `:path` and `:authority`.
+    pub fields: FieldLines,
+    /// The whole body; empty for none.
+    pub body: Vec<u8>,
+    /// When Envoy gives up and replies with [`CalloutError::Reset`].
+    pub timeout: Duration,
+}
+
+/// Names a callout of one stream.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct CalloutId(pub u64);
+
+/// Why a callout could not be made or brought no answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum CalloutError {
+    /// `:method`, `:path` or `:authority` is missing.
+    #[error("the callout lacks :method, :path or :authority")]
+    MissingFields,
+    /// Envoy knows no such cluster.
+    #[error("the callout's cluster is unknown")]
+    UnknownCluster,
+    /// Envoy refused to start the request.
+    #[error("the callout could not be started")]
+    Refused,
+    /// The connection failed, was reset, or the time ran out.
+    #[error("the callout was reset or timed out")]
+    Reset,
+    /// The answer is larger than Envoy buffers.
+    #[error("the callout's answer is larger than the buffer limit")]
+    TooLarge,
+}
+
+/// The answer to a callout.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Reply<'a> {
+    /// Field lines of the answer, `:status` among them.
+    pub fields: Vec<(Octets<'a>, Octets<'a>)>,
+    /// The body in chunks as they arrived.
+    pub body: Vec<Octets<'a>>,
+}
+
+/// One stream as its proxy shows it.
+///
+/// Field names are given in lower case. Reads see earlier edits. A section or body that has not arrived yet reads as
+/// empty, and edits of it do nothing.
+pub trait Host {
+    /// The first field line of that name.
+    fn field(&self, fields: Fields, name: &str) -> Option<Octets<'_>>;
+
+    /// The values of all field lines of that name, in order.
+    fn field_values(&self, fields: Fields, name: &str) -> Vec<Octets<'_>>;
+
+    /// All field lines in order. Costs as much as there are lines: ask by name where a name is known.
+    fn field_lines(&self, fields: Fields) -> Vec<(Octets<'_>, Octets<'_>)>;
+
+    /// Replaces all field lines of that name by one; an empty value removes them.
+    fn set_field(&mut self, fields: Fields, name: &str, value: &[u8]);
+
+    /// Appends a field line.
+    fn add_field(&mut self, fields: Fields, name: &str, value: &[u8]);
+
+    /// Removes all field lines of that name.
+    fn remove_field(&mut self, fields: Fields, name: &str);
+
+    /// Bytes of the body that are at hand now: all that is held, or the chunk that is passing.
+    fn body_len(&self, message: Message) -> usize;
+
+    /// The bytes counted by [`Host::body_len`], in chunks.
+    fn body(&self, message: Message) -> Vec<Octets<'_>>;
+
+    /// Puts `body` in the place of the bytes at hand. Does not touch content-length.
+    fn replace_body(&mut self, message: Message, body: &[u8]);
+
+    /// How many bytes of one message Envoy holds at most.
+    fn buffer_limit(&self) -> usize;
+
+    /// An Envoy attribute by its dotted name, such as `source.address`.
+    fn attribute(&self, name: &str) -> Option<Value<'_>>;
+
+    /// One key of metadata.
+    fn metadata(&self, source: MetadataSource, namespace: &str, key: &str) -> Option<Value<'_>>;
+
+    /// Sets a string in the stream's dynamic metadata.
+    fn set_metadata(&mut self, namespace: &str, key: &str, value: &str);
+
+    /// An environment variable that the operator lets templates see (see [`crate::environment`]).
+    fn env(&self, name: &str) -> Option<String>;
+
+    /// Starts a callout; its answer comes as `on_reply`.
+    ///
+    /// # Errors
+    /// Says why no request was started; no reply follows then.
+    fn callout(&mut self, callout: Callout) -> Result<CalloutId, CalloutError>;
+
+    /// Adds to one of the filter's [`crate::Filter::COUNTERS`].
+    fn count(&mut self, counter: crate::Counter, by: u64);
+
+    /// Writes to Envoy's log.
+    fn log(&self, level: Level, line: &str);
+
+    /// The wall clock.
+    fn now(&self) -> SystemTime;
+
+    /// 128 unpredictable bits.
+    fn random(&mut self) -> u128;
+
+    /// Whether this stream is an upgrade or a CONNECT tunnel, whose bytes are no message body (RFC 9110 §7.8, §9.3.6).
+    fn is_tunnel(&self) -> bool {
+        self.field(Fields::RequestHeaders, "upgrade").is_some()
+            || self.field(Fields::RequestHeaders, ":method").is_some_and(|method| *method == *b"CONNECT")
+    }
+}
