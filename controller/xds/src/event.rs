@@ -30,8 +30,8 @@ pub struct Refused {
     pub kind: Kind,
     /// Its name.
     pub name: Arc<str>,
-    /// The version that was refused.
-    pub version: u64,
+    /// The version that was refused; `None` if it was the removal.
+    pub version: Option<u64>,
     /// The proxy's own words, cut to 4 KiB.
     pub message: Arc<str>,
 }

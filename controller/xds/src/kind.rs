@@ -2,7 +2,8 @@
 
 /// A type of xDS resource.
 ///
-/// The variants stand in the order in which they are *made*: what comes later may refer to what comes earlier.
+/// The variants stand in the order in which they are *made*: additions and changes of
+/// what comes earlier are sent first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Kind {
     /// TLS certificates and other secrets (SDS).
@@ -26,7 +27,7 @@ impl Kind {
     pub const COUNT: usize = 7;
 
     /// Every kind, in the order in which additions and changes are sent.
-    pub const MAKE_ORDER: [Self; Self::COUNT] = [
+    pub const ALL: [Self; Self::COUNT] = [
         Self::Secret,
         Self::Cluster,
         Self::Endpoints,
@@ -66,7 +67,7 @@ impl Kind {
     /// The kind with this type URL, if it is one of ours.
     #[must_use]
     pub fn from_type_url(url: &str) -> Option<Self> {
-        Self::MAKE_ORDER.into_iter().find(|kind| kind.type_url() == url)
+        Self::ALL.into_iter().find(|kind| kind.type_url() == url)
     }
 
     /// Whether a first request that names nothing asks for everything ("legacy wildcard" of the xDS protocol).
@@ -98,7 +99,7 @@ mod tests {
 
     #[test]
     fn every_kind_is_found_by_its_type_url() {
-        for kind in Kind::MAKE_ORDER {
+        for kind in Kind::ALL {
             assert_eq!(Kind::from_type_url(kind.type_url()), Some(kind));
         }
         assert_eq!(Kind::from_type_url("type.googleapis.com/envoy.config.cluster.v2.Cluster"), None);
@@ -106,7 +107,7 @@ mod tests {
 
     #[test]
     fn both_orders_name_every_kind_once() {
-        let mut made = Kind::MAKE_ORDER;
+        let mut made = Kind::ALL;
         let mut broken = Kind::BREAK_ORDER;
         made.sort();
         broken.sort();

@@ -7,14 +7,17 @@
 //! Invariants:
 //! - Resource bodies are opaque, encoded once, and shared by all proxies; the one exception is a cluster's EDS name,
 //!   read to know which endpoints a changed cluster waits for.
+//! - All protocol decisions are in [`Subscription`], which does no IO and owns no clock.
 //! - Nothing a proxy sends makes this crate panic or hold memory beyond the configured bounds.
 
 mod event;
 mod kind;
 mod server;
 mod snapshot;
+mod subscription;
 
 pub use event::{Event, Metrics, Peer, Refused};
 pub use kind::Kind;
 pub use server::{Node, Options, ServeError, Server};
 pub use snapshot::{Resource, Snapshot, SnapshotBuilder};
+pub use subscription::{Limits, Notice, Outcome, Request, Response, Subscription, TooManyNames, Wait};
