@@ -15,6 +15,7 @@ mod kind;
 mod server;
 mod snapshot;
 mod subscription;
+mod wire;
 
 pub use event::{Event, Metrics, Peer, Refused};
 pub use kind::Kind;

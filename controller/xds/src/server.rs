@@ -1,18 +1,31 @@
 //! The gRPC service: who is connected, and which snapshot each group should have.
+//!
+//! Invariants: a stream never waits for another stream; a publisher never waits for a stream; a group that was never
+//! published to is remembered only while proxies wait for it.
+
+mod service;
+mod stream;
 
 use std::collections::HashMap;
+use std::io;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, UnixListener};
-use tokio::sync::{mpsc, watch};
+use tokio::sync::{Semaphore, mpsc, watch};
+use tokio_stream::Stream;
+use tokio_stream::wrappers::UnixListenerStream;
+use tonic::transport::server::{Connected, TcpIncoming};
+
+use service::AggregatedDiscovery;
 
 use crate::event::Counters;
 use crate::{Event, Metrics, Snapshot};
 
 /// Who is asking, from the first request of a stream.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Node {
     /// `node.id` of Envoy's bootstrap.
     pub id: String,
@@ -20,12 +33,19 @@ pub struct Node {
     pub cluster: String,
 }
 
+const KEEPALIVE_TIMEOUT: Duration = Duration::from_secs(10);
+const SHUTDOWN_GRACE: Duration = Duration::from_secs(2);
+/// A proxy needs one.
+const STREAMS_PER_CONNECTION: u32 = 16;
+const HEADER_BYTES: u32 = 16 << 10;
+
 type GroupOf = dyn Fn(&Node) -> Option<String> + Send + Sync;
 
 /// How a [`Server`] behaves; start from `Options::default()`.
 #[derive(Clone)]
 pub struct Options {
-    /// The group of a node. `None` refuses the stream (`PERMISSION_DENIED`). By default `node.cluster`.
+    /// The group of a node. `None` refuses the stream (`PERMISSION_DENIED`). By default `node.cluster`,
+    /// unless it is empty.
     pub group_of: Arc<GroupOf>,
     /// How long types that come later in the make-before-break order wait for an answer to an earlier one. Envoy
     /// withholds the ACK of a cluster while it warms, which slow health checks may stretch. Default 10 s.
@@ -49,7 +69,7 @@ pub struct Options {
 impl Default for Options {
     fn default() -> Self {
         Self {
-            group_of: Arc::new(|node| Some(node.cluster.clone())),
+            group_of: Arc::new(|node| Some(node.cluster.clone()).filter(|cluster| !cluster.is_empty())),
             patience: Duration::from_secs(10),
             reconnect_grace: Duration::from_millis(500),
             response_bytes: 4 << 20,
@@ -72,10 +92,14 @@ pub(crate) struct Published {
     pub(crate) snapshot: Snapshot,
 }
 
+type Groups = HashMap<Arc<str>, watch::Sender<Option<Published>>>;
+
 struct Shared {
     options: Options,
-    groups: Mutex<HashMap<Arc<str>, watch::Sender<Option<Published>>>>,
+    groups: Mutex<Groups>,
     generation: AtomicU64,
+    last_stream: AtomicU64,
+    streams: Arc<Semaphore>,
     events: mpsc::Sender<Event>,
     counters: Counters,
 }
@@ -95,6 +119,8 @@ impl Server {
     pub fn new(options: Options) -> (Self, mpsc::Receiver<Event>) {
         let (events, receiver) = mpsc::channel(1024);
         let shared = Shared {
+            streams: Arc::new(Semaphore::new(options.streams.min(Semaphore::MAX_PERMITS))),
+            last_stream: AtomicU64::new(0),
             options,
             groups: Mutex::default(),
             generation: AtomicU64::new(0),
@@ -110,7 +136,7 @@ impl Server {
     /// Never blocks. A snapshot that is superseded before a proxy got to it is skipped for that proxy.
     pub fn publish(&self, group: &str, snapshot: Snapshot) -> u64 {
         let generation = self.shared.generation.fetch_add(1, Ordering::Relaxed) + 1;
-        let mut groups = self.groups();
+        let mut groups = self.shared.groups();
         let sender = groups.entry(group.into()).or_insert_with(|| watch::Sender::new(None));
         sender.send_replace(Some(Published { generation, snapshot }));
         generation
@@ -119,15 +145,17 @@ impl Server {
     /// Forgets a group. Its connected proxies keep what they have; those that connect later wait. To take
     /// everything from the proxies, publish an empty snapshot first.
     pub fn forget(&self, group: &str) {
-        if let Some(sender) = self.groups().get(group) {
+        let mut groups = self.shared.groups();
+        if let Some(sender) = groups.get(group) {
             sender.send_replace(None);
         }
+        forget_if_unused(&mut groups, group);
     }
 
     /// What was last published for a group.
     #[must_use]
     pub fn snapshot(&self, group: &str) -> Option<Snapshot> {
-        let groups = self.groups();
+        let groups = self.shared.groups();
         let published = groups.get(group)?.borrow();
         published.as_ref().map(|published| published.snapshot.clone())
     }
@@ -147,9 +175,7 @@ impl Server {
         listener: TcpListener,
         shutdown: impl Future<Output = ()> + Send,
     ) -> Result<(), ServeError> {
-        let _ = listener;
-        shutdown.await;
-        Ok(())
+        self.serve(TcpIncoming::from(listener).with_nodelay(Some(true)), shutdown).await
     }
 
     /// Serves on a Unix socket until `shutdown` resolves, then ends the streams and returns. The caller owns the
@@ -162,12 +188,68 @@ impl Server {
         listener: UnixListener,
         shutdown: impl Future<Output = ()> + Send,
     ) -> Result<(), ServeError> {
-        let _ = listener;
-        shutdown.await;
-        Ok(())
+        self.serve(UnixListenerStream::new(listener), shutdown).await
     }
 
-    fn groups(&self) -> MutexGuard<'_, HashMap<Arc<str>, watch::Sender<Option<Published>>>> {
-        self.shared.groups.lock().unwrap_or_else(PoisonError::into_inner)
+    async fn serve<IO>(
+        &self,
+        connections: impl Stream<Item = io::Result<IO>>,
+        shutdown: impl Future<Output = ()> + Send,
+    ) -> Result<(), ServeError>
+    where
+        IO: AsyncRead + AsyncWrite + Connected + Unpin + Send + 'static,
+    {
+        let (stop, stopped) = watch::channel(false);
+        let service = AggregatedDiscovery { shared: self.shared.clone(), stop: stopped.clone() };
+        let signal = async {
+            shutdown.await;
+            stop.send_replace(true);
+        };
+        let serving = self.transport().serve_with_incoming_shutdown(service, connections, signal);
+        tokio::select! {
+            served = serving => Ok(served?),
+            () = outstay(stopped) => Ok(()),
+        }
+    }
+
+    fn transport(&self) -> tonic::transport::Server {
+        tonic::transport::Server::builder()
+            .http2_keepalive_interval(Some(self.shared.options.keepalive))
+            .http2_keepalive_timeout(Some(KEEPALIVE_TIMEOUT))
+            .max_concurrent_streams(STREAMS_PER_CONNECTION)
+            .http2_max_header_list_size(HEADER_BYTES)
+    }
+}
+
+/// Resolves when proxies that do not take the end of their stream have been waited for long enough.
+async fn outstay(mut stopped: watch::Receiver<bool>) {
+    // An error means that the sender is gone and with it the server.
+    let _ = stopped.wait_for(|stop| *stop).await;
+    tokio::time::sleep(SHUTDOWN_GRACE).await;
+}
+
+fn forget_if_unused(groups: &mut Groups, group: &str) {
+    if groups.get(group).is_some_and(|sender| sender.is_closed() && sender.borrow().is_none()) {
+        groups.remove(group);
+    }
+}
+
+impl Shared {
+    fn groups(&self) -> MutexGuard<'_, Groups> {
+        self.groups.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn watch_group(&self, group: &Arc<str>) -> watch::Receiver<Option<Published>> {
+        self.groups().entry(group.clone()).or_insert_with(|| watch::Sender::new(None)).subscribe()
+    }
+
+    /// To be called after a receiver of the group was dropped.
+    fn unwatch_group(&self, group: &Arc<str>) {
+        forget_if_unused(&mut self.groups(), group);
+    }
+
+    async fn tell(&self, event: Event) {
+        // Nobody has to listen.
+        let _ = self.events.send(event).await;
     }
 }

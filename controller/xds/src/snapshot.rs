@@ -4,7 +4,6 @@
 //! shares everything.
 
 use std::collections::BTreeMap;
-use std::hash::Hasher;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -27,17 +26,15 @@ pub struct Resource {
 }
 
 impl Resource {
-    /// A resource whose version is a hash of its encoded body, the same in every process.
+    /// A resource whose version is a hash of its encoded body, the same in every process
+    /// and every release.
     ///
     /// Beware of messages with map fields: `prost` writes a `HashMap` in random order, so equal messages may encode
     /// differently. Either keep maps to one entry, or canonicalise, or give a version of your own.
     #[must_use]
     pub fn new(name: impl Into<Arc<str>>, body: impl Into<Bytes>) -> Self {
         let body = body.into();
-        // DefaultHasher::new() is keyed with constants, unlike RandomState.
-        let mut hasher = std::hash::DefaultHasher::new();
-        hasher.write(&body);
-        Self { name: name.into(), version: hasher.finish(), body }
+        Self { name: name.into(), version: rapidhash::v3::rapidhash_v3(&body), body }
     }
 
     /// Encodes `message`; the version is a hash as in [`Resource::new`].
@@ -156,7 +153,7 @@ mod tests {
     fn equal_bodies_have_equal_versions_in_every_process() {
         assert_eq!(Resource::new("a", &b"body"[..]).version, Resource::new("b", &b"body"[..]).version);
         // A constant: proxies that reconnect to another process compare against it.
-        assert_eq!(Resource::new("a", &b"body"[..]).version, 0x0);
+        assert_eq!(Resource::new("a", &b"body"[..]).version, 15_331_186_144_959_490_940);
     }
 
     #[test]
