@@ -199,6 +199,17 @@ pub trait Host {
     /// 128 unpredictable bits.
     fn random(&mut self) -> u128;
 
+    /// Whether HTTP lets this message have a body: no answer to HEAD has one, nor one with status 1xx, 204 or 304
+    /// (RFC 9110 §6.4.1).
+    fn allows_body(&self, message: Message) -> bool {
+        if message == Message::Request {
+            return true;
+        }
+        let status = self.field(Fields::ResponseHeaders, ":status").unwrap_or_default();
+        let is_head = self.field(Fields::RequestHeaders, ":method").is_some_and(|method| *method == *b"HEAD");
+        !is_head && !status.starts_with(b"1") && *status != *b"204" && *status != *b"304"
+    }
+
     /// Whether this stream is an upgrade or a CONNECT tunnel, whose bytes are no message body (RFC 9110 §7.8, §9.3.6).
     fn is_tunnel(&self) -> bool {
         self.field(Fields::RequestHeaders, "upgrade").is_some()

@@ -1,0 +1,208 @@
+//! Envoy's side of the ABI: the functions that a module may call.
+
+use std::ffi::{CStr, c_void};
+
+use crate::{
+    BodyType, CalloutInit, ConfigPtr, EnvoyBuffer, FilterPtr, HeaderType, HttpHeader, LogLevel,
+    MetadataSource, MetricsResult, ModuleBuffer, ModuleRoutePtr, StreamReset,
+};
+
+/// This Envoy is too old, or is none.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("this process does not export {0}")]
+pub struct MissingCallback(pub String);
+
+macro_rules! callbacks {
+    ($($(#[$doc:meta])* fn $name:ident($($arg:ident: $type:ty),* $(,)?) $(-> $result:ty)?;)*) => {
+        /// Envoy's functions, each named as in the C header without its prefix `envoy_dynamic_module_callback_`.
+        ///
+        /// All of them may be called only from the thread of the hook that gave the pointer, and while it runs.
+        #[derive(Clone, Copy, Debug)]
+        pub struct Callbacks {
+            $($(#[$doc])* pub $name: unsafe extern "C" fn($($arg: $type),*) $(-> $result)?,)*
+        }
+
+        impl Callbacks {
+            /// Names of all symbols, in the order of the fields.
+            pub const SYMBOLS: &'static [&'static CStr] = &[$(symbol(
+                concat!("envoy_dynamic_module_callback_", stringify!($name), "\0"),
+            )),*];
+
+            /// The functions that `lookup` finds.
+            ///
+            /// # Errors
+            /// Names the first symbol that `lookup` answered with null.
+            ///
+            /// # Safety
+            /// What `lookup` finds under a name is the function that Envoy's `abi.h` declares under that name.
+            pub unsafe fn resolve(lookup: impl Fn(&CStr) -> *mut c_void) -> Result<Self, MissingCallback> {
+                $(let $name = find(
+                    symbol(concat!("envoy_dynamic_module_callback_", stringify!($name), "\0")), &lookup)?;)*
+                // SAFETY: none is null, and the caller vouches for their types.
+                Ok(unsafe { Self { $($name: std::mem::transmute::<
+                    *mut c_void, unsafe extern "C" fn($($type),*) $(-> $result)?>($name),)* } })
+            }
+        }
+    };
+}
+
+callbacks! {
+    /// Writes a line to Envoy's log. From any thread.
+    fn log_v2(level: LogLevel, line: ModuleBuffer, file: ModuleBuffer, number: u32);
+    /// Whether a line of this level would be written. From any thread.
+    fn log_enabled(level: LogLevel) -> bool;
+
+    /// Defines a counter; only inside `config_new`. `id` is written on success.
+    fn http_filter_config_define_counter(
+        config: ConfigPtr, name: ModuleBuffer, labels: *mut ModuleBuffer, count: usize, id: *mut usize,
+    ) -> MetricsResult;
+    /// Adds to a counter.
+    fn http_filter_increment_counter(
+        filter: FilterPtr, id: usize, labels: *mut ModuleBuffer, count: usize, by: u64,
+    ) -> MetricsResult;
+
+    /// The `index`th value of a header; `total` is written even where there is none.
+    fn http_get_header(
+        filter: FilterPtr, section: HeaderType, name: ModuleBuffer, value: *mut EnvoyBuffer, index: usize,
+        total: *mut usize,
+    ) -> bool;
+    /// How many field lines a section has; 0 where it has not arrived.
+    fn http_get_headers_size(filter: FilterPtr, section: HeaderType) -> usize;
+    /// All field lines; `lines` has room for as many as `http_get_headers_size` said.
+    fn http_get_headers(filter: FilterPtr, section: HeaderType, lines: *mut HttpHeader) -> bool;
+    /// Puts one line in the place of all of that name; a null or empty value removes them.
+    fn http_set_header(filter: FilterPtr, section: HeaderType, name: ModuleBuffer, value: ModuleBuffer) -> bool;
+    /// Appends a line; not one with an empty value.
+    fn http_add_header(filter: FilterPtr, section: HeaderType, name: ModuleBuffer, value: ModuleBuffer) -> bool;
+
+    /// Bytes of a body.
+    fn http_get_body_size(filter: FilterPtr, body: BodyType) -> usize;
+    /// Chunks of a body.
+    fn http_get_body_chunks_size(filter: FilterPtr, body: BodyType) -> usize;
+    /// The chunks; `chunks` has room for as many as `http_get_body_chunks_size` said.
+    fn http_get_body_chunks(filter: FilterPtr, body: BodyType, chunks: *mut EnvoyBuffer) -> bool;
+    /// Appends bytes. A buffered body that does not exist yet begins with them.
+    fn http_append_body(filter: FilterPtr, body: BodyType, bytes: ModuleBuffer) -> bool;
+    /// Takes bytes off the front.
+    fn http_drain_body(filter: FilterPtr, body: BodyType, bytes: usize) -> bool;
+    /// Whether received and buffered body are one and the same, because a filter before this one held it.
+    fn http_received_buffered_request_body(filter: FilterPtr) -> bool;
+    /// Whether received and buffered body are one and the same, because a filter before this one held it.
+    fn http_received_buffered_response_body(filter: FilterPtr) -> bool;
+    /// How many bytes Envoy buffers of one message; 0 for no limit.
+    fn http_get_buffer_limit(filter: FilterPtr) -> u64;
+
+    /// A string of metadata.
+    fn http_get_metadata_string(
+        filter: FilterPtr, source: MetadataSource, namespace: ModuleBuffer, key: ModuleBuffer,
+        value: *mut EnvoyBuffer,
+    ) -> bool;
+    /// A number of metadata.
+    fn http_get_metadata_number(
+        filter: FilterPtr, source: MetadataSource, namespace: ModuleBuffer, key: ModuleBuffer, value: *mut f64,
+    ) -> bool;
+    /// A truth value of metadata.
+    fn http_get_metadata_bool(
+        filter: FilterPtr, source: MetadataSource, namespace: ModuleBuffer, key: ModuleBuffer, value: *mut bool,
+    ) -> bool;
+    /// The length of a list of metadata; false where it is none.
+    fn http_get_metadata_list_size(
+        filter: FilterPtr, source: MetadataSource, namespace: ModuleBuffer, key: ModuleBuffer, size: *mut usize,
+    ) -> bool;
+    /// A string in a list of metadata.
+    fn http_get_metadata_list_string(
+        filter: FilterPtr, source: MetadataSource, namespace: ModuleBuffer, key: ModuleBuffer, index: usize,
+        value: *mut EnvoyBuffer,
+    ) -> bool;
+    /// A number in a list of metadata.
+    fn http_get_metadata_list_number(
+        filter: FilterPtr, source: MetadataSource, namespace: ModuleBuffer, key: ModuleBuffer, index: usize,
+        value: *mut f64,
+    ) -> bool;
+    /// A truth value in a list of metadata.
+    fn http_get_metadata_list_bool(
+        filter: FilterPtr, source: MetadataSource, namespace: ModuleBuffer, key: ModuleBuffer, index: usize,
+        value: *mut bool,
+    ) -> bool;
+    /// How many keys a namespace of metadata has.
+    fn http_get_metadata_keys_count(
+        filter: FilterPtr, source: MetadataSource, namespace: ModuleBuffer,
+    ) -> usize;
+    /// Sets a string of dynamic metadata.
+    fn http_set_dynamic_metadata_string(
+        filter: FilterPtr, namespace: ModuleBuffer, key: ModuleBuffer, value: ModuleBuffer,
+    );
+
+    /// An attribute that is a string.
+    fn http_filter_get_attribute_string(filter: FilterPtr, id: u32, value: *mut EnvoyBuffer) -> bool;
+    /// An attribute that is an integer.
+    fn http_filter_get_attribute_int(filter: FilterPtr, id: u32, value: *mut u64) -> bool;
+    /// An attribute that is a truth value.
+    fn http_filter_get_attribute_bool(filter: FilterPtr, id: u32, value: *mut bool) -> bool;
+
+    /// The configuration of the route, virtual host or route table, whichever is nearest; null for none.
+    fn get_most_specific_route_config(filter: FilterPtr) -> ModuleRoutePtr;
+
+    /// Starts a request to a cluster; `id` is written on success. A timeout of 0 ms means none.
+    fn http_filter_http_callout(
+        filter: FilterPtr, id: *mut u64, cluster: ModuleBuffer, lines: *mut HttpHeader, count: usize,
+        body: ModuleBuffer, timeout_ms: u64,
+    ) -> CalloutInit;
+
+    /// Answers the client. May run other hooks of this stream, `destroy` among them, before it returns.
+    fn http_send_response(
+        filter: FilterPtr, status: u32, lines: *mut HttpHeader, count: usize, body: ModuleBuffer,
+        details: ModuleBuffer,
+    );
+    /// Lets the request go on. May run other hooks of this stream, `destroy` among them, before it returns.
+    fn http_filter_continue_decoding(filter: FilterPtr);
+    /// Lets the response go on. May run other hooks of this stream, `destroy` among them, before it returns.
+    fn http_filter_continue_encoding(filter: FilterPtr);
+    /// Resets the stream. May run other hooks of this stream, `destroy` among them, before it returns.
+    fn http_filter_reset_stream(filter: FilterPtr, reason: StreamReset, details: ModuleBuffer);
+}
+
+impl Callbacks {
+    /// The functions that the running Envoy exports.
+    ///
+    /// # Errors
+    /// Names the first symbol that is missing: the process is no Envoy, or one older than 1.40.
+    pub fn of_this_process() -> Result<Self, MissingCallback> {
+        // SAFETY: `dlsym` takes any NUL-terminated name; no one but Envoy exports names with this prefix.
+        unsafe { Self::resolve(|name| libc::dlsym(libc::RTLD_DEFAULT, name.as_ptr())) }
+    }
+}
+
+const fn symbol(terminated: &'static str) -> &'static CStr {
+    match CStr::from_bytes_with_nul(terminated.as_bytes()) {
+        Ok(name) => name,
+        Err(_) => c"",
+    }
+}
+
+fn find(name: &CStr, lookup: &impl Fn(&CStr) -> *mut c_void) -> Result<*mut c_void, MissingCallback> {
+    match lookup(name) {
+        found if found.is_null() => Err(MissingCallback(name.to_string_lossy().into_owned())),
+        found => Ok(found),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_process_that_is_not_envoy_is_told_apart() {
+        let missing = Callbacks::of_this_process().unwrap_err();
+        assert_eq!(missing.0, "envoy_dynamic_module_callback_log_v2");
+    }
+
+    #[test]
+    fn a_single_missing_symbol_is_named() {
+        let last = *Callbacks::SYMBOLS.last().unwrap();
+        let lookup = |name: &CStr| if name == last { std::ptr::null_mut() } else { std::ptr::dangling_mut() };
+        // SAFETY: the functions found are never called.
+        let missing = unsafe { Callbacks::resolve(lookup) }.unwrap_err();
+        assert_eq!(missing.0, "envoy_dynamic_module_callback_http_filter_reset_stream");
+    }
+}

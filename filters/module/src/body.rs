@@ -1,0 +1,119 @@
+//! The bytes of a body that are at hand in a hook, and how to put others in their place.
+//!
+//! Envoy knows two bodies of a message: the chunk *received* in its body hook, and what is *buffered* because some filter
+//! held it. The rules:
+//! - Buffered bytes are this filter's only while this filter holds the message: a later filter may hold what this one
+//!   has let pass.
+//! - Where a filter before this one held the body, received and buffered are the same bytes.
+//! - A message that ended with its headers has neither. Bytes appended to its buffered body become its body.
+//! - Envoy takes edits of a buffered body in hooks about the same message, or when no message is passing.
+
+use ferrule_abi::{BodyType, EnvoyBuffer};
+use ferrule_kit::{Host, Message};
+
+use crate::host::NativeHost;
+use crate::stream::Hook;
+
+/// Which of Envoy's bodies hold the bytes at hand, in order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Place {
+    buffered: bool,
+    received: bool,
+}
+
+impl NativeHost<'_> {
+    pub(crate) fn bytes_at_hand(&self, message: Message) -> usize {
+        self.bodies(message).map(|body| self.size(body)).sum()
+    }
+
+    pub(crate) fn chunks_at_hand(&self, message: Message) -> Vec<&[u8]> {
+        let mut chunks = Vec::new();
+        for body in self.bodies(message) {
+            // SAFETY: the filter is alive, the array has room for all chunks, and Envoy lends them until the next edit.
+            unsafe {
+                let count = (self.envoy.http_get_body_chunks_size)(self.filter, body);
+                let mut lent = vec![EnvoyBuffer::EMPTY; count];
+                if count > 0 && (self.envoy.http_get_body_chunks)(self.filter, body, lent.as_mut_ptr()) {
+                    chunks.extend(lent.into_iter().map(|chunk| chunk.bytes()));
+                }
+            }
+        }
+        chunks
+    }
+
+    pub(crate) fn put_body(&mut self, message: Message, bytes: &[u8]) {
+        let place = self.place(message);
+        let at_hand: Vec<_> = self.bodies(message).collect();
+        let target = match place {
+            Place { received: true, .. } => received(message),
+            _ if self.may_append(message) => buffered(message),
+            _ => return,
+        };
+        for body in at_hand {
+            // SAFETY: the filter is alive while the hook runs.
+            unsafe { (self.envoy.http_drain_body)(self.filter, body, self.size(body)) };
+        }
+        if !bytes.is_empty() {
+            // SAFETY: the filter is alive; the bytes outlive the call.
+            unsafe { (self.envoy.http_append_body)(self.filter, target, bytes.into()) };
+        }
+    }
+
+    /// Whether bytes may be put into the buffered body now: it exists and is ours, or the message ended without one.
+    fn may_append(&self, message: Message) -> bool {
+        let editable = match self.hook {
+            Hook::Headers(current) | Hook::Trailers(current) => current == message,
+            Hook::Reply => true,
+            Hook::Data(_) | Hook::Other => false,
+        };
+        let has_place = || {
+            let ended = self.head.course(message).ended;
+            self.size(buffered(message)) > 0 || ended && self.allows_body(message)
+        };
+        editable && self.owns_buffered(message) && has_place()
+    }
+
+    fn place(&self, message: Message) -> Place {
+        let (ours, passing) = (self.owns_buffered(message), self.hook == Hook::Data(message));
+        Place { buffered: ours && !(passing && self.same_bytes(message)), received: passing }
+    }
+
+    fn owns_buffered(&self, message: Message) -> bool {
+        let course = self.head.course(message);
+        course.held || course.ended && self.hook == Hook::Headers(message)
+    }
+
+    fn bodies(&self, message: Message) -> impl Iterator<Item = BodyType> + use<> {
+        let place = self.place(message);
+        let buffered = place.buffered.then_some(buffered(message));
+        buffered.into_iter().chain(place.received.then_some(received(message)))
+    }
+
+    fn size(&self, body: BodyType) -> usize {
+        // SAFETY: the filter is alive while the hook runs.
+        unsafe { (self.envoy.http_get_body_size)(self.filter, body) }
+    }
+
+    fn same_bytes(&self, message: Message) -> bool {
+        let ask = match message {
+            Message::Request => self.envoy.http_received_buffered_request_body,
+            Message::Response => self.envoy.http_received_buffered_response_body,
+        };
+        // SAFETY: the filter is alive while the hook runs.
+        unsafe { ask(self.filter) }
+    }
+}
+
+fn buffered(message: Message) -> BodyType {
+    match message {
+        Message::Request => BodyType::BufferedRequest,
+        Message::Response => BodyType::BufferedResponse,
+    }
+}
+
+fn received(message: Message) -> BodyType {
+    match message {
+        Message::Request => BodyType::ReceivedRequest,
+        Message::Response => BodyType::ReceivedResponse,
+    }
+}

@@ -1,0 +1,131 @@
+//! Configurations as Envoy holds them: behind thin pointers, of a type that only their head knows.
+
+use std::any::TypeId;
+use std::ffi::c_void;
+use std::sync::Arc;
+
+use ferrule_abi::{ConfigPtr, FilterPtr, MetricsResult, ModuleBuffer, ModuleStreamPtr};
+use ferrule_kit::{ConfigError, Filter, Level, compile, counter_names};
+
+use crate::{envoy, stream};
+
+/// One filter of a module's list: how to make its configurations.
+#[derive(Clone, Copy, Debug)]
+pub struct Export {
+    pub(crate) name: &'static str,
+    pub(crate) listener: fn(ConfigPtr, &[u8]) -> Result<*const c_void, ConfigError>,
+    pub(crate) route: fn(&[u8]) -> Result<*const c_void, ConfigError>,
+}
+
+impl Export {
+    /// The entry of `F`.
+    pub const fn of<F: Filter>() -> Self {
+        Self { name: F::NAME, listener: new_listener::<F>, route: new_route::<F> }
+    }
+}
+
+/// Configuration of one filter in a filter chain.
+#[repr(C)]
+pub(crate) struct Listener<F: Filter> {
+    head: ListenerHead,
+    pub(crate) filter: Arc<F>,
+    /// Envoy's counter ids by [`ferrule_kit::Counter`].
+    pub(crate) counters: Box<[usize]>,
+}
+
+/// The part of a [`Listener`] that is the same for every filter.
+#[repr(C)]
+pub(crate) struct ListenerHead {
+    /// Makes the stream that Envoy gets; the pointer is the listener's own.
+    pub(crate) open: unsafe fn(*const c_void, FilterPtr) -> ModuleStreamPtr,
+    /// Frees the listener; the pointer is its own.
+    pub(crate) free: unsafe fn(*const c_void),
+}
+
+/// Configuration of one filter on one route.
+#[repr(C)]
+pub(crate) struct Route<F: Filter> {
+    head: RouteHead,
+    filter: Arc<F>,
+}
+
+/// The part of a [`Route`] that is the same for every filter.
+#[repr(C)]
+pub(crate) struct RouteHead {
+    filter: TypeId,
+    /// Frees the route; the pointer is its own.
+    pub(crate) free: unsafe fn(*const c_void),
+}
+
+/// The route's filter, if the route is one of `F`: Envoy does not check what a route's configuration is attached to.
+///
+/// # Safety
+/// `route` came from [`Export::route`] and is not freed yet.
+pub(crate) unsafe fn filter_of_route<F: Filter>(route: *const c_void) -> Option<Arc<F>> {
+    // SAFETY: every route begins with a head.
+    let head = unsafe { &*route.cast::<RouteHead>() };
+    if head.filter != TypeId::of::<F>() {
+        return None;
+    }
+    // SAFETY: the head says that this is a route of `F`.
+    Some(Arc::clone(unsafe { &(*route.cast::<Route<F>>()).filter }))
+}
+
+fn new_listener<F: Filter>(config: ConfigPtr, json: &[u8]) -> Result<*const c_void, ConfigError> {
+    let filter = Arc::new(compile::<F>(json)?);
+    let counters = counter_names::<F>().map(|name| define_counter::<F>(config, name)).collect::<Result<_, _>>()?;
+    let head = ListenerHead { open: stream::open::<F>, free: free::<Listener<F>> };
+    Ok(Box::into_raw(Box::new(Listener { head, filter, counters })).cast_const().cast())
+}
+
+fn new_route<F: Filter>(json: &[u8]) -> Result<*const c_void, ConfigError> {
+    let filter = Arc::new(compile::<F>(json)?);
+    let head = RouteHead { filter: TypeId::of::<F>(), free: free::<Route<F>> };
+    Ok(Box::into_raw(Box::new(Route { head, filter })).cast_const().cast())
+}
+
+fn define_counter<F: Filter>(config: ConfigPtr, name: &str) -> Result<usize, ConfigError> {
+    let Some(callbacks) = envoy::callbacks() else { return Err(ConfigError::new("", "no Envoy")) };
+    let full = format!("{}.{name}", F::NAME);
+    let mut id = 0;
+    // SAFETY: `config` is alive while `config_new` runs, and the out-parameter is ours.
+    let result = unsafe {
+        (callbacks.http_filter_config_define_counter)(
+            config,
+            ModuleBuffer::from(full.as_str()),
+            std::ptr::null_mut(),
+            0,
+            &raw mut id,
+        )
+    };
+    match result {
+        MetricsResult::SUCCESS => Ok(id),
+        MetricsResult(code) => Err(ConfigError::new("", format!("Envoy refused the counter {full}: {code}"))),
+    }
+}
+
+/// # Safety
+/// `config` came from [`Box::into_raw`] as a `T` and is not freed yet.
+unsafe fn free<T>(config: *const c_void) {
+    // SAFETY: the caller vouches for it.
+    drop(unsafe { Box::from_raw(config.cast_mut().cast::<T>()) });
+}
+
+/// Finds the filter `name` and has it make a configuration; what is wrong goes to Envoy's log, because Envoy's own
+/// message has no place for it.
+pub(crate) fn make(
+    exports: &[Export],
+    name: &[u8],
+    new: impl Fn(&Export) -> Result<*const c_void, ConfigError>,
+) -> *const c_void {
+    let name = String::from_utf8_lossy(name);
+    let Some(export) = exports.iter().find(|export| export.name == name) else {
+        let known = exports.iter().map(|export| export.name).collect::<Vec<_>>().join(", ");
+        envoy::log(Level::Error, &name, &format!("no filter {name:?} in this module; it has: {known}"));
+        return std::ptr::null();
+    };
+    new(export).unwrap_or_else(|error| {
+        envoy::log(Level::Error, export.name, &format!("configuration of filter {name}: {error}"));
+        std::ptr::null()
+    })
+}

@@ -1,0 +1,209 @@
+//! [`Host`] over the ABI, for the length of one hook.
+//!
+//! Bytes are lent as Envoy lends them: until the next edit, which takes `&mut self`, and at most until the hook ends,
+//! which the lifetime of the host stands for.
+
+use std::collections::hash_map::RandomState;
+use std::hash::BuildHasher;
+use std::time::{Duration, SystemTime};
+
+use ferrule_abi::{
+    CalloutInit, Callbacks, EnvoyBuffer, FilterPtr, HeaderType, HttpHeader, ModuleBuffer, ModuleRoutePtr,
+};
+use ferrule_kit::{
+    Callout, CalloutError, CalloutId, Counter, Fields, Host, Level, Message, MetadataSource, Octets, Value,
+    environment,
+};
+
+use crate::stream::{Head, Hook};
+use crate::{attributes, envoy, metadata};
+
+/// One stream as Envoy shows it in one hook.
+pub(crate) struct NativeHost<'a> {
+    pub(crate) envoy: &'static Callbacks,
+    /// Envoy's name for the stream's filter; alive while the hook runs.
+    pub(crate) filter: FilterPtr,
+    pub(crate) hook: Hook,
+    pub(crate) head: &'a Head,
+    counters: &'a [usize],
+    name: &'static str,
+}
+
+impl<'a> NativeHost<'a> {
+    /// `None` where Envoy's callbacks are not known, so in no Envoy.
+    #[inline]
+    pub(crate) fn new(
+        filter: FilterPtr,
+        hook: Hook,
+        head: &'a Head,
+        counters: &'a [usize],
+        name: &'static str,
+    ) -> Option<Self> {
+        envoy::callbacks().map(|envoy| Self { envoy, filter, hook, head, counters, name })
+    }
+
+    /// The configuration nearest to the route; null for none.
+    pub(crate) fn route_config(&self) -> ModuleRoutePtr {
+        // SAFETY: the filter is alive while the hook runs.
+        unsafe { (self.envoy.get_most_specific_route_config)(self.filter) }
+    }
+
+    /// The `index`th value of a field, and how many there are.
+    fn value(&self, fields: Fields, name: &str, index: usize) -> (Option<&[u8]>, usize) {
+        let (mut value, mut total) = (EnvoyBuffer::EMPTY, 0);
+        let out = (&raw mut value, &raw mut total);
+        // SAFETY: filter and name are alive, the out-parameters are ours, and Envoy lends the value until the next edit.
+        unsafe {
+            let found =
+                (self.envoy.http_get_header)(self.filter, section(fields), name.into(), out.0, index, out.1);
+            (found.then(|| value.bytes()), total)
+        }
+    }
+
+    fn set(&mut self, fields: Fields, name: &str, value: ModuleBuffer) {
+        // SAFETY: the filter is alive; name and value outlive the call.
+        unsafe { (self.envoy.http_set_header)(self.filter, section(fields), name.into(), value) };
+    }
+}
+
+fn section(fields: Fields) -> HeaderType {
+    match fields {
+        Fields::RequestHeaders => HeaderType::Request,
+        Fields::RequestTrailers => HeaderType::RequestTrailer,
+        Fields::ResponseHeaders => HeaderType::Response,
+        Fields::ResponseTrailers => HeaderType::ResponseTrailer,
+    }
+}
+
+impl Host for NativeHost<'_> {
+    fn field(&self, fields: Fields, name: &str) -> Option<Octets<'_>> {
+        self.value(fields, name, 0).0.map(Into::into)
+    }
+
+    fn field_values(&self, fields: Fields, name: &str) -> Vec<Octets<'_>> {
+        let (first, total) = self.value(fields, name, 0);
+        let rest = (1..total).filter_map(|index| self.value(fields, name, index).0);
+        first.into_iter().chain(rest).map(Into::into).collect()
+    }
+
+    fn field_lines(&self, fields: Fields) -> Vec<(Octets<'_>, Octets<'_>)> {
+        // SAFETY: the filter is alive, the array has room for all lines, and Envoy lends them until the next edit.
+        unsafe {
+            let count = (self.envoy.http_get_headers_size)(self.filter, section(fields));
+            let mut lines = vec![HttpHeader::EMPTY; count];
+            if !(self.envoy.http_get_headers)(self.filter, section(fields), lines.as_mut_ptr()) {
+                return Vec::new();
+            }
+            lines.into_iter().map(|line| line.parts()).map(|(n, v)| (n.into(), v.into())).collect()
+        }
+    }
+
+    fn set_field(&mut self, fields: Fields, name: &str, value: &[u8]) {
+        // Envoy, too, takes a null value for the wish to remove; an empty one it did not always.
+        self.set(fields, name, if value.is_empty() { ModuleBuffer::NULL } else { value.into() });
+    }
+
+    fn add_field(&mut self, fields: Fields, name: &str, value: &[u8]) {
+        // SAFETY: the filter is alive; name and value outlive the call.
+        unsafe { (self.envoy.http_add_header)(self.filter, section(fields), name.into(), value.into()) };
+    }
+
+    fn remove_field(&mut self, fields: Fields, name: &str) {
+        self.set(fields, name, ModuleBuffer::NULL);
+    }
+
+    fn body_len(&self, message: Message) -> usize {
+        self.bytes_at_hand(message)
+    }
+
+    fn body(&self, message: Message) -> Vec<Octets<'_>> {
+        self.chunks_at_hand(message).into_iter().map(Into::into).collect()
+    }
+
+    fn replace_body(&mut self, message: Message, body: &[u8]) {
+        self.put_body(message, body);
+    }
+
+    fn buffer_limit(&self) -> usize {
+        // SAFETY: the filter is alive while the hook runs.
+        match unsafe { (self.envoy.http_get_buffer_limit)(self.filter) } {
+            0 => usize::MAX,
+            limit => usize::try_from(limit).unwrap_or(usize::MAX),
+        }
+    }
+
+    fn attribute(&self, name: &str) -> Option<Value<'_>> {
+        attributes::read(self, name)
+    }
+
+    fn metadata(&self, source: MetadataSource, namespace: &str, key: &str) -> Option<Value<'_>> {
+        metadata::read(self, source, namespace, key)
+    }
+
+    fn set_metadata(&mut self, namespace: &str, key: &str, value: &str) {
+        let (namespace, key, value) = (namespace.into(), key.into(), value.into());
+        // SAFETY: the filter is alive; all buffers outlive the call.
+        unsafe { (self.envoy.http_set_dynamic_metadata_string)(self.filter, namespace, key, value) };
+    }
+
+    fn env(&self, name: &str) -> Option<String> {
+        environment::lookup(name)
+    }
+
+    fn callout(&mut self, callout: Callout) -> Result<CalloutId, CalloutError> {
+        let lines = callout.fields.iter().map(|(name, value)| HttpHeader::new(name, value));
+        let mut lines: Vec<_> = lines.collect();
+        let mut id = 0;
+        // SAFETY: the filter is alive; lines and buffers outlive the call, and the out-parameter is ours.
+        let begun = unsafe {
+            (self.envoy.http_filter_http_callout)(
+                self.filter,
+                &raw mut id,
+                callout.cluster.as_str().into(),
+                lines.as_mut_ptr(),
+                lines.len(),
+                callout.body.as_slice().into(),
+                milliseconds(callout.timeout),
+            )
+        };
+        match begun {
+            CalloutInit::SUCCESS => Ok(CalloutId(id)),
+            CalloutInit::MISSING_REQUIRED_HEADERS => Err(CalloutError::MissingFields),
+            CalloutInit::CLUSTER_NOT_FOUND => Err(CalloutError::UnknownCluster),
+            _ => Err(CalloutError::Refused),
+        }
+    }
+
+    fn count(&mut self, counter: Counter, by: u64) {
+        let Some(id) = self.counters.get(counter.0) else { return };
+        // SAFETY: the filter is alive, and a counter without labels takes none.
+        unsafe {
+            (self.envoy.http_filter_increment_counter)(self.filter, *id, std::ptr::null_mut(), 0, by);
+        }
+    }
+
+    fn log(&self, level: Level, line: &str) {
+        envoy::log(level, self.name, line);
+    }
+
+    fn now(&self) -> SystemTime {
+        SystemTime::now()
+    }
+
+    fn random(&mut self) -> u128 {
+        let mut bytes = [0; 16];
+        match getrandom::fill(&mut bytes) {
+            Ok(()) => u128::from_ne_bytes(bytes),
+            // The standard library keys each state from the system too, but before the system could fail.
+            Err(_) => {
+                let half = || u128::from(RandomState::new().hash_one(SystemTime::now()));
+                half() << 64 | half()
+            }
+        }
+    }
+}
+
+/// Envoy takes 0 for no timeout at all, which no callout asks for.
+fn milliseconds(timeout: Duration) -> u64 {
+    u64::try_from(timeout.as_millis()).unwrap_or(u64::MAX).max(1)
+}

@@ -1,0 +1,198 @@
+//! One filter on one stream as Envoy holds it: behind a thin pointer, so that a stream costs one allocation.
+//!
+//! Invariant: nothing here is ever borrowed mutably but the driver, and that through a [`RefCell`]. A hook that Envoy
+//! calls while the driver is busy finds it borrowed and leaves it alone; a `destroy` then is put off until it is not.
+
+use std::cell::{Cell, RefCell};
+use std::ffi::c_void;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+
+use ferrule_abi::{FilterPtr, ModuleStreamPtr};
+use ferrule_kit::{Driver, Event, Filter, Level, Message, Response, Step};
+
+use crate::config::{Listener, filter_of_route};
+use crate::envoy;
+use crate::host::NativeHost;
+
+/// Which hook runs: decides what is at hand.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Hook {
+    /// A headers hook.
+    Headers(Message),
+    /// A body hook.
+    Data(Message),
+    /// A trailers hook.
+    Trailers(Message),
+    /// The reply to a callout, when no message is passing.
+    Reply,
+    /// A hook at which no message can be touched.
+    Other,
+}
+
+/// What Envoy was told of one message.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Course {
+    /// This filter keeps it back, so that what Envoy has buffered of it is this filter's to read and edit.
+    pub(crate) held: bool,
+    /// All of it has arrived.
+    pub(crate) ended: bool,
+}
+
+/// The part of a stream that is the same for every filter.
+#[repr(C)]
+pub(crate) struct Head {
+    on: unsafe fn(*const Head, FilterPtr, Hook, Event<'_>) -> Option<Step>,
+    free: unsafe fn(*const Head) -> bool,
+    filter: FilterPtr,
+    courses: [Cell<Course>; 2],
+    /// Envoy's own flag, one for both directions: once a hook has said Continue, requests to continue are ignored.
+    pub(crate) passing: Cell<bool>,
+    done: Cell<bool>,
+    doomed: Cell<bool>,
+}
+
+impl Head {
+    pub(crate) fn course(&self, message: Message) -> Course {
+        self.courses[place(message)].get()
+    }
+
+    pub(crate) fn update(&self, message: Message, change: impl FnOnce(&mut Course)) {
+        let mut course = self.course(message);
+        change(&mut course);
+        self.courses[place(message)].set(course);
+    }
+}
+
+fn place(message: Message) -> usize {
+    usize::from(message == Message::Response)
+}
+
+#[repr(C)]
+struct Stream<F: Filter> {
+    head: Head,
+    listener: *const Listener<F>,
+    /// None until the first event, because the route is not known earlier.
+    driver: RefCell<Option<Driver<F>>>,
+}
+
+/// Makes a stream of a filter configured by `listener`.
+///
+/// # Safety
+/// `listener` points to a `Listener<F>` that outlives the stream: Envoy frees a configuration after its streams.
+pub(crate) unsafe fn open<F: Filter>(listener: *const c_void, filter: FilterPtr) -> ModuleStreamPtr {
+    let head = Head {
+        on: on::<F>,
+        free: free::<F>,
+        filter,
+        courses: [Cell::default(), Cell::default()],
+        passing: Cell::new(false),
+        done: Cell::new(false),
+        doomed: Cell::new(false),
+    };
+    let stream = Stream::<F> { head, listener: listener.cast(), driver: RefCell::new(None) };
+    Box::into_raw(Box::new(stream)).cast_const().cast()
+}
+
+/// Tells the stream's filter of an event; a filter that is busy lets it pass. `None`: the stream is gone.
+///
+/// # Safety
+/// `stream` came from [`open`] and is not destroyed yet; `filter` is Envoy's name for it.
+#[inline]
+pub(crate) unsafe fn tell(
+    stream: ModuleStreamPtr,
+    filter: FilterPtr,
+    hook: Hook,
+    event: Event<'_>,
+) -> Option<Step> {
+    let head = stream.cast::<Head>();
+    // SAFETY: the caller vouches for the stream; its memory stays until the driver has returned.
+    let step = catch_unwind(AssertUnwindSafe(|| unsafe { ((*head).on)(head, filter, hook, event) }))
+        .unwrap_or(Some(Step::Reset));
+    // SAFETY: as above; only `destroy` frees it, and puts that off while the driver is busy.
+    if unsafe { (*head).doomed.get() } {
+        // SAFETY: Envoy has given the stream up, so no one else frees it.
+        unsafe { destroy(stream) };
+        return None;
+    }
+    step
+}
+
+/// Frees the stream, or has it freed once its driver has returned.
+///
+/// # Safety
+/// As for [`tell`]; the stream is used no more.
+pub(crate) unsafe fn destroy(stream: ModuleStreamPtr) {
+    let head = stream.cast::<Head>();
+    // SAFETY: the caller vouches for the stream, and Envoy's filter lives until this hook returns.
+    unsafe {
+        finish(stream, (*head).filter);
+        if !((*head).free)(head) {
+            (*head).doomed.set(true);
+        }
+    }
+}
+
+/// Tells the filter once that its stream is over.
+///
+/// # Safety
+/// As for [`tell`].
+pub(crate) unsafe fn finish(stream: ModuleStreamPtr, filter: FilterPtr) {
+    let head = stream.cast::<Head>();
+    // SAFETY: the caller vouches for the stream.
+    unsafe {
+        if !(*head).doomed.get() && !(*head).done.replace(true) {
+            let _ = ((*head).on)(head, filter, Hook::Other, Event::Done);
+        }
+    }
+}
+
+/// # Safety
+/// `head` is that of a `Stream<F>` that is not freed yet; `filter` is Envoy's name for it.
+unsafe fn on<F: Filter>(head: *const Head, filter: FilterPtr, hook: Hook, event: Event<'_>) -> Option<Step> {
+    // SAFETY: the caller vouches for the stream, and its listener outlives it.
+    let (stream, listener) = unsafe {
+        let stream = &*head.cast::<Stream<F>>();
+        (stream, &*stream.listener)
+    };
+    let Ok(mut driver) = stream.driver.try_borrow_mut() else { return Some(Step::Pass) };
+    let mut host = NativeHost::new(filter, hook, &stream.head, &listener.counters, F::NAME)?;
+    if driver.is_none() {
+        let Some(configured) = configured(listener, &host) else { return Some(misrouted::<F>(hook)) };
+        *driver = Some(Driver::new(configured));
+    }
+    driver.as_mut().map(|driver| driver.on(event, &mut host))
+}
+
+/// The most specific configuration: the route's, else the listener's. `None` where the route's is another filter's.
+fn configured<F: Filter>(listener: &Listener<F>, host: &NativeHost<'_>) -> Option<Arc<F>> {
+    match host.route_config() {
+        route if route.is_null() => Some(Arc::clone(&listener.filter)),
+        // SAFETY: Envoy gives back what `per_route_config_new` gave it, and keeps it while the route is in use.
+        route => unsafe { filter_of_route::<F>(route) },
+    }
+}
+
+fn misrouted<F: Filter>(hook: Hook) -> Step {
+    if matches!(hook, Hook::Reply | Hook::Other) {
+        return Step::Pass;
+    }
+    let text = "the route's configuration belongs to a filter of another name";
+    envoy::log(Level::Error, F::NAME, text);
+    Step::Respond(Response::text(500, format!("{}_filter_misrouted", F::NAME), ""))
+}
+
+/// Frees a stream whose driver is not busy, and says whether it was not.
+///
+/// # Safety
+/// As for [`on`]; where true comes back, the stream is used no more.
+unsafe fn free<F: Filter>(head: *const Head) -> bool {
+    let stream = head.cast_mut().cast::<Stream<F>>();
+    // SAFETY: the caller vouches for the stream.
+    if unsafe { &*stream }.driver.try_borrow_mut().is_err() {
+        return false;
+    }
+    // SAFETY: made by `open` from a box, and freed here only.
+    let _ = catch_unwind(AssertUnwindSafe(|| drop(unsafe { Box::from_raw(stream) })));
+    true
+}
