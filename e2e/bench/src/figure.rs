@@ -1,0 +1,72 @@
+//! One figure a line, in a form that people read and scripts compare.
+
+use std::fmt;
+
+/// A measured cost of ours beside the cost of its baseline, both from the same run.
+pub(crate) struct Figure {
+    /// `AREA/NAME`.
+    pub(crate) name: String,
+    /// Ours divided by the baseline must not exceed this.
+    pub(crate) goal: f64,
+    /// What we cost, in `unit`.
+    pub(crate) ours: f64,
+    /// What the baseline is.
+    pub(crate) baseline: &'static str,
+    /// What it costs, in `unit`.
+    pub(crate) against: f64,
+    /// Unit of both costs.
+    pub(crate) unit: &'static str,
+}
+
+impl Figure {
+    fn ratio(&self) -> f64 {
+        self.ours / self.against
+    }
+
+    /// Whether the goal is met.
+    pub(crate) fn holds(&self) -> bool {
+        self.ratio() <= self.goal
+    }
+}
+
+impl fmt::Display for Figure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { name, goal, ours, baseline, against, unit } = self;
+        let missed = if self.holds() { "" } else { " MISSED" };
+        write!(f, "figure {name} ratio={:.2} goal<={goal:.2} ", self.ratio())?;
+        write!(f, "ours={ours:.2}{unit} baseline={baseline}:{against:.2}{unit}{missed}")
+    }
+}
+
+/// The middle value; robust against a noisy neighbour.
+pub(crate) fn median(mut samples: Vec<f64>) -> f64 {
+    samples.sort_by(f64::total_cmp);
+    samples.get(samples.len() / 2).copied().unwrap_or(f64::NAN)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_figure_says_when_its_goal_is_missed() {
+        let figure = |ours| Figure {
+            name: "filters/noop".to_owned(),
+            goal: 1.1,
+            ours,
+            baseline: "chain",
+            against: 10.0,
+            unit: "us",
+        };
+        assert_eq!(
+            figure(10.5).to_string(),
+            "figure filters/noop ratio=1.05 goal<=1.10 ours=10.50us baseline=chain:10.00us"
+        );
+        assert!(figure(12.0).to_string().ends_with("MISSED"));
+    }
+
+    #[test]
+    fn one_outlier_does_not_move_the_median() {
+        assert!((median(vec![1.0, 900.0, 2.0, 1.5, 1.8]) - 1.8).abs() < 1e-9);
+    }
+}

@@ -1,0 +1,62 @@
+//! A closed loop of HTTP/1.1 clients: sends one prepared request over and over and reads each answer to its end.
+
+use std::net::SocketAddr;
+
+use anyhow::{Context, Result, bail, ensure};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+
+/// Connections that are open at a time.
+const CONNECTIONS: usize = 4;
+
+/// Sends `requests` requests to `address`, spread over the connections, each answered with 200.
+///
+/// # Errors
+/// A refused connection, a closed one, or a status other than 200.
+pub(crate) async fn run(address: SocketAddr, request: &[u8], requests: usize) -> Result<()> {
+    let mut clients = tokio::task::JoinSet::new();
+    for _ in 0..CONNECTIONS {
+        let request = request.to_vec();
+        clients.spawn(async move { client(address, &request, requests / CONNECTIONS).await });
+    }
+    while let Some(client) = clients.join_next().await {
+        client??;
+    }
+    Ok(())
+}
+
+async fn client(address: SocketAddr, request: &[u8], requests: usize) -> Result<()> {
+    let mut stream = TcpStream::connect(address).await.with_context(|| format!("connecting to {address}"))?;
+    stream.set_nodelay(true)?;
+    let mut buffer = Vec::with_capacity(128 * 1024);
+    for _ in 0..requests {
+        stream.write_all(request).await?;
+        read_answer(&mut stream, &mut buffer).await?;
+    }
+    Ok(())
+}
+
+async fn read_answer(stream: &mut TcpStream, buffer: &mut Vec<u8>) -> Result<()> {
+    buffer.clear();
+    let body_start = loop {
+        ensure!(stream.read_buf(buffer).await? > 0, "the connection was closed");
+        if let Some(end) = buffer.windows(4).position(|window| window == b"\r\n\r\n") {
+            break end + 4;
+        }
+    };
+    let head = String::from_utf8_lossy(&buffer[..body_start]).to_ascii_lowercase();
+    ensure!(head.starts_with("http/1.1 200"), "expected 200, got: {head}");
+    let length = content_length(&head)?;
+    while buffer.len() < body_start + length {
+        ensure!(stream.read_buf(buffer).await? > 0, "the connection was closed");
+    }
+    Ok(())
+}
+
+fn content_length(head: &str) -> Result<usize> {
+    let line = head.lines().find_map(|line| line.strip_prefix("content-length:"));
+    match line {
+        Some(value) => Ok(value.trim().parse()?),
+        None => bail!("the answer has no content-length: {head}"),
+    }
+}
