@@ -164,7 +164,8 @@ impl Watch {
         let upserts =
             response.resources.iter().map(|resource| (resource.name.clone(), Some(resource.version)));
         let removals = response.removed.iter().map(|name| (name.clone(), None));
-        self.awaiting = Some(Sent { nonce, items: removals.chain(upserts).collect() });
+        let items = removals.chain(upserts).collect();
+        self.awaiting = Some(Sent { nonce, items, resources: response.resources.len() });
         Some(response)
     }
 

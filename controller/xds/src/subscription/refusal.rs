@@ -23,8 +23,8 @@ impl Watch {
             self.hold(name, None);
         }
         let refused = match upserts.as_slice() {
-            [] => removals.iter().map(|(name, _)| self.refuse(name, None, &message)).collect(),
-            [(name, Some(version))] => {
+            [] if sent.resources == 0 => removals.iter().map(|(name, _)| self.refuse(name, None, &message)).collect(),
+            [(name, Some(version))] if sent.resources == 1 => {
                 self.restore(name, *version);
                 vec![self.refuse(name, Some(*version), &message)]
             }

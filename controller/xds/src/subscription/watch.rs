@@ -48,11 +48,14 @@ pub(super) struct Dirty {
     pub(super) removal: bool,
 }
 
-/// A response on its way: names and versions, no version being a removal.
+/// A response on its way.
 #[derive(Debug)]
 pub(super) struct Sent {
     pub(super) nonce: u64,
+    /// Names and versions, no version being a removal; without those unsubscribed from since.
     pub(super) items: Vec<(Name, Option<u64>)>,
+    /// How many resources were in it when it was sent.
+    pub(super) resources: usize,
 }
 
 #[derive(Debug)]
@@ -120,6 +123,9 @@ impl Watch {
         for name in &request.unsubscribe {
             self.unsubscribe(name);
         }
+        if !request.unsubscribe.is_empty() {
+            self.forget_what_is_not_covered();
+        }
         if first && request.subscribe.is_empty() && self.kind.wildcard_by_default() {
             self.subscribe_to_all(targets);
         }
@@ -173,24 +179,21 @@ impl Watch {
         if &**name == WILDCARD {
             self.interest.set_wildcard(false);
             self.owes_reply = false;
-            self.forget_what_is_not_covered();
-        } else if self.interest.remove(name) {
-            if self.interest.is_wildcard() {
-                // The proxy cannot tell whether the wildcard covers the name, so it waits to be told.
-                self.demand(name);
-            } else {
-                self.held.remove(name);
-                self.dirty.remove(name);
-                self.refused.remove(name);
-            }
+        } else if self.interest.remove(name) && self.interest.is_wildcard() {
+            // The proxy cannot tell whether the wildcard covers the name, so it waits to be told.
+            self.demand(name);
         }
     }
 
+    /// Also of what is on its way: the proxy ignores it, and may subscribe again before it answers.
     fn forget_what_is_not_covered(&mut self) {
         let interest = &self.interest;
         self.held.retain(|name, _| interest.covers(name));
         self.dirty.retain(|name, _| interest.covers(name));
         self.refused.retain(|name, _| interest.covers(name));
+        for sent in self.awaiting.iter_mut().chain(&mut self.overdue) {
+            sent.items.retain(|(name, _)| interest.covers(name));
+        }
     }
 
     // ---- answers -------------------------------------------------------------------------------------------------
@@ -229,12 +232,13 @@ impl Watch {
         Notice::Acked { kind: self.kind, accepted, removed }
     }
 
-    /// From now on the proxy has this version of the name, or nothing.
+    /// From now on the proxy has this version of the name, or nothing. The target may have changed meanwhile.
     pub(super) fn hold(&mut self, name: &Name, version: Option<u64>) {
         self.refused.remove(name);
         if !self.interest.covers(name) {
             return;
         }
+        self.touch(name);
         match version {
             Some(version) => self.held.insert(name.clone(), Held::Version(version)),
             None if self.interest.names(name) => self.held.insert(name.clone(), Held::Nothing),
