@@ -1,0 +1,4 @@
+//! The ferrule controller and command line.
+
+#[allow(dead_code)]
+mod manifest;
