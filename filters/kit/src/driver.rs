@@ -170,7 +170,7 @@ impl<F: Filter> Driver<F> {
             Phase::AwaitingBody => self.collect(message, end, host),
             Phase::AwaitingReply => {
                 progress.unseen_data = true;
-                Step::Stop(Hold::Body)
+                Step::Stop(Hold::Stream)
             }
         }
     }

@@ -18,7 +18,8 @@ pub(crate) fn callbacks() -> Option<&'static Callbacks> {
     CALLBACKS.get()
 }
 
-/// Writes to Envoy's log, as one line whatever `text` holds. From any thread.
+/// Writes to Envoy's log, as one line whatever `text` holds. From any thread. Envoy shows `source` as `[source:1]`, and only
+/// because the number is not 0.
 pub(crate) fn log(level: Level, source: &str, text: &str) {
     let Some(callbacks) = callbacks() else { return };
     let level = match level {
@@ -34,7 +35,7 @@ pub(crate) fn log(level: Level, source: &str, text: &str) {
     }
     let line = text.replace(['\r', '\n'], " ");
     // SAFETY: both buffers outlive the call.
-    unsafe { (callbacks.log_v2)(level, line.as_str().into(), source.into(), 0) };
+    unsafe { (callbacks.log_v2)(level, line.as_str().into(), source.into(), 1) };
 }
 
 /// Reports panics to Envoy's log by their place alone: their text may quote a message's content.
