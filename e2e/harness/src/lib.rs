@@ -1,1 +1,18 @@
-//! Runs one YAML case of an Envoy filter in process, in a dynamic module and in a wasm module.
+//! Tests Envoy filters: one YAML case, run in process, in a dynamic module and in a wasm module.
+//!
+//! - [`Case`] is what the file says; [`Seen`] is what happened; [`check`] compares the two.
+//! - [`memory`] runs cases of a `ferrule_kit::Filter` in process, without Envoy.
+//! - `envoy` (feature) runs them on a real Envoy with recording upstreams, for filters of any origin.
+
+pub mod case;
+mod check;
+pub mod memory;
+mod report;
+mod seen;
+mod trial;
+
+pub use case::{Case, CaseError};
+pub use check::{Mismatch, check};
+pub use report::Failure;
+pub use seen::{ClientSaw, Seen, SeenRequest, SeenResponse};
+pub use trial::Trials;
