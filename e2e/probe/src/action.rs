@@ -2,9 +2,7 @@
 
 use std::time::Duration;
 
-use ferrule_kit::{
-    Callout, CalloutError, Fields, Flow, Host, Message, Octets, Reply, Response, Value,
-};
+use ferrule_kit::{Callout, CalloutError, Fields, Flow, Host, Message, Octets, Reply, Response, Value};
 
 use crate::Memory;
 use crate::config::{Action, COUNTED, Call, Name, Status, Text};

@@ -85,7 +85,9 @@ impl Filter for Probe {
         reply: Result<Reply<'_>, CalloutError>,
     ) -> Flow {
         let status = action::status_of(&reply);
-        memory.transcript.push(format!("reply:{}", status.map_or("failed".to_owned(), |code| code.to_string())));
+        memory
+            .transcript
+            .push(format!("reply:{}", status.map_or("failed".to_owned(), |code| code.to_string())));
         memory.replies += 1;
         let message = self.config.held();
         match self.config.replies.get(memory.replies - 1) {

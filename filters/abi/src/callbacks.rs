@@ -124,10 +124,6 @@ callbacks! {
         filter: FilterPtr, source: MetadataSource, namespace: ModuleBuffer, key: ModuleBuffer, index: usize,
         value: *mut bool,
     ) -> bool;
-    /// How many keys a namespace of metadata has.
-    fn http_get_metadata_keys_count(
-        filter: FilterPtr, source: MetadataSource, namespace: ModuleBuffer,
-    ) -> usize;
     /// Sets a string of dynamic metadata.
     fn http_set_dynamic_metadata_string(
         filter: FilterPtr, namespace: ModuleBuffer, key: ModuleBuffer, value: ModuleBuffer,

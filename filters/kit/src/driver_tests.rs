@@ -221,3 +221,17 @@ fn callouts_need_their_pseudo_fields_and_a_known_cluster() {
     host.clusters.push("auth".to_owned());
     assert_eq!(host.callout(callout), Ok(CalloutId(1)));
 }
+
+#[test]
+fn answers_to_head_and_with_1xx_204_or_304_have_no_body() {
+    let allowed = |method: &str, status: &str| {
+        let mut host = MemoryHost::with_request([(":method", method)]);
+        let line = (":status".to_owned(), status.as_bytes().to_vec());
+        host.arrive(crate::Fields::ResponseHeaders, vec![line]);
+        (host.allows_body(REQUEST), host.allows_body(RESPONSE))
+    };
+    assert_eq!(allowed("GET", "200"), (true, true));
+    for (method, status) in [("HEAD", "200"), ("GET", "103"), ("GET", "204"), ("GET", "304")] {
+        assert_eq!(allowed(method, status), (true, false), "{method} {status}");
+    }
+}

@@ -35,7 +35,6 @@ pub(crate) unsafe fn after_hook(
     // SAFETY: the caller vouches for the stream; it is not touched after this.
     let head = unsafe { &*stream.cast::<Head>() };
     head.update(message, |course| course.held = matches!(stopped, Some(Stopped::Held(_))));
-    head.passing.set(stopped.is_none());
     // SAFETY: the caller vouches for the filter.
     unsafe { give_up(filter, step) };
     stopped
@@ -62,7 +61,6 @@ unsafe fn resume(filter: FilterPtr, stream: ModuleStreamPtr, message: Message) {
     // SAFETY: the caller vouches for the stream; it is not touched after this.
     let head = unsafe { &*stream.cast::<Head>() };
     head.update(message, |course| course.held = false);
-    head.passing.set(true);
     // SAFETY: the caller vouches for the filter; nothing of the stream is borrowed.
     unsafe {
         match message {
@@ -110,4 +108,3 @@ unsafe fn reset(filter: FilterPtr, details: &str) {
     // SAFETY: the caller vouches for the filter; the details outlive the call.
     unsafe { (callbacks.http_filter_reset_stream)(filter, StreamReset::LocalReset, details.into()) };
 }
-

@@ -5,12 +5,25 @@ use ferrule_kit::Value;
 
 use crate::host::NativeHost;
 
-/// Attributes that are integers; Envoy logs an error where one is asked for as anything else.
-const INTEGERS: [&str; 5] =
-    ["connection.id", "destination.port", "response.code", "source.port", "upstream.port"];
+/// Attributes that Envoy 1.40 shows as integers; it shows each in one way only.
+const INTEGERS: [&str; 13] = [
+    "connection.id",
+    "destination.port",
+    "request.size",
+    "request.total_size",
+    "response.code",
+    "response.flags",
+    "response.grpc_status",
+    "response.size",
+    "response.total_size",
+    "source.port",
+    "upstream.port",
+    "upstream.request_attempt_count",
+    "xds.listener_direction",
+];
 
-/// Attributes that are truth values.
-const BOOLEANS: [&str; 1] = ["connection.mtls"];
+/// Attributes that it shows as truth values.
+const BOOLEANS: [&str; 2] = ["connection.mtls", "health_check"];
 
 /// The attribute `name`; `None` where there is none or Envoy does not show it to modules.
 pub(crate) fn read<'a>(host: &'a NativeHost<'_>, name: &str) -> Option<Value<'a>> {

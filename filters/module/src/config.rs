@@ -73,7 +73,8 @@ pub(crate) unsafe fn filter_of_route<F: Filter>(route: *const c_void) -> Option<
 
 fn new_listener<F: Filter>(config: ConfigPtr, json: &[u8]) -> Result<*const c_void, ConfigError> {
     let filter = Arc::new(compile::<F>(json)?);
-    let counters = counter_names::<F>().map(|name| define_counter::<F>(config, name)).collect::<Result<_, _>>()?;
+    let counters =
+        counter_names::<F>().map(|name| define_counter::<F>(config, name)).collect::<Result<_, _>>()?;
     let head = ListenerHead { open: stream::open::<F>, free: free::<Listener<F>> };
     Ok(Box::into_raw(Box::new(Listener { head, filter, counters })).cast_const().cast())
 }

@@ -10,7 +10,7 @@ use std::ffi::c_char;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use ferrule_abi::{
-    CalloutResult, Callbacks, ConfigPtr, DataStatus, EnvoyBuffer, FilterPtr, HeadersStatus, HttpHeader,
+    Callbacks, CalloutResult, ConfigPtr, DataStatus, EnvoyBuffer, FilterPtr, HeadersStatus, HttpHeader,
     LocalReplyStatus, ModuleConfigPtr, ModuleRoutePtr, ModuleStreamPtr, TrailersStatus, VERSION,
 };
 use ferrule_kit::{CalloutError, CalloutId, Event, Hold, Message, Reply};
@@ -51,7 +51,11 @@ pub unsafe fn config_destroy(config: ModuleConfigPtr) {
     shielded(|| unsafe { ((*config.cast::<ListenerHead>()).free)(config) });
 }
 
-pub unsafe fn per_route_config_new(exports: &[Export], name: EnvoyBuffer, json: EnvoyBuffer) -> ModuleRoutePtr {
+pub unsafe fn per_route_config_new(
+    exports: &[Export],
+    name: EnvoyBuffer,
+    json: EnvoyBuffer,
+) -> ModuleRoutePtr {
     // SAFETY: Envoy lends both until this hook returns.
     let (name, json) = unsafe { (name.bytes(), json.bytes()) };
     shielded(|| make(exports, name, |export| (export.route)(json))).unwrap_or(std::ptr::null())

@@ -8,7 +8,7 @@ use std::hash::BuildHasher;
 use std::time::{Duration, SystemTime};
 
 use ferrule_abi::{
-    CalloutInit, Callbacks, EnvoyBuffer, FilterPtr, HeaderType, HttpHeader, ModuleBuffer, ModuleRoutePtr,
+    Callbacks, CalloutInit, EnvoyBuffer, FilterPtr, HeaderType, HttpHeader, ModuleBuffer, ModuleRoutePtr,
 };
 use ferrule_kit::{
     Callout, CalloutError, CalloutId, Counter, Fields, Host, Level, Message, MetadataSource, Octets, Value,

@@ -20,11 +20,15 @@ mod attributes;
 mod body;
 mod config;
 mod envoy;
+#[cfg(test)]
+mod fake;
 #[doc(hidden)]
 pub mod hooks;
 mod host;
 mod metadata;
 mod stream;
+#[cfg(test)]
+mod tests;
 
 pub use config::Export;
 

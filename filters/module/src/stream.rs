@@ -46,8 +46,6 @@ pub(crate) struct Head {
     free: unsafe fn(*const Head) -> bool,
     filter: FilterPtr,
     courses: [Cell<Course>; 2],
-    /// Envoy's own flag, one for both directions: once a hook has said Continue, requests to continue are ignored.
-    pub(crate) passing: Cell<bool>,
     done: Cell<bool>,
     doomed: Cell<bool>,
 }
@@ -86,7 +84,6 @@ pub(crate) unsafe fn open<F: Filter>(listener: *const c_void, filter: FilterPtr)
         free: free::<F>,
         filter,
         courses: [Cell::default(), Cell::default()],
-        passing: Cell::new(false),
         done: Cell::new(false),
         doomed: Cell::new(false),
     };

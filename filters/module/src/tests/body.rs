@@ -1,0 +1,139 @@
+//! Which bytes of a body a filter reads and replaces.
+
+use super::*;
+
+/// What the filter reads of a body, and what is left of Envoy's bodies once it has put "new" in its place.
+fn replaced(at: &'static str, message: Message, run: impl FnOnce(Stream)) -> String {
+    let seen = Rc::new(RefCell::new(String::new()));
+    let shown = Rc::clone(&seen);
+    let stream = stream(move |what, host| {
+        if what.contains(at) {
+            let before = String::from_utf8(host.body(message).concat()).unwrap();
+            assert_eq!(before.len(), host.body_len(message));
+            host.replace_body(message, b"new");
+            *shown.borrow_mut() = before;
+        }
+        match what {
+            what if what.contains("headers") && at == "body" => Flow::AwaitBody,
+            what if what.contains("headers") && at == "reply" => Flow::AwaitReply,
+            _ => Flow::Continue,
+        }
+    });
+    run(stream);
+    stream.end();
+    seen.take()
+}
+
+#[test]
+fn a_passing_chunk_is_read_and_replaced_alone() {
+    let before = replaced("data", REQUEST, |stream| {
+        stream.headers(REQUEST, false);
+        set_body(BodyType::BufferedRequest, "what a later filter holds");
+        set_body(BodyType::ReceivedRequest, "chunk");
+        stream.data(REQUEST, false);
+    });
+    assert_eq!(before, "chunk");
+    assert_eq!(body(BodyType::ReceivedRequest).unwrap(), "new");
+    assert_eq!(body(BodyType::BufferedRequest).unwrap(), "what a later filter holds");
+}
+
+#[test]
+fn a_held_body_is_what_is_buffered_and_the_last_chunk() {
+    let before = replaced("body", RESPONSE, |stream| {
+        stream.headers(RESPONSE, false);
+        set_body(BodyType::BufferedResponse, "first,");
+        set_body(BodyType::ReceivedResponse, "last");
+        stream.data(RESPONSE, true);
+    });
+    assert_eq!(before, "first,last");
+    assert_eq!(body(BodyType::BufferedResponse).unwrap(), "");
+    assert_eq!(body(BodyType::ReceivedResponse).unwrap(), "new");
+}
+
+#[test]
+fn a_body_that_an_earlier_filter_held_is_seen_once() {
+    let before = replaced("body", REQUEST, |stream| {
+        stream.headers(REQUEST, false);
+        set_body(BodyType::BufferedRequest, "whole");
+        set_body(BodyType::ReceivedRequest, "whole");
+        fake(|fake| fake.same_bytes = true);
+        stream.data(REQUEST, true);
+    });
+    assert_eq!(before, "whole");
+    assert_eq!(body(BodyType::ReceivedRequest).unwrap(), "new");
+    assert_eq!(body(BodyType::BufferedRequest).unwrap(), "whole", "Envoy's one buffer is edited once");
+}
+
+#[test]
+fn a_held_body_with_trailers_is_what_is_buffered() {
+    let before = replaced("body", RESPONSE, |stream| {
+        stream.headers(RESPONSE, false);
+        stream.data(RESPONSE, false);
+        set_body(BodyType::BufferedResponse, "all");
+        assert_eq!(stream.trailers(RESPONSE), TrailersStatus::Continue);
+    });
+    assert_eq!(before, "all");
+    assert_eq!(body(BodyType::BufferedResponse).unwrap(), "new");
+}
+
+#[test]
+fn a_message_without_a_body_is_given_one() {
+    for at in ["headers", "body"] {
+        let before = replaced(at, REQUEST, |stream| {
+            assert_eq!(stream.headers(REQUEST, true), HeadersStatus::Continue);
+        });
+        assert_eq!((before.as_str(), body(BodyType::BufferedRequest).unwrap().as_str()), ("", "new"));
+    }
+}
+
+#[test]
+fn a_held_message_without_a_body_is_given_one_by_the_reply() {
+    replaced("reply", REQUEST, |stream| {
+        stream.headers(REQUEST, true);
+        stream.reply(CalloutResult::SUCCESS);
+    });
+    assert_eq!(body(BodyType::BufferedRequest).unwrap(), "new");
+}
+
+#[test]
+fn a_body_that_has_not_arrived_is_not_replaced() {
+    for at in ["headers", "reply"] {
+        replaced(at, REQUEST, |stream| {
+            stream.headers(REQUEST, false);
+            stream.reply(CalloutResult::SUCCESS);
+        });
+        assert_eq!(body(BodyType::BufferedRequest), None, "{at}");
+    }
+}
+
+#[test]
+fn a_body_that_has_passed_is_not_replaced() {
+    replaced("trailers", REQUEST, |stream| {
+        stream.headers(REQUEST, false);
+        stream.data(REQUEST, false);
+        set_body(BodyType::BufferedRequest, "what a later filter holds");
+        stream.trailers(REQUEST);
+    });
+    assert_eq!(body(BodyType::BufferedRequest).unwrap(), "what a later filter holds");
+}
+
+#[test]
+fn an_answer_that_may_have_no_body_is_given_none() {
+    for (method, status) in [("HEAD", "200"), ("GET", "204"), ("GET", "304")] {
+        replaced("body", RESPONSE, |stream| {
+            arrive(HeaderType::Request, &[(":method", method)]);
+            arrive(HeaderType::Response, &[(":status", status)]);
+            stream.headers(RESPONSE, true);
+        });
+        assert_eq!(body(BodyType::BufferedResponse), None, "{method} {status}");
+    }
+}
+
+#[test]
+fn one_message_is_not_edited_in_the_hooks_of_the_other() {
+    let before = replaced("Response headers", REQUEST, |stream| {
+        stream.headers(REQUEST, true);
+        stream.headers(RESPONSE, true);
+    });
+    assert_eq!((before.as_str(), body(BodyType::BufferedRequest)), ("", None));
+}
