@@ -60,7 +60,6 @@ fn attributes_and_metadata_have_the_type_that_envoy_shows() {
     assert_eq!(asked(), ["metadata space/key=value"]);
     stream.end();
 }
-}
 
 #[test]
 fn callouts_carry_what_was_asked_and_errors_their_kind() {

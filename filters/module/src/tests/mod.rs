@@ -214,3 +214,4 @@ fn arrive(section: HeaderType, lines: &[(&str, &str)]) {
 fn callout() -> Callout {
     let fields = vec![(":method".to_owned(), b"GET".to_vec())];
     Callout { cluster: "auth".to_owned(), fields, body: b"ask".to_vec(), timeout: Duration::from_micros(1) }
+}
