@@ -176,6 +176,9 @@ impl Host for MemoryHost {
     }
 
     fn replace_body(&mut self, message: Message, body: &[u8]) {
+        if !self.allows_body(message) {
+            return;
+        }
         self.bodies[side(message)] = vec![body.to_vec()];
     }
 
