@@ -1,4 +1,13 @@
 //! The ferrule controller and command line.
+#![allow(dead_code, unused_imports)]
 
-#[allow(dead_code)]
+pub mod cli;
+mod demo;
+mod diagnostic;
+mod http;
+mod listen;
 mod manifest;
+mod metrics;
+mod object;
+mod supervise;
+mod watch;

@@ -12,6 +12,8 @@ mod surrogates;
 #[cfg(test)]
 mod tests;
 
+use std::fmt;
+
 use serde_json::Value;
 
 pub(crate) use node::{Fault, Mark};
@@ -114,6 +116,19 @@ fn read_object(node: Node, identity: Identity, faults: Vec<Fault>) -> Part {
     let positions = Positions::of(&node);
     let value = if faults.is_empty() { node.into_value() } else { Value::Null };
     Part::Object(Manifest { identity, value, positions, faults })
+}
+
+/// As `Kind namespace/name`, as far as it is known.
+impl fmt::Display for Identity {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { kind, namespace, name, .. } = self;
+        f.write_str(kind)?;
+        match (namespace.is_empty(), name.is_empty()) {
+            (_, true) => Ok(()),
+            (true, false) => write!(f, " {name}"),
+            (false, false) => write!(f, " {namespace}/{name}"),
+        }
+    }
 }
 
 impl Identity {

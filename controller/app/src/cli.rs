@@ -1,0 +1,196 @@
+//! The command line.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use envoy_bootstrap::Address;
+
+/// A function gateway on stock Envoy: Gateway API and kgateway resources in, delta xDS out.
+#[derive(Debug, Parser)]
+#[command(name = "ferrule", version, max_term_width = 110)]
+pub struct Cli {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// What `ferrule` can do.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Serve a folder of manifests: watch it, program Envoy, report status
+    Run(Box<RunArgs>),
+    /// Print the xDS resources and the status that a folder of manifests gives; needs no Envoy
+    Translate(TranslateArgs),
+    /// Say what is wrong with a folder of manifests: exit code 0 nothing, 1 problems, 2 cannot tell; needs no Envoy
+    Check(CheckArgs),
+    /// Show the objects of a running controller and their status
+    Get(GetArgs),
+}
+
+/// The folder that objects are read from.
+#[derive(Debug, Args)]
+pub struct FolderArgs {
+    /// Folder of manifests (*.yaml, *.yml, *.json; nested folders, too), or one file
+    #[arg(short = 'f', long = "folder", value_name = "DIR", env = "FERRULE_FOLDER")]
+    pub folder: PathBuf,
+}
+
+/// Which build of the filters Envoy runs.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum Host {
+    /// The dynamic module, libferrule.so
+    #[default]
+    Native,
+    /// The proxy-wasm modules, NAME.wasm
+    Wasm,
+}
+
+/// Where the filters are.
+#[derive(Clone, Debug, Args)]
+pub struct FilterArgs {
+    /// Which build of the filters Envoy runs
+    #[arg(long = "filters", value_enum, default_value_t, env = "FERRULE_FILTERS")]
+    pub host: Host,
+    /// The native module [default: libferrule.so beside the ferrule binary]
+    #[arg(long, value_name = "FILE", env = "FERRULE_MODULE")]
+    pub module: Option<PathBuf>,
+    /// The folder of the wasm modules [default: the folder wasm beside the ferrule binary, or beside its folder]
+    #[arg(long, value_name = "DIR", env = "FERRULE_WASM_DIR")]
+    pub wasm_dir: Option<PathBuf>,
+}
+
+/// Arguments of `ferrule run`.
+#[derive(Debug, Args)]
+pub struct RunArgs {
+    #[command(flatten)]
+    pub(crate) folder: FolderArgs,
+    #[command(flatten)]
+    pub(crate) filters: FilterArgs,
+    /// Where Envoys ask for their configuration: host:port or unix:/path [default: a private socket; with
+    /// --no-envoy 127.0.0.1:18000]
+    #[arg(long, value_name = "ADDRESS", env = "FERRULE_ADS")]
+    pub(crate) ads: Option<Address>,
+    /// Where `ferrule get` and scrapers ask: host:port on loopback, or unix:/path
+    #[arg(long, value_name = "ADDRESS", default_value = DEFAULT_ADMIN, env = "FERRULE_ADMIN")]
+    pub(crate) admin: Address,
+    /// Also write the status of each object to DIR/KIND.NAMESPACE.NAME.status.yaml
+    #[arg(long, value_name = "DIR", env = "FERRULE_STATUS_DIR")]
+    pub(crate) status_dir: Option<PathBuf>,
+    /// Start no Envoy; yours connect to --ads with node.cluster NAMESPACE/GATEWAY
+    #[arg(long, conflicts_with_all = ["envoy", "concurrency", "drain", "envoy_log_level"])]
+    pub(crate) no_envoy: bool,
+    /// The Envoy to run [default: the pinned one, fetched once]
+    #[arg(long, value_name = "FILE")]
+    pub(crate) envoy: Option<PathBuf>,
+    /// Worker threads of each Envoy [default: one a CPU]
+    #[arg(long, value_name = "N", env = "FERRULE_CONCURRENCY", value_parser = clap::value_parser!(u32).range(1..=1024))]
+    pub(crate) concurrency: Option<u32>,
+    /// How long open requests may take to end when Envoy is stopped
+    #[arg(long, value_name = "SECONDS", default_value = "5", value_parser = seconds, env = "FERRULE_DRAIN")]
+    pub(crate) drain: Duration,
+    /// Envoy's log level
+    #[arg(long, value_name = "LEVEL", default_value = "warning", env = "FERRULE_ENVOY_LOG_LEVEL",
+        value_parser = ["trace", "debug", "info", "warning", "error", "critical", "off"])]
+    pub(crate) envoy_log_level: String,
+    /// Also run a small upstream on this port of loopback that answers with what it saw, as JSON
+    #[arg(long, value_name = "PORT")]
+    pub(crate) demo_upstream: Option<u16>,
+}
+
+/// Arguments of `ferrule translate`.
+#[derive(Debug, Args)]
+pub struct TranslateArgs {
+    #[command(flatten)]
+    pub(crate) folder: FolderArgs,
+    #[command(flatten)]
+    pub(crate) filters: FilterArgs,
+    /// How to print
+    #[arg(short, long, value_enum, default_value_t)]
+    pub(crate) output: Notation,
+}
+
+/// A notation for structured data.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum Notation {
+    /// YAML
+    #[default]
+    Yaml,
+    /// JSON
+    Json,
+}
+
+/// Arguments of `ferrule check`.
+#[derive(Debug, Args)]
+pub struct CheckArgs {
+    #[command(flatten)]
+    pub(crate) folder: FolderArgs,
+}
+
+/// Arguments of `ferrule get`.
+#[derive(Debug, Args)]
+pub struct GetArgs {
+    /// Only objects of this kind, such as httproute or gateways
+    pub(crate) kind: Option<String>,
+    /// Only the object of this name
+    pub(crate) name: Option<String>,
+    /// Only objects of this namespace
+    #[arg(short, long)]
+    pub(crate) namespace: Option<String>,
+    /// How to print
+    #[arg(short, long, value_enum, default_value_t)]
+    pub(crate) output: Layout,
+    /// Where the controller's admin interface listens
+    #[arg(long, value_name = "ADDRESS", default_value = DEFAULT_ADMIN, env = "FERRULE_ADMIN")]
+    pub(crate) admin: Address,
+}
+
+/// How `ferrule get` prints.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum Layout {
+    /// A line an object
+    #[default]
+    Table,
+    /// A line a condition, with its message
+    Wide,
+    /// YAML
+    Yaml,
+    /// JSON
+    Json,
+}
+
+const DEFAULT_ADMIN: &str = "127.0.0.1:19080";
+
+fn seconds(text: &str) -> Result<Duration, String> {
+    let seconds: u64 = text.parse().map_err(|_| "not a whole number of seconds".to_owned())?;
+    if seconds <= 3600 { Ok(Duration::from_secs(seconds)) } else { Err("more than an hour".to_owned()) }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn the_quick_start_command_parses() {
+        let line =
+            ["ferrule", "run", "-f", "examples/quickstart", "--demo-upstream", "9000", "--filters", "wasm"];
+        let Command::Run(args) = Cli::try_parse_from(line).unwrap().command else { panic!("not run") };
+        assert_eq!(args.demo_upstream, Some(9000));
+        assert_eq!(args.filters.host, Host::Wasm);
+    }
+
+    #[test]
+    fn flags_for_envoy_need_an_envoy() {
+        assert!(
+            Cli::try_parse_from(["ferrule", "run", "-f", "x", "--no-envoy", "--concurrency", "2"]).is_err()
+        );
+        assert!(Cli::try_parse_from(["ferrule", "run", "-f", "x", "--no-envoy"]).is_ok());
+    }
+}

@@ -1,0 +1,292 @@
+//! What the files hold, object by object, and the last good form of each.
+//!
+//! Invariants:
+//! - An object that becomes unreadable keeps its last good form. An object goes when its file is read in full and no
+//!   longer has it, or when its file goes; a document that could be anything keeps what its file had.
+//! - Of two files with one object the first to have it serves it, until it has it no more.
+//! - An object's generation grows when anything but its metadata and status changes.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use serde_json::Value;
+
+use crate::diagnostic::{Diagnostic, Severity};
+use crate::manifest::{self, Fault, Identity, Manifest, Mark, Part, Positions};
+use crate::object::{self, Key, Object, Wrong};
+
+/// An object that is in use, and where it comes from.
+#[derive(Debug)]
+pub(crate) struct Loaded {
+    pub(crate) object: Object,
+    pub(crate) positions: Positions,
+    pub(crate) file: Arc<Path>,
+    /// Hash of all of it.
+    content: u64,
+    /// Hash of all but metadata and status.
+    substance: u64,
+    generation: i64,
+}
+
+/// What is to be done to the world.
+#[derive(Debug, Default)]
+pub(crate) struct Changes {
+    pub(crate) put: BTreeMap<Key, Arc<Loaded>>,
+    /// Equal to what is in use but for the place in the files.
+    pub(crate) moved: BTreeMap<Key, Arc<Loaded>>,
+    pub(crate) removed: BTreeSet<Key>,
+}
+
+impl Changes {
+    /// Whether the objects stay what they are.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.put.is_empty() && self.removed.is_empty()
+    }
+
+    fn add(&mut self, key: Key, before: Option<Arc<Loaded>>, now: Option<Arc<Loaded>>) {
+        match (before, now) {
+            (Some(before), Some(now)) if Arc::ptr_eq(&before, &now) => {}
+            (Some(before), Some(now)) if before.content == now.content => drop(self.moved.insert(key, now)),
+            (_, Some(now)) => {
+                self.removed.remove(&key);
+                self.put.insert(key, now);
+            }
+            (Some(_), None) => {
+                self.put.remove(&key);
+                self.removed.insert(key);
+            }
+            (None, None) => {}
+        }
+    }
+}
+
+/// All files and their objects.
+#[derive(Debug, Default)]
+pub(super) struct Catalogue {
+    files: BTreeMap<PathBuf, File>,
+    /// The files that have an object; the first one's serves.
+    holders: HashMap<Key, Vec<PathBuf>>,
+    /// What the world was told last.
+    served: HashMap<Key, Arc<Loaded>>,
+}
+
+#[derive(Debug, Default)]
+struct File {
+    /// As it is shown to people.
+    shown: Option<Arc<Path>>,
+    entries: BTreeMap<Key, Entry>,
+    diagnostics: Vec<Diagnostic>,
+}
+
+/// One object of one file.
+#[derive(Clone, Debug)]
+struct Entry {
+    at: Mark,
+    good: Option<Arc<Loaded>>,
+}
+
+impl Catalogue {
+    /// Takes over what a file says now; `shown` is how its path is shown to people.
+    pub(super) fn read(&mut self, path: &Path, shown: &Arc<Path>, text: &str, changes: &mut Changes) {
+        let before = self.files.remove(path).unwrap_or_default();
+        let mut reader = Reader { shown, before: before.entries, file: File::default(), lost: false };
+        reader.file.shown = Some(shown.clone());
+        for part in manifest::read(text) {
+            reader.part(part);
+        }
+        let Reader { before, mut file, lost, .. } = reader;
+        let missing =
+            before.into_iter().filter(|(key, _)| !file.entries.contains_key(key)).collect::<Vec<_>>();
+        let gone = if lost {
+            file.entries.extend(missing.into_iter().filter(|(_, entry)| entry.good.is_some()));
+            Vec::new()
+        } else {
+            missing
+        };
+        let keys: Vec<Key> = file.entries.keys().cloned().collect();
+        self.files.insert(path.to_owned(), file);
+        for key in keys {
+            self.hold(path, key, changes);
+        }
+        for (key, _) in gone {
+            self.release(path, key, changes);
+        }
+    }
+
+    /// Notes that a file cannot be read; its objects stay as they are.
+    pub(super) fn refuse(&mut self, path: &Path, shown: &Arc<Path>, message: impl Into<String>) {
+        let file = self.files.entry(path.to_owned()).or_default();
+        file.shown = Some(shown.clone());
+        file.diagnostics = vec![Diagnostic::of_file(shown, message)];
+    }
+
+    /// Forgets a file that is gone.
+    pub(super) fn forget(&mut self, path: &Path, changes: &mut Changes) {
+        let Some(file) = self.files.remove(path) else { return };
+        for key in file.entries.into_keys() {
+            self.release(path, key, changes);
+        }
+    }
+
+    /// The files known.
+    pub(super) fn paths(&self) -> impl Iterator<Item = &PathBuf> {
+        self.files.keys()
+    }
+
+    /// Everything that is wrong with the files.
+    pub(super) fn diagnostics(&self) -> Vec<Diagnostic> {
+        let mut all: Vec<_> = self.files.values().flat_map(|file| file.diagnostics.clone()).collect();
+        for (key, holders) in &self.holders {
+            let Some((first, others)) = holders.split_first() else { continue };
+            all.extend(others.iter().filter_map(|other| self.duplicate(key, first, other)));
+        }
+        all.sort();
+        all
+    }
+
+    fn duplicate(&self, key: &Key, first: &Path, other: &Path) -> Option<Diagnostic> {
+        let entry = |path| {
+            let file = self.files.get(path)?;
+            Some((file.shown.clone()?, file.entries.get(key)?.at))
+        };
+        let ((serving, at), (ignored, ignored_at)) = (entry(first)?, entry(other)?);
+        let place = format!("{}:{}", serving.display(), at.line);
+        Some(Diagnostic {
+            file: Some(ignored),
+            at: Some(ignored_at),
+            object: key.to_string(),
+            path: String::new(),
+            message: format!("is already defined in {place}, which stays in use; remove one of the two"),
+            severity: Severity::Error,
+        })
+    }
+
+    fn hold(&mut self, path: &Path, key: Key, changes: &mut Changes) {
+        let holders = self.holders.entry(key.clone()).or_default();
+        if holders.iter().all(|holder| holder != path) {
+            holders.push(path.to_owned());
+        }
+        if holders.first().is_some_and(|first| first == path) {
+            self.serve(key, changes);
+        }
+    }
+
+    fn release(&mut self, path: &Path, key: Key, changes: &mut Changes) {
+        let Some(holders) = self.holders.get_mut(&key) else { return };
+        let served = holders.first().is_some_and(|first| first == path);
+        holders.retain(|holder| holder != path);
+        if holders.is_empty() {
+            self.holders.remove(&key);
+        }
+        if served {
+            self.serve(key, changes);
+        }
+    }
+
+    /// Has the world take the object from the file whose turn it is.
+    fn serve(&mut self, key: Key, changes: &mut Changes) {
+        let holder = self.holders.get(&key).and_then(|holders| holders.first());
+        let now = holder.and_then(|path| self.files.get(path)?.entries.get(&key)?.good.clone());
+        let before = match &now {
+            Some(now) => self.served.insert(key.clone(), now.clone()),
+            None => self.served.remove(&key),
+        };
+        changes.add(key, before, now);
+    }
+}
+
+/// Reads one file.
+struct Reader<'f> {
+    shown: &'f Arc<Path>,
+    before: BTreeMap<Key, Entry>,
+    file: File,
+    /// Whether a document could be anything.
+    lost: bool,
+}
+
+impl Reader<'_> {
+    fn part(&mut self, part: Part) {
+        match part {
+            Part::Unreadable(identity, fault) => {
+                self.lost = true;
+                self.note(identity.to_string(), fault, Severity::Error);
+            }
+            Part::Object(manifest) => self.manifest(manifest),
+        }
+    }
+
+    fn manifest(&mut self, manifest: Manifest) {
+        let at = manifest.positions.object();
+        let key = match object::key(&manifest.identity) {
+            Ok(Some(key)) => key,
+            Ok(None) => return self.note_unserved(&manifest.identity, at),
+            Err(wrong) => {
+                self.lost = true;
+                return self.note_wrong(manifest.identity.to_string(), &manifest.positions, wrong);
+            }
+        };
+        if let Some(first) = self.file.entries.get(&key) {
+            let message =
+                format!("is already defined on line {}, which stays in use; remove one", first.at.line);
+            return self.note(key.to_string(), Fault { at, path: String::new(), message }, Severity::Error);
+        }
+        let before = self.before.remove(&key).and_then(|entry| entry.good);
+        let good = self.load(&key, manifest, before.as_ref()).or(before);
+        self.file.entries.insert(key, Entry { at, good });
+    }
+
+    /// The object in its new form, unless something is wrong with it.
+    fn load(&mut self, key: &Key, manifest: Manifest, before: Option<&Arc<Loaded>>) -> Option<Arc<Loaded>> {
+        let Manifest { value, positions, faults, .. } = manifest;
+        if !faults.is_empty() {
+            faults.into_iter().for_each(|fault| self.note(key.to_string(), fault, Severity::Error));
+            return None;
+        }
+        let (content, substance) = (hash(&value, true), hash(&value, false));
+        let generation = match before {
+            Some(before) if before.substance == substance => before.generation,
+            Some(before) => before.generation + 1,
+            None => 1,
+        };
+        let object = match before {
+            Some(before) if before.content == content => before.object.clone(),
+            _ => match object::parse(key, value, generation) {
+                Ok(object) => object,
+                Err(all) => {
+                    all.into_iter().for_each(|wrong| self.note_wrong(key.to_string(), &positions, wrong));
+                    return None;
+                }
+            },
+        };
+        Some(Arc::new(Loaded { object, positions, file: self.shown.clone(), content, substance, generation }))
+    }
+}
+
+impl Reader<'_> {
+    fn note(&mut self, object: String, fault: Fault, severity: Severity) {
+        self.file.diagnostics.push(Diagnostic::of_fault(self.shown, object, fault, severity));
+    }
+
+    fn note_wrong(&mut self, object: String, positions: &Positions, wrong: Wrong) {
+        let Wrong { path, mut message } = wrong;
+        if positions.is_surprising(&path) {
+            message.push_str("; a bare yes, no, on, off, y or n is a boolean in Kubernetes' YAML: quote it");
+        }
+        self.note(object, Fault { at: positions.find(&path), path, message }, Severity::Error);
+    }
+
+    fn note_unserved(&mut self, identity: &Identity, at: Mark) {
+        let message = format!("kind {} of {} is not served; ignored", identity.kind, identity.api_version);
+        self.note(identity.to_string(), Fault { at, path: String::new(), message }, Severity::Warning);
+    }
+}
+
+/// A hash of an object, with or without what does not count for its generation.
+fn hash(value: &Value, whole: bool) -> u64 {
+    let Value::Object(fields) = value else { return 0 };
+    let counts = |name: &str| whole || !matches!(name, "metadata" | "status");
+    let counted: Vec<_> = fields.iter().filter(|(name, _)| counts(name)).collect();
+    // Writing JSON to memory cannot fail.
+    rapidhash::v3::rapidhash_v3(&serde_json::to_vec(&counted).unwrap_or_default())
+}
