@@ -1,0 +1,113 @@
+//! Edits that were rendered and wait to be made, all of them or none.
+
+use ferrule_kit::{Fields, Host, Message};
+
+/// One edit of a header section.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum FieldEdit<'p> {
+    /// One line in the place of all of that name.
+    Set(&'p str, Vec<u8>),
+    /// One more line.
+    Add(&'p str, Vec<u8>),
+    Remove(&'p str),
+}
+
+/// What a transform comes to.
+#[derive(Debug, Default)]
+pub(crate) struct Edits<'p> {
+    pub(crate) fields: Vec<FieldEdit<'p>>,
+    pub(crate) body: NewBody,
+    /// Namespace, key and value.
+    pub(crate) metadata: Vec<(&'p str, &'p str, String)>,
+}
+
+/// What becomes of the body.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(crate) enum NewBody {
+    /// As it is.
+    #[default]
+    Same,
+    /// These bytes.
+    Replaced(Vec<u8>),
+    /// The message must have none, though one was to be put in or is on its way (RFC 9110 §6.4.1).
+    Forbidden,
+}
+
+impl<'p> FieldEdit<'p> {
+    fn name(&self) -> &'p str {
+        match self {
+            Self::Set(name, _) | Self::Add(name, _) | Self::Remove(name) => name,
+        }
+    }
+}
+
+/// The lines of `name` as they will be, given those that there are.
+pub(crate) fn preview(edits: &[FieldEdit<'_>], name: &str, mut lines: Vec<Vec<u8>>) -> Vec<Vec<u8>> {
+    for edit in edits.iter().filter(|edit| edit.name() == name) {
+        match edit {
+            FieldEdit::Set(_, value) => lines = vec![value.clone()],
+            FieldEdit::Add(_, value) => lines.push(value.clone()),
+            FieldEdit::Remove(_) => lines.clear(),
+        }
+    }
+    lines
+}
+
+/// Whether some edit concerns `name`.
+pub(crate) fn touches(edits: &[FieldEdit<'_>], name: &str) -> bool {
+    edits.iter().any(|edit| edit.name() == name)
+}
+
+impl Edits<'_> {
+    /// The value that `name` is set to, if it is.
+    pub(crate) fn set_to(&self, name: &str) -> Option<&[u8]> {
+        self.fields.iter().rev().find_map(|edit| match edit {
+            FieldEdit::Set(known, value) if *known == name => Some(&value[..]),
+            _ => None,
+        })
+    }
+
+    /// Makes all edits. The message's framing fits its body afterwards.
+    pub(crate) fn apply(self, host: &mut dyn Host, message: Message) {
+        let section = message.headers();
+        for edit in &self.fields {
+            match edit {
+                FieldEdit::Set(name, value) => host.set_field(section, name, value),
+                FieldEdit::Add(name, value) => host.add_field(section, name, value),
+                FieldEdit::Remove(name) => host.remove_field(section, name),
+            }
+        }
+        for (namespace, key, value) in &self.metadata {
+            host.set_metadata(namespace, key, value);
+        }
+        match self.body {
+            NewBody::Same => {}
+            NewBody::Replaced(body) => replace(host, message, &body),
+            NewBody::Forbidden => {
+                host.remove_field(section, "content-length");
+                if host.body_len(message) > 0 {
+                    host.replace_body(message, b"");
+                }
+            }
+        }
+    }
+}
+
+fn replace(host: &mut dyn Host, message: Message, body: &[u8]) {
+    let section = message.headers();
+    if body.is_empty() {
+        host.remove_field(section, "content-type");
+    }
+    host.replace_body(message, body);
+    // HTTP/1.1 sends trailers after chunks only (RFC 9112 §7.1.2): a length would lose them.
+    let chunked = has_trailers(host, message) && host.field(section, "content-length").is_none();
+    if !chunked {
+        host.remove_field(section, "transfer-encoding");
+        host.set_field(section, "content-length", body.len().to_string().as_bytes());
+    }
+}
+
+fn has_trailers(host: &dyn Host, message: Message) -> bool {
+    let trailers: Fields = message.trailers();
+    !host.field_lines(trailers).is_empty()
+}

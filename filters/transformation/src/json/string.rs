@@ -1,0 +1,67 @@
+//! Strings between their JSON form and their text.
+
+use std::borrow::Cow;
+
+/// The text of what stands between a string's quotes; none if it holds half of a surrogate pair, which is no text.
+pub(crate) fn unescape(raw: &str) -> Option<Cow<'_, str>> {
+    let Some((plain, _)) = raw.split_once('\\') else { return Some(Cow::Borrowed(raw)) };
+    let mut text = String::with_capacity(raw.len());
+    text.push_str(plain);
+    let mut rest = raw.get(plain.len()..)?;
+    while let Some(escaped) = rest.strip_prefix('\\') {
+        rest = unescape_one(escaped, &mut text)?;
+        let plain = rest.find('\\').unwrap_or(rest.len());
+        text.push_str(rest.get(..plain)?);
+        rest = rest.get(plain..)?;
+    }
+    Some(Cow::Owned(text))
+}
+
+/// Takes the escape whose backslash was taken; returns what follows it.
+fn unescape_one<'a>(escaped: &'a str, text: &mut String) -> Option<&'a str> {
+    let letter = escaped.chars().next()?;
+    let rest = escaped.get(letter.len_utf8()..)?;
+    text.push(match letter {
+        'b' => '\u{8}',
+        'f' => '\u{c}',
+        'n' => '\n',
+        'r' => '\r',
+        't' => '\t',
+        'u' => return unescape_utf16(rest, text),
+        other => other,
+    });
+    Some(rest)
+}
+
+fn unescape_utf16<'a>(rest: &'a str, text: &mut String) -> Option<&'a str> {
+    let (first, rest) = code_unit(rest)?;
+    if !(0xd800..=0xdbff).contains(&first) {
+        text.push(char::from_u32(first.into())?);
+        return Some(rest);
+    }
+    let (second, rest) = code_unit(rest.strip_prefix("\\u")?)?;
+    text.push(char::decode_utf16([first, second]).next()?.ok()?);
+    Some(rest)
+}
+
+fn code_unit(rest: &str) -> Option<(u16, &str)> {
+    let digits = rest.get(..4)?;
+    Some((u16::from_str_radix(digits, 16).ok()?, rest.get(4..)?))
+}
+
+/// Writes `text` as JSON escapes it, without quotes (RFC 8259 §7): only what must be escaped is.
+pub(crate) fn write_string(text: &str, out: &mut Vec<u8>) {
+    for byte in text.bytes() {
+        match byte {
+            b'"' => out.extend_from_slice(b"\\\""),
+            b'\\' => out.extend_from_slice(b"\\\\"),
+            b'\n' => out.extend_from_slice(b"\\n"),
+            b'\r' => out.extend_from_slice(b"\\r"),
+            b'\t' => out.extend_from_slice(b"\\t"),
+            0x08 => out.extend_from_slice(b"\\b"),
+            0x0c => out.extend_from_slice(b"\\f"),
+            0..=0x1f => out.extend_from_slice(format!("\\u{byte:04x}").as_bytes()),
+            _ => out.push(byte),
+        }
+    }
+}

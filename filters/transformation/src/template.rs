@@ -1,0 +1,68 @@
+//! The template language: MiniJinja's syntax, run by an interpreter of our own that is bounded in time, memory and stack
+//! whatever the template and the message.
+//!
+//! MiniJinja parses. Its virtual machine is not used, because its operators and filters are not metered (a loop that
+//! doubles a text exhausts memory), some panic (`1 is divisibleby(0)`), and its values cannot borrow from a message.
+//!
+//! Invariants:
+//! - What a template reads is known once it is compiled: see [`Needs`].
+//! - A render has no effect but its output.
+//! - No template and no message panics, stalls or exhausts a worker: see [`meter`].
+
+mod access;
+mod arguments;
+mod error;
+mod eval;
+mod filters;
+mod frame;
+mod functions;
+mod interpreter;
+mod lower;
+mod meter;
+mod operators;
+mod predicates;
+mod print;
+mod program;
+mod value;
+
+pub(crate) use error::{Failure, Fault, Outcome, SyntaxError};
+pub(crate) use functions::{Metadata, Scope, Section};
+pub(crate) use lower::Needs;
+pub(crate) use meter::Meter;
+pub(crate) use value::Value;
+
+/// A compiled template.
+#[derive(Debug)]
+pub(crate) struct Template {
+    block: program::Block,
+    needs: Needs,
+}
+
+impl Template {
+    /// Compiles `source`.
+    ///
+    /// # Errors
+    /// Says what is wrong and where.
+    pub(crate) fn compile(source: &str) -> Result<Self, SyntaxError> {
+        let lower::Lowered { block, needs } = lower::lower(source)?;
+        Ok(Self { block, needs })
+    }
+
+    /// What it reads of its message's body.
+    pub(crate) fn needs(&self) -> &Needs {
+        &self.needs
+    }
+
+    /// Renders to at most `limit` bytes.
+    ///
+    /// # Errors
+    /// The message does not fit the template, or a bound was hit.
+    pub(crate) fn render<'a>(&'a self, scope: &dyn Scope<'a>, meter: &Meter, limit: usize) -> Outcome<Vec<u8>> {
+        let mut out = print::Sink::new(meter, limit);
+        interpreter::Interpreter::new(meter, scope).run(&self.block, &mut out)?;
+        Ok(out.into_bytes())
+    }
+}
+
+#[cfg(test)]
+mod tests;
