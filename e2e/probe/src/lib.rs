@@ -13,6 +13,8 @@ use crate::action::{Scene, play};
 
 #[cfg(not(target_family = "wasm"))]
 ferrule_module::export!(Probe);
+#[cfg(target_family = "wasm")]
+ferrule_wasm::export!(Probe);
 
 /// The filter.
 #[derive(Debug)]

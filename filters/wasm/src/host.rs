@@ -1,0 +1,209 @@
+//! [`Host`] over proxy-wasm, for the length of one callback.
+
+use std::collections::hash_map::RandomState;
+use std::hash::BuildHasher;
+use std::time::SystemTime;
+
+use ferrule_kit::{
+    Callout, CalloutError, CalloutId, Counter, Fields, Host, Level, Message, MetadataSource, Octets, Value,
+    environment,
+};
+use proxy_wasm::hostcalls as sdk;
+use proxy_wasm::types::{BufferType, LogLevel, MapType};
+
+use crate::hostcalls::{self, Hidden};
+use crate::view::View;
+use crate::{attribute, callout, metadata, pairs};
+
+/// One stream as Envoy shows it in one callback.
+pub(crate) struct WasmHost<'a> {
+    /// What is at hand.
+    pub(crate) view: &'a mut View,
+    /// Envoy's counter ids by [`Counter`].
+    pub(crate) counters: &'a [u32],
+    /// See [`Host::buffer_limit`].
+    pub(crate) buffer_limit: usize,
+}
+
+fn map(fields: Fields) -> MapType {
+    match fields {
+        Fields::RequestHeaders => MapType::HttpRequestHeaders,
+        Fields::RequestTrailers => MapType::HttpRequestTrailers,
+        Fields::ResponseHeaders => MapType::HttpResponseHeaders,
+        Fields::ResponseTrailers => MapType::HttpResponseTrailers,
+    }
+}
+
+fn buffer(message: Message) -> BufferType {
+    match message {
+        Message::Request => BufferType::HttpRequestBody,
+        Message::Response => BufferType::HttpResponseBody,
+    }
+}
+
+impl WasmHost<'_> {
+    /// Whether a section may be edited; Envoy itself refuses edits of headers that have not come.
+    fn has_come(&self, fields: Fields) -> bool {
+        match fields {
+            Fields::RequestTrailers => self.view.of(Message::Request).trailers,
+            Fields::ResponseTrailers => self.view.of(Message::Response).trailers,
+            Fields::RequestHeaders | Fields::ResponseHeaders => true,
+        }
+    }
+
+    fn gone_on(&self, fields: Fields) -> &[u8] {
+        match fields {
+            Fields::RequestHeaders => &self.view.gone_on,
+            _ => &[],
+        }
+    }
+}
+
+fn owned<'a>((name, value): (&[u8], &[u8])) -> (Octets<'a>, Octets<'a>) {
+    (name.to_vec().into(), value.to_vec().into())
+}
+
+impl Host for WasmHost<'_> {
+    fn field(&self, fields: Fields, name: &str) -> Option<Octets<'_>> {
+        match hostcalls::field(map(fields), name) {
+            Ok(value) => value.map(Into::into),
+            Err(Hidden) => {
+                let mut lines = pairs::read(self.gone_on(fields));
+                lines.find(|(known, _)| *known == name.as_bytes()).map(|(_, value)| value.into())
+            }
+        }
+    }
+
+    fn field_values(&self, fields: Fields, name: &str) -> Vec<Octets<'_>> {
+        let lines = self.field_lines(fields).into_iter();
+        lines.filter(|(known, _)| **known == *name.as_bytes()).map(|(_, value)| value).collect()
+    }
+
+    fn field_lines(&self, fields: Fields) -> Vec<(Octets<'_>, Octets<'_>)> {
+        let lines: Vec<_> = pairs::read(&hostcalls::field_lines(map(fields))).map(owned).collect();
+        if !lines.is_empty() {
+            return lines;
+        }
+        pairs::read(self.gone_on(fields)).map(|(name, value)| (name.into(), value.into())).collect()
+    }
+
+    fn set_field(&mut self, fields: Fields, name: &str, value: &[u8]) {
+        match value {
+            _ if !self.has_come(fields) => {}
+            [] => hostcalls::remove_field(map(fields), name),
+            value => hostcalls::set_field(map(fields), name, value),
+        }
+    }
+
+    fn add_field(&mut self, fields: Fields, name: &str, value: &[u8]) {
+        if self.has_come(fields) {
+            hostcalls::add_field(map(fields), name, value);
+        }
+    }
+
+    fn remove_field(&mut self, fields: Fields, name: &str) {
+        self.set_field(fields, name, b"");
+    }
+
+    fn body_len(&self, message: Message) -> usize {
+        self.view.of(message).body_len
+    }
+
+    fn body(&self, message: Message) -> Vec<Octets<'_>> {
+        let bytes = hostcalls::buffer(buffer(message), self.body_len(message));
+        if bytes.is_empty() { Vec::new() } else { vec![bytes.into()] }
+    }
+
+    fn replace_body(&mut self, message: Message, body: &[u8]) {
+        let has_place = hostcalls::set_buffer(buffer(message), body);
+        let side = self.view.of_mut(message);
+        side.body_len = if has_place { body.len() } else { 0 };
+        side.misplaced = (!has_place && !body.is_empty()).then(|| body.to_vec());
+    }
+
+    fn buffer_limit(&self) -> usize {
+        self.buffer_limit
+    }
+
+    fn attribute(&self, name: &str) -> Option<Value<'_>> {
+        let kind = attribute::kind(name)?;
+        kind.decode(sdk::get_property(name.split('.').collect()).ok()??)
+    }
+
+    fn metadata(&self, source: MetadataSource, namespace: &str, key: &str) -> Option<Value<'_>> {
+        let path = match source {
+            MetadataSource::Dynamic => vec!["metadata"],
+            MetadataSource::Route => vec!["xds", "route_metadata"],
+            MetadataSource::Cluster => vec!["xds", "cluster_metadata"],
+            MetadataSource::Host => vec!["xds", "upstream_host_metadata"],
+        };
+        let message = sdk::get_property(path).ok().flatten().unwrap_or_default();
+        let found = metadata::find(&message, namespace, key);
+        match source {
+            MetadataSource::Dynamic => found.or_else(|| own_metadata(namespace, key)),
+            _ => found,
+        }
+    }
+
+    fn set_metadata(&mut self, namespace: &str, key: &str, value: &str) {
+        let _ = sdk::set_property(vec![&state_key(namespace, key)], Some(value.as_bytes()));
+    }
+
+    fn env(&self, name: &str) -> Option<String> {
+        environment::lookup(name)
+    }
+
+    fn callout(&mut self, callout: Callout) -> Result<CalloutId, CalloutError> {
+        callout::send(&callout)
+    }
+
+    fn count(&mut self, counter: Counter, by: u64) {
+        let by = i64::try_from(by).unwrap_or(i64::MAX);
+        if let Some(id) = self.counters.get(counter.0).filter(|_| by > 0) {
+            let _ = sdk::increment_metric(*id, by);
+        }
+    }
+
+    fn log(&self, level: Level, line: &str) {
+        log(level, line);
+    }
+
+    fn now(&self) -> SystemTime {
+        SystemTime::now()
+    }
+
+    fn random(&mut self) -> u128 {
+        let mut bytes = [0; 16];
+        match getrandom::fill(&mut bytes) {
+            Ok(()) => u128::from_ne_bytes(bytes),
+            // The standard library keys each state from the system too, but before the system could fail.
+            Err(_) => {
+                let half = || u128::from(RandomState::new().hash_one(SystemTime::now()));
+                half() << 64 | half()
+            }
+        }
+    }
+}
+
+/// Writes to Envoy's log, which puts the plugin's name before the line.
+pub(crate) fn log(level: Level, line: &str) {
+    let level = match level {
+        Level::Trace => LogLevel::Trace,
+        Level::Debug => LogLevel::Debug,
+        Level::Info => LogLevel::Info,
+        Level::Warn => LogLevel::Warn,
+        Level::Error => LogLevel::Error,
+    };
+    let _ = sdk::log(level, line);
+}
+
+/// What [`Host::set_metadata`] of a wasm filter has set: Envoy lets wasm set no dynamic metadata, but filter state.
+fn own_metadata(namespace: &str, key: &str) -> Option<Value<'static>> {
+    let value = sdk::get_property(vec![&state_key(namespace, key)]).ok()??;
+    Some(Value::Text(value.into()))
+}
+
+/// Envoy puts `wasm.` before it: an access log shows it by `%FILTER_STATE(wasm.<namespace>.<key>:PLAIN)%`.
+fn state_key(namespace: &str, key: &str) -> String {
+    format!("{namespace}.{key}")
+}
