@@ -6,6 +6,8 @@
 
 pub mod case;
 mod check;
+#[cfg(feature = "envoy")]
+pub mod envoy;
 pub mod memory;
 mod report;
 mod seen;

@@ -146,7 +146,9 @@ impl Answer {
     /// The header fields, with those that tell the length of the body.
     pub(crate) fn lines(&self, protocol: Protocol, method: &str) -> Lines {
         let framing = match Framing::of(self.body.as_ref(), &self.trailers) {
-            _ if method == "HEAD" || matches!(self.status, 204 | 304) => Framing::None,
+            _ if matches!(self.status, 204 | 304) => Framing::None,
+            // RFC 9110 §9.3.2: the fields are those of a GET.
+            Framing::None if method == "HEAD" => Framing::None,
             _ if self.reset == Some(ResetPoint::AfterBody) => Framing::Chunked,
             Framing::None => Framing::Length(0),
             framing => framing,

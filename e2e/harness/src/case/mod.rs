@@ -10,7 +10,7 @@ mod octets;
 mod route;
 mod written;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
@@ -57,8 +57,10 @@ pub struct Case {
     pub routes: Vec<Route>,
     /// Bytes that the proxy buffers of one message.
     pub buffer_limit: Option<u32>,
-    /// The version of HTTP that the upstream and the callout clusters speak.
+    /// The version of HTTP that the upstream speaks.
     pub upstream_protocol: Protocol,
+    /// Environment variables of the proxy.
+    pub environment: BTreeMap<String, String>,
     /// What happens.
     pub script: Script,
 }
@@ -137,6 +139,8 @@ struct CaseForm {
     buffer_limit: Option<u32>,
     #[serde(default)]
     upstream_protocol: Protocol,
+    #[serde(default)]
+    environment: BTreeMap<String, String>,
     config_error: Option<String>,
     exchange: Option<Exchange>,
     exchanges: Option<Vec<Exchange>>,
@@ -216,6 +220,7 @@ impl CaseForm {
             routes: routes(self.config, self.routes)?,
             buffer_limit: self.buffer_limit,
             upstream_protocol: self.upstream_protocol,
+            environment: self.environment,
             script: script(self.config_error, self.exchange, self.exchanges)?,
             about: self.about,
         })

@@ -285,7 +285,8 @@ impl<'a, F: Filter> Stream<'a, F> {
 fn host(case: &Case, exchange: &Exchange) -> MemoryHost {
     let clusters = exchange.callouts.iter().map(|callout| callout.cluster.clone()).collect();
     let limit = case.buffer_limit.map_or(BUFFER_LIMIT, |limit| limit as usize);
-    MemoryHost { limit, clusters, ..MemoryHost::default() }
+    let environment = case.environment.clone();
+    MemoryHost { limit, clusters, environment, ..MemoryHost::default() }
 }
 
 fn reply(answer: &Answer) -> Reply<'_> {
