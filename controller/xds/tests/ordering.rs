@@ -256,3 +256,14 @@ fn a_removed_name_that_comes_back_before_its_turn_is_not_removed() {
     assert_eq!(stream.accept_all(), ["Cluster +a@1", "Routes +r@1"]);
     assert!(stream.request(Request::new(Kind::Cluster)).is_empty());
 }
+
+#[test]
+fn going_back_while_a_change_is_unanswered_is_not_lost() {
+    let mut stream = Stream::settled("Cluster a@1, Endpoints e@1");
+    stream.publish("Cluster a@2");
+    stream.publish("Cluster a@1, Endpoints e@1");
+    assert_eq!(stream.accept_all(), ["Cluster +a@2", "Cluster +a@1"]);
+    stream.publish("Cluster a@1");
+    stream.publish("Cluster a@1, Endpoints e@1");
+    assert_eq!(stream.accept_all(), ["Endpoints -e", "Endpoints +e@1"]);
+}

@@ -184,3 +184,12 @@ fn an_endless_complaint_is_cut_between_characters() {
     let Some(Notice::Nacked { message, .. }) = stream.notices.first() else { panic!("no refusal told") };
     assert_eq!(message.len(), 4096);
 }
+
+#[test]
+fn what_may_have_been_applied_in_part_is_removed_even_if_it_went_before_the_refusal() {
+    let mut stream = Stream::new();
+    stream.publish("Endpoints a@1, Endpoints b@1");
+    stream.ask("Endpoints +*");
+    stream.publish("");
+    assert_eq!(stream.refuse(Kind::Endpoints), ["Endpoints -a -b"]);
+}

@@ -222,3 +222,24 @@ fn a_nonce_of_another_type_is_stale() {
     assert_eq!(stream.notices, [Notice::StaleNonce]);
     assert_eq!(world("Cluster a@1").count(Kind::Cluster), 1);
 }
+
+#[test]
+fn what_was_on_its_way_when_its_name_was_dropped_is_not_taken_as_received() {
+    let mut stream = Stream::new();
+    stream.publish("Cluster a@1");
+    stream.ask("Cluster +a");
+    stream.ask("Cluster -a");
+    stream.ask("Cluster +*");
+    assert_eq!(stream.accept(Kind::Cluster), ["Cluster +a@1"]);
+}
+
+#[test]
+fn what_was_on_its_way_when_its_name_was_dropped_is_removed_in_case_it_was_taken_later() {
+    let mut stream = Stream::new();
+    stream.publish("Cluster a@1");
+    stream.ask("Cluster");
+    stream.ask("Cluster -*");
+    stream.ask("Cluster +*");
+    stream.publish("");
+    assert_eq!(stream.accept_all(), ["Cluster +a@1", "Cluster +a@1", "Cluster -a"]);
+}

@@ -165,7 +165,7 @@ impl Watch {
             response.resources.iter().map(|resource| (resource.name.clone(), Some(resource.version)));
         let removals = response.removed.iter().map(|name| (name.clone(), None));
         let items = removals.chain(upserts).collect();
-        self.awaiting = Some(Sent { nonce, items, resources: response.resources.len() });
+        self.awaiting = Some(Sent { nonce, items, dropped: Vec::new(), resources: response.resources.len() });
         Some(response)
     }
 

@@ -23,7 +23,9 @@ impl Watch {
             self.hold(name, None);
         }
         let refused = match upserts.as_slice() {
-            [] if sent.resources == 0 => removals.iter().map(|(name, _)| self.refuse(name, None, &message)).collect(),
+            [] if sent.resources == 0 => {
+                removals.iter().map(|(name, _)| self.refuse(name, None, &message)).collect()
+            }
             [(name, Some(version))] if sent.resources == 1 => {
                 self.restore(name, *version);
                 vec![self.refuse(name, Some(*version), &message)]
@@ -43,6 +45,7 @@ impl Watch {
             {
                 let held = doubt(self.held.get(name).copied(), *version);
                 self.held.insert(name.clone(), held);
+                self.touch(name);
             }
         }
         let (first, second) = items.split_at(items.len() / 2);

@@ -52,8 +52,10 @@ pub(super) struct Dirty {
 #[derive(Debug)]
 pub(super) struct Sent {
     pub(super) nonce: u64,
-    /// Names and versions, no version being a removal; without those unsubscribed from since.
+    /// Names and versions, no version being a removal.
     pub(super) items: Vec<(Name, Option<u64>)>,
+    /// Names unsubscribed from since; they are not in `items` any more.
+    pub(super) dropped: Vec<Name>,
     /// How many resources were in it when it was sent.
     pub(super) resources: usize,
 }
@@ -185,14 +187,15 @@ impl Watch {
         }
     }
 
-    /// Also of what is on its way: the proxy ignores it, and may subscribe again before it answers.
+    /// Also of what is on its way: whether the proxy keeps it depends on when it comes.
     fn forget_what_is_not_covered(&mut self) {
         let interest = &self.interest;
         self.held.retain(|name, _| interest.covers(name));
         self.dirty.retain(|name, _| interest.covers(name));
         self.refused.retain(|name, _| interest.covers(name));
         for sent in self.awaiting.iter_mut().chain(&mut self.overdue) {
-            sent.items.retain(|(name, _)| interest.covers(name));
+            let dropped = sent.items.extract_if(.., |(name, _)| !interest.covers(name));
+            sent.dropped.extend(dropped.map(|(name, _)| name));
         }
     }
 
@@ -207,14 +210,27 @@ impl Watch {
         }
     }
 
+    /// The response that is answered. A proxy answers in order, so older ones will not be answered any more.
     fn take_sent(&mut self, nonce: u64) -> Option<Sent> {
-        if self.awaited_nonce() == Some(nonce) {
-            // A proxy answers in order: what is older will not be answered any more.
-            self.overdue.clear();
-            return self.awaiting.take();
+        let older = if self.awaited_nonce() == Some(nonce) {
+            self.overdue.len()
+        } else {
+            self.overdue.iter().position(|sent| sent.nonce == nonce)? + 1
+        };
+        let mut answered: Vec<Sent> = self.overdue.drain(..older).collect();
+        answered.extend(self.awaiting.take_if(|sent| sent.nonce == nonce));
+        for name in answered.iter().flat_map(|sent| &sent.dropped) {
+            self.doubt_dropped(name);
         }
-        let position = self.overdue.iter().position(|sent| sent.nonce == nonce)?;
-        self.overdue.drain(..=position).next_back()
+        answered.pop()
+    }
+
+    /// The proxy may have subscribed again before the response came, and have taken it.
+    fn doubt_dropped(&mut self, name: &Name) {
+        if self.interest.covers(name) {
+            self.held.entry(name.clone()).or_insert(Held::Unknown);
+            self.touch(name);
+        }
     }
 
     fn accepted(&mut self, sent: Sent) -> Notice {

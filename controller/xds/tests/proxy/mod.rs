@@ -140,7 +140,10 @@ impl Proxy {
     fn nothing_left_over(&self) -> bool {
         self.generation == 0
             || self.topics.iter().all(|(kind, topic)| {
-                topic.has.keys().all(|name| self.newest.get(*kind, name).is_some() || self.something_refused())
+                topic
+                    .has
+                    .keys()
+                    .all(|name| self.newest.get(*kind, name).is_some() || self.something_refused())
             })
     }
 
@@ -309,7 +312,8 @@ impl Proxy {
         } else if subscribe.is_empty() {
             return;
         }
-        let initial_versions = topic.has.iter().map(|(name, version)| (name.clone(), Some(*version))).collect();
+        let initial_versions =
+            topic.has.iter().map(|(name, version)| (name.clone(), Some(*version))).collect();
         self.request(Request { subscribe, initial_versions, ..Request::new(kind) });
     }
 }
