@@ -13,14 +13,18 @@ use crate::yaml;
 pub(crate) fn get(args: &GetArgs, out: &mut impl Write) -> anyhow::Result<()> {
     let asked = Admin::new(args.admin.clone()).get("/status").ok();
     let answer = asked.with_context(|| {
-        format!("no controller answers on {}; is `ferrule run` running, with another --admin perhaps?", args.admin)
+        format!(
+            "no controller answers on {}; is `ferrule run` running, with another --admin perhaps?",
+            args.admin
+        )
     })?;
     if answer.status != 200 {
         bail!("{} answered {}; is it a ferrule controller?", args.admin, answer.status);
     }
     let all: Vec<Record> = serde_json::from_str(&answer.body)
         .with_context(|| format!("{} does not speak like this ferrule", args.admin))?;
-    let known = args.kind.as_deref().is_none_or(|kind| is_kind(kind) || all.iter().any(|record| is_of(record, kind)));
+    let known =
+        args.kind.as_deref().is_none_or(|kind| is_kind(kind) || all.iter().any(|record| is_of(record, kind)));
     if !known {
         bail!("there is no kind {}", args.kind.as_deref().unwrap_or_default());
     }
@@ -35,7 +39,9 @@ fn print(records: &[&Record], layout: Layout, out: &mut impl Write) -> anyhow::R
     match layout {
         Layout::Json => writeln!(out, "{}", serde_json::to_string_pretty(records)?)?,
         Layout::Yaml => out.write_all(yaml::documents(records)?.as_bytes())?,
-        Layout::Table => table(&["KIND", "NAMESPACE", "NAME", "STATUS"], records.iter().map(|r| line(r)).collect(), out)?,
+        Layout::Table => {
+            table(&["KIND", "NAMESPACE", "NAME", "STATUS"], records.iter().map(|r| line(r)).collect(), out)?
+        }
         Layout::Wide => {
             let rows = records.iter().flat_map(|record| wide(record)).collect();
             table(&["KIND", "NAMESPACE", "NAME", "OF", "CONDITION", "REASON", "MESSAGE"], rows, out)?;
@@ -67,7 +73,15 @@ fn wide(record: &Record) -> Vec<Vec<String>> {
     let row = |condition: Condition<'_>| {
         let state = format!("{}={}", condition.kind, condition.status);
         let (reason, message) = (condition.reason.to_owned(), condition.message.replace('\n', " "));
-        vec![record.kind.clone(), record.namespace.clone(), record.name.clone(), condition.of, state, reason, message]
+        vec![
+            record.kind.clone(),
+            record.namespace.clone(),
+            record.name.clone(),
+            condition.of,
+            state,
+            reason,
+            message,
+        ]
     };
     record.conditions().into_iter().map(row).collect()
 }
@@ -76,7 +90,8 @@ fn wide(record: &Record) -> Vec<Vec<String>> {
 fn table(head: &[&str], rows: Vec<Vec<String>>, out: &mut impl Write) -> std::io::Result<()> {
     let titles = head.iter().map(|cell| (*cell).to_owned()).collect();
     let rows: Vec<Vec<String>> = std::iter::once(titles).chain(rows).collect();
-    let width = |column: usize| rows.iter().filter_map(|row| row.get(column)).map(|cell| cell.chars().count()).max();
+    let width =
+        |column: usize| rows.iter().filter_map(|row| row.get(column)).map(|cell| cell.chars().count()).max();
     let mut widths: Vec<usize> = (0..head.len()).map(|column| width(column).unwrap_or(0)).collect();
     widths.pop();
     for row in &rows {

@@ -1,5 +1,7 @@
 //! An object and its status as the admin interface tells it, and as `ferrule get` shows it.
 
+use std::fmt;
+
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -33,7 +35,9 @@ impl Record {
     pub(crate) fn conditions(&self) -> Vec<Condition<'_>> {
         let mut all = Vec::new();
         collect(&self.status, "", &mut all);
-        for (list, of) in [("listeners", listener as fn(&Value) -> String), ("parents", parent), ("ancestors", ancestor)] {
+        for (list, of) in
+            [("listeners", listener as fn(&Value) -> String), ("parents", parent), ("ancestors", ancestor)]
+        {
             for part in self.status[list].as_array().into_iter().flatten() {
                 collect(part, &of(part), &mut all);
             }
@@ -47,6 +51,20 @@ impl Condition<'_> {
     pub(crate) fn is_bad(&self) -> bool {
         let wanted = if BAD_WHEN_TRUE.contains(&self.kind) { "False" } else { "True" };
         self.status != wanted
+    }
+}
+
+/// As `Accepted=True Accepted (parent Gateway d/g)`, a bad one with its message.
+impl fmt::Display for Condition<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}={} {}", self.kind, self.status, self.reason)?;
+        if !self.of.is_empty() {
+            write!(f, " ({})", self.of)?;
+        }
+        if self.is_bad() && !self.message.is_empty() {
+            write!(f, ": {}", self.message)?;
+        }
+        Ok(())
     }
 }
 
