@@ -8,7 +8,7 @@ use serde_json::Value;
 use crate::case::{Lines, shown};
 
 /// Body bytes that a report shows.
-const SHOWN: usize = 2_000;
+const SHOWN: usize = 600;
 
 /// A request as a peer saw it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

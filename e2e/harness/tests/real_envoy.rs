@@ -73,6 +73,23 @@ exchange:
         &[],
     ),
     (
+        "a_held_response_that_breaks_off_becomes_an_answer_past_the_filter",
+        "config: {code: \"function envoy_on_response(h) h:body() h:headers():add('x-lua', '1') end\"}
+exchanges:
+  - {request: {}, upstream: {body: ab, reset: after_body}, expect: {client: {status: 502, headers: {x-lua: null}}, details: 'upstream_reset_after_response_started{protocol_error}'}}
+  - {request: {}, upstream: {reset: before_headers}, expect: {client: {status: 503, headers: {x-lua: '1'}}}}",
+        &[],
+    ),
+    (
+        "a_body_over_the_limit_is_refused_by_envoy_itself",
+        "config: {code: \"function envoy_on_request(h) h:body() end function envoy_on_response(h) h:headers():add('x-lua', '1') end\"}
+buffer_limit: 1000
+exchange:
+  request: {body: {repeat: x, times: 3000}}
+  expect: {upstream: none, client: {status: 413, headers: {x-lua: '1'}, body: Payload Too Large}, details: request_payload_too_large}",
+        &[],
+    ),
+    (
         "a_client_that_goes_away_leaves_a_request_cut_short",
         "exchanges:
   - {request: {body: ab, abort: before_end}, expect: {upstream: {body: ab, complete: false}, details: downstream_remote_disconnect}}

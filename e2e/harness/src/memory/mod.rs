@@ -3,8 +3,10 @@
 //! The runner does around the filter what Envoy does where it shows: buffer limits, local replies, held messages, upstream
 //! resets. What it cannot do, a case leaves to the real hosts by `only:`.
 
+mod reset;
 mod side;
 mod stream;
+mod view;
 
 use std::path::Path;
 use std::process::ExitCode;

@@ -1,21 +1,17 @@
 //! One exchange through a filter, as Envoy would conduct it.
 
-use std::borrow::Cow;
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
-use ferrule_kit::{
-    CalloutError, CalloutMade, Counter, Driver, Event, FieldLines, Filter, Hold, Host as _, MemoryHost,
-    Message, MetadataSource, Reply, Response, Step, Value, counter_names,
-};
-use serde_json::json;
-
+use super::reset::Reset;
 use super::side::{self, Piece, Side};
+use super::view::{apart, host, metadata, reply, seen_request};
 use crate::case::{Abort, Answer, Case, Exchange, Lines, ResetPoint, Route};
 use crate::seen::{ClientSaw, Seen, SeenRequest, SeenResponse};
-
-/// Envoy's default of `per_connection_buffer_limit_bytes`.
-const BUFFER_LIMIT: usize = 1024 * 1024;
+use ferrule_kit::{
+    CalloutError, CalloutMade, Counter, Driver, Event, Filter, Hold, Host as _, MemoryHost, Message,
+    Response, Step, counter_names,
+};
 
 /// One exchange under way.
 pub(super) struct Stream<'a, F: Filter> {
@@ -76,6 +72,7 @@ impl<'a, F: Filter> Stream<'a, F> {
             || self.next_piece(Message::Request)
             || self.answer()
             || self.next_piece(Message::Response)
+            || self.break_off()
     }
 
     fn side(&mut self, message: Message) -> &mut Side {
@@ -200,9 +197,8 @@ impl<'a, F: Filter> Stream<'a, F> {
             }
             None if answer.silent => self.local_reply(504, "response_timeout", b"upstream request timeout"),
             None if answer.reset == Some(ResetPoint::BeforeHeaders) => {
-                let reason = "upstream_reset_before_response_started{connection_termination}";
-                let body = "upstream connect error or disconnect/reset before headers. reset reason: connection termination";
-                self.local_reply(503, reason, body.as_bytes());
+                let reset = Reset::before_headers(self.case.upstream_protocol);
+                self.local_reply(reset.status, &reset.details, reset.body.as_bytes());
             }
             None => {
                 self.details = Some("via_upstream".to_owned());
@@ -210,6 +206,18 @@ impl<'a, F: Filter> Stream<'a, F> {
                 self.response.coming = side::response(answer, self.case.upstream_protocol, method);
             }
         }
+        true
+    }
+
+    /// The upstream resets a response of which nothing has left yet: Envoy answers by itself, past the filter.
+    fn break_off(&mut self) -> bool {
+        let breaks = self.exchange.upstream.reset == Some(ResetPoint::AfterBody) && self.answering;
+        if !breaks || self.response.headers.is_some() || !self.response.coming.is_empty() {
+            return false;
+        }
+        let reset = Reset::after_headers(self.case.upstream_protocol);
+        self.tell(Event::LocalReply { status: reset.status, details: &reset.details });
+        self.respond(Response::text(reset.status, reset.details, reset.body));
         true
     }
 
@@ -279,67 +287,5 @@ impl<'a, F: Filter> Stream<'a, F> {
             details: self.details.clone(),
             log: logged.into_iter().chain(self.remarks.clone()).collect(),
         }
-    }
-}
-
-fn host(case: &Case, exchange: &Exchange) -> MemoryHost {
-    let clusters = exchange.callouts.iter().map(|callout| callout.cluster.clone()).collect();
-    let limit = case.buffer_limit.map_or(BUFFER_LIMIT, |limit| limit as usize);
-    let environment = case.environment.clone();
-    MemoryHost { limit, clusters, environment, ..MemoryHost::default() }
-}
-
-fn reply(answer: &Answer) -> Reply<'_> {
-    let status = (Cow::Borrowed(&b":status"[..]), Cow::Owned(answer.status.to_string().into_bytes()));
-    let lines =
-        answer.headers.0.iter().map(|(name, value)| (name.as_bytes().into(), value.as_slice().into()));
-    let chunks = answer.body.iter().flat_map(|body| &body.chunks).map(|chunk| chunk.as_slice().into());
-    Reply { fields: std::iter::once(status).chain(lines).collect(), body: chunks.collect() }
-}
-
-/// Takes a pseudo-field out of field lines, and drops the others.
-fn apart(lines: FieldLines, name: &str) -> (String, Lines) {
-    let value = Lines(lines.clone()).text(name).unwrap_or_default();
-    (value, Lines(lines.into_iter().filter(|(name, _)| !name.starts_with(':')).collect()))
-}
-
-fn seen_request(
-    lines: FieldLines,
-    body: &[u8],
-    trailers: &[(String, Vec<u8>)],
-    complete: bool,
-) -> SeenRequest {
-    let pseudo = |name: &str| Lines(lines.clone()).text(name).unwrap_or_default();
-    let (method, path, host) = (pseudo(":method"), pseudo(":path"), pseudo(":authority"));
-    let (_, headers) = apart(lines, ":method");
-    SeenRequest {
-        method,
-        path,
-        host,
-        headers,
-        body: body.to_vec(),
-        trailers: Lines(trailers.to_vec()),
-        complete,
-    }
-}
-
-fn metadata(host: &MemoryHost) -> BTreeMap<String, serde_json::Value> {
-    let mut namespaces = BTreeMap::new();
-    for ((source, namespace, key), value) in &host.metadata {
-        if *source == MetadataSource::Dynamic {
-            let values = namespaces.entry(namespace.clone()).or_insert_with(|| json!({}));
-            values[key.as_str()] = to_json(value);
-        }
-    }
-    namespaces
-}
-
-fn to_json(value: &Value<'_>) -> serde_json::Value {
-    match value {
-        Value::Text(text) => String::from_utf8_lossy(text).into(),
-        Value::Int(int) => (*int).into(),
-        Value::Number(number) => (*number).into(),
-        Value::Bool(bool) => (*bool).into(),
-        Value::List(list) => list.iter().map(to_json).collect(),
     }
 }

@@ -180,6 +180,17 @@ fn an_upstream_that_breaks_off_resets_the_client() {
     holds(
         "config: {}\nexchange: {request: {}, upstream: {body: ab, reset: after_body}, expect: {client: reset}}",
     );
+    for (protocol, status, reason) in [("http1", 502, "protocol_error"), ("http2", 503, "remote_reset")] {
+        let details = format!("upstream_reset_after_response_started{{{reason}}}");
+        holds(&format!(
+            "config: {{response: hold}}
+upstream_protocol: {protocol}
+exchange:
+  request: {{}}
+  upstream: {{body: ab, reset: after_body}}
+  expect: {{client: {{status: {status}, headers: {{x-length: null}}}}, details: '{details}'}}"
+        ));
+    }
 }
 
 #[test]
