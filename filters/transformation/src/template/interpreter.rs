@@ -66,9 +66,13 @@ impl<'a, 's> Interpreter<'a, 's> {
 
     fn run_compound(&mut self, statement: &'a Statement, out: &mut Sink<'_>) -> Outcome<Next> {
         match statement {
-            Statement::If { condition, then, otherwise, place } => {
-                let holds = self.eval(condition).map_err(|failure| failure.at(*place))?.is_true();
-                return self.run(if holds { then } else { otherwise }, out);
+            Statement::If { arms, otherwise } => {
+                for arm in arms {
+                    if self.eval(&arm.condition).map_err(|failure| failure.at(arm.place))?.is_true() {
+                        return self.run(&arm.body, out);
+                    }
+                }
+                return self.run(otherwise, out);
             }
             Statement::With { assignments, body, place } => {
                 let around = self.frames.innermost();

@@ -1,6 +1,7 @@
 //! Parsed templates to programs: every name is resolved here, and what cannot work is refused.
 
 mod expression;
+mod limits;
 mod names;
 mod statement;
 
@@ -42,15 +43,15 @@ pub(crate) fn lower(source: &str) -> Result<Lowered, SyntaxError> {
     if source.len() > MAX_SOURCE {
         return Err(SyntaxError::new(source, "the template is larger than 1 MiB", None));
     }
+    let refused = |refusal: Refusal| SyntaxError::new(source, refusal.reason, Some(refusal.place));
+    limits::check(source).map_err(refused)?;
     let parsed = parse(source, "template", SyntaxConfig::default()).map_err(|error| parser_error(source, &error))?;
     let ast::Stmt::Template(template) = &parsed else {
         return Err(SyntaxError::new(source, "no template", None));
     };
     let mut lowering = Lowering { symbols: names::assigned(&template.children), needs: Needs::default() };
-    match lowering.block(&template.children) {
-        Ok(block) => Ok(Lowered { block, needs: lowering.needs }),
-        Err(refusal) => Err(SyntaxError::new(source, refusal.reason, Some(refusal.place))),
-    }
+    let block = lowering.block(&template.children).map_err(refused)?;
+    Ok(Lowered { block, needs: lowering.needs })
 }
 
 fn parser_error(source: &str, error: &minijinja::Error) -> SyntaxError {

@@ -65,8 +65,8 @@ fn integers<'a>(operator: Operator, a: i128, b: i128) -> Outcome<Value<'a>> {
         Operator::Add => a.checked_add(b),
         Operator::Subtract => a.checked_sub(b),
         Operator::Multiply => a.checked_mul(b),
-        Operator::FloorDivide => a.checked_div_euclid(b).map(|_| floor_divide(a, b)),
-        Operator::Remainder => a.checked_rem_euclid(b).map(|_| a - floor_divide(a, b) * b),
+        Operator::FloorDivide => floor_divide(a, b),
+        Operator::Remainder => (b != 0).then(|| floor_remainder(a, b)),
         Operator::Power if b >= 0 => u32::try_from(b).ok().and_then(|b| a.checked_pow(b)),
         Operator::Power | Operator::Divide | Operator::Concat => {
             return floats(operator, a as f64, b as f64).map(Value::Float);
@@ -75,10 +75,16 @@ fn integers<'a>(operator: Operator, a: i128, b: i128) -> Outcome<Value<'a>> {
     value.map(Value::Int).ok_or_else(|| Failure::new("a calculation has no result, or a too large one"))
 }
 
-/// Rounds towards negative infinity. The caller made sure that a quotient exists.
-fn floor_divide(a: i128, b: i128) -> i128 {
-    let quotient = a / b;
-    if a % b != 0 && (a % b < 0) != (b < 0) { quotient - 1 } else { quotient }
+/// Rounds towards negative infinity.
+fn floor_divide(a: i128, b: i128) -> Option<i128> {
+    let quotient = a.checked_div(b)?;
+    Some(if floor_remainder(a, b) == a.wrapping_rem(b) { quotient } else { quotient - 1 })
+}
+
+/// Has the sign of `b`, which is not zero.
+fn floor_remainder(a: i128, b: i128) -> i128 {
+    let remainder = a.wrapping_rem(b);
+    if remainder != 0 && (remainder < 0) != (b < 0) { remainder + b } else { remainder }
 }
 
 fn floats(operator: Operator, a: f64, b: f64) -> Outcome<f64> {

@@ -63,7 +63,7 @@ fn is_iterable<'a>(_: &Meter, value: &Value<'a>, _: &mut Args<'a>) -> Outcome<bo
 fn is_divisible_by<'a>(_: &Meter, value: &Value<'a>, args: &mut Args<'a>) -> Outcome<bool> {
     let other = args.required("other")?;
     if let (Some(value), Some(other)) = (value.as_int(), other.as_int()) {
-        return Ok(value.checked_rem(other) == Some(0));
+        return Ok(other != 0 && value.wrapping_rem(other) == 0);
     }
     let remainder = value.as_float().zip(other.as_float()).map(|(value, other)| value % other);
     Ok(remainder == Some(0.0))

@@ -18,7 +18,8 @@ pub(crate) type Block = Vec<Statement>;
 pub(crate) enum Statement {
     Text(Box<str>),
     Print(Expression, Place),
-    If { condition: Expression, then: Block, otherwise: Block, place: Place },
+    /// `if` and its `elif`s, then `else`.
+    If { arms: Vec<Arm>, otherwise: Block },
     For(Box<For>),
     With { assignments: Vec<(Target, Expression)>, body: Block, place: Place },
     Set { target: Target, value: Expression, place: Place },
@@ -30,6 +31,14 @@ pub(crate) enum Statement {
     Do(Expression, Place),
     Break,
     Continue,
+}
+
+/// A condition and what to do if it holds.
+#[derive(Debug)]
+pub(crate) struct Arm {
+    pub(crate) condition: Expression,
+    pub(crate) body: Block,
+    pub(crate) place: Place,
 }
 
 /// A loop.

@@ -2,7 +2,7 @@
 
 use minijinja::machinery::{Span, ast};
 
-use super::super::program::{Block, For, Macro, Parameter, Statement, Target};
+use super::super::program::{Arm, Block, For, Macro, Parameter, Statement, Target};
 use super::{Lowering, Lowers, Refusal, place};
 
 impl Lowering<'_> {
@@ -16,12 +16,7 @@ impl Lowering<'_> {
             ast::Stmt::EmitExpr(print) => {
                 Statement::Print(self.expression(&print.expr)?, place(print.expr.span()))
             }
-            ast::Stmt::IfCond(code) => Statement::If {
-                condition: self.expression(&code.expr)?,
-                then: self.block(&code.true_body)?,
-                otherwise: self.block(&code.false_body)?,
-                place: place(code.expr.span()),
-            },
+            ast::Stmt::IfCond(code) => self.condition(code)?,
             ast::Stmt::ForLoop(code) => self.for_loop(code)?,
             ast::Stmt::WithBlock(code) => self.with(code)?,
             ast::Stmt::Set(code) => Statement::Set {
@@ -53,6 +48,19 @@ impl Lowering<'_> {
             ast::Stmt::Continue(_) => Statement::Continue,
             other => return Err(unsupported(other)),
         })
+    }
+
+    /// The parser nests an `elif` in the `else` before it; here they lie side by side.
+    fn condition(&mut self, code: &ast::IfCond<'_>) -> Lowers<Statement> {
+        let (mut code, mut arms) = (code, Vec::new());
+        loop {
+            let (condition, body) = (self.expression(&code.expr)?, self.block(&code.true_body)?);
+            arms.push(Arm { condition, body, place: place(code.expr.span()) });
+            match &code.false_body[..] {
+                [ast::Stmt::IfCond(next)] => code = next,
+                otherwise => return Ok(Statement::If { arms, otherwise: self.block(otherwise)? }),
+            }
+        }
     }
 
     fn for_loop(&mut self, code: &ast::Spanned<ast::ForLoop<'_>>) -> Lowers<Statement> {

@@ -90,7 +90,7 @@ fn templates_print_what_minijinja_prints() {
     let mut wrong = String::new();
     for template in TEMPLATES.lines().filter(|line| !line.is_empty()) {
         let template = template.replace("\\n", "\n").replace("\\r", "\r");
-        let theirs = std::panic::catch_unwind(|| minijinja(&template, JSON)).unwrap_or_else(|_| panic!("{template}"));
+        let theirs = minijinja(&template, JSON);
         let ours = render_json(&template, JSON);
         if ours.as_deref() != Ok(&*theirs) {
             wrong += &format!("\n{template}\n  theirs {theirs:?}\n  ours   {ours:?}");
