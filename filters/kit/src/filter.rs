@@ -87,6 +87,14 @@ pub trait Filter: Send + Sync + Sized + 'static {
     /// Names the field and says what is wrong with it.
     fn compile(config: Self::Config) -> Result<Self, ConfigError>;
 
+    /// Whether the filter may read the request's header section once the request has gone on, say for its response.
+    ///
+    /// Not every host shows it then; one that does not keeps a copy for the filters that ask for it here. Where this is
+    /// false, the section may read as empty from then on.
+    fn looks_back(&self) -> bool {
+        true
+    }
+
     /// The header section of a message has come; `end` says that no body and no trailers follow.
     fn on_headers(
         &self,

@@ -19,12 +19,14 @@ pub(crate) struct Stream<F: Filter> {
     configured: Rc<Configured<F>>,
     /// None where no configuration is the route's, and until the route is known.
     driver: Option<Driver<F>>,
+    /// See [`Filter::looks_back`].
+    looks_back: bool,
     view: View,
 }
 
 impl<F: Filter> Stream<F> {
     pub(crate) fn new(configured: Rc<Configured<F>>) -> Self {
-        Self { configured, driver: None, view: View::default() }
+        Self { configured, driver: None, looks_back: false, view: View::default() }
     }
 
     fn tell(&mut self, event: Event<'_>) -> Step {
@@ -39,24 +41,20 @@ impl<F: Filter> Stream<F> {
     }
 
     fn on_message(&mut self, message: Message, event: Event<'_>) -> Action {
-        match self.tell(event) {
-            Step::Pass => {
-                self.view.of_mut(message).body_len = 0;
-                Action::Continue
-            }
-            Step::Resume(other) if other == message => Action::Continue,
-            step => {
-                self.act(step);
-                Action::Pause
-            }
+        let step = self.tell(event);
+        if step == Step::Pass || step == Step::Resume(message) {
+            self.view.of_mut(message).body_len = 0;
+            return Action::Continue;
         }
+        self.act(step);
+        Action::Pause
     }
 
     fn act(&mut self, step: Step) {
         match step {
             Step::Pass | Step::Stop(_) => {}
             Step::Resume(message) => {
-                self.look_back();
+                self.keep_request();
                 self.view.of_mut(message).body_len = 0;
                 let _ = match message {
                     Message::Request => sdk::resume_http_request(),
@@ -70,9 +68,9 @@ impl<F: Filter> Stream<F> {
         }
     }
 
-    /// Keeps what Envoy shows only until a request goes on, and, after any resumption, no more.
-    fn look_back(&mut self) {
-        if self.driver.is_some() && self.view.gone_on.is_empty() {
+    /// Keeps what Envoy does not show any more once the request goes on or either message is resumed.
+    fn keep_request(&mut self) {
+        if self.looks_back && self.view.gone_on.is_empty() {
             self.view.gone_on = hostcalls::field_lines(MapType::HttpRequestHeaders);
         }
     }
@@ -95,10 +93,12 @@ impl<F: Filter> Stream<F> {
 impl<F: Filter> HttpContext for Stream<F> {
     fn on_http_request_headers(&mut self, _: usize, end: bool) -> Action {
         let route = || sdk::get_property(vec!["xds", "route_name"]).ok().flatten().unwrap_or_default();
-        self.driver = self.configured.plugin.filter_for(route).map(Driver::new);
+        let filter = self.configured.plugin.filter_for(route);
+        self.looks_back = filter.as_ref().is_some_and(|filter| filter.looks_back());
+        self.driver = filter.map(Driver::new);
         let action = self.on_headers(Message::Request, end);
         if action == Action::Continue {
-            self.look_back();
+            self.keep_request();
         }
         action
     }
