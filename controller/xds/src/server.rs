@@ -50,8 +50,8 @@ pub struct Options {
     /// How long types that come later in the make-before-break order wait for an answer to an earlier one. Envoy
     /// withholds the ACK of a cluster while it warms, which slow health checks may stretch. Default 10 s.
     pub patience: Duration,
-    /// How long a reconnected proxy may take to ask for clusters before its listeners and routes are updated all the
-    /// same. Default 500 ms.
+    /// How long a reconnected proxy may take to ask for all types that it uses. Until then nothing is removed from it,
+    /// and its listeners and routes wait for it to ask for clusters. Default 500 ms.
     pub reconnect_grace: Duration,
     /// A response is closed once its bodies exceed this many bytes; the rest follows in the next. Default 4 MiB.
     pub response_bytes: usize,

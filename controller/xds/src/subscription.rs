@@ -18,6 +18,8 @@
 //!   refused, or overdue).
 //! - Removals come last and in the reverse order, and only once every type that may refer to them has accepted its
 //!   update; a refused update keeps its old version in use, so it holds them back.
+//! - A proxy that comes back tells what it has one type after the other. Until it had time to tell all, its listeners
+//!   and routes wait for it to ask for clusters, and nothing is removed: what it has not yet asked for may use it.
 //! - Envoy does not ask again for the endpoints of a cluster that changed, yet the changed cluster does not warm
 //!   without them: they are sent again behind the cluster.
 

@@ -1,5 +1,6 @@
-//! Whatever a proxy does, it ends up with what it subscribes to, and is never sent the same thing twice.
-
+//! Whatever a proxy does, it ends up with what it subscribes to, is never sent the same thing twice, and never routes
+//! to what it does not have.
+mod envoy;
 mod proxy;
 
 use proptest::prelude::*;
@@ -15,5 +16,20 @@ proptest! {
             proxy.act(act);
         }
         proxy.settle();
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 4096, max_shrink_iters: 100_000, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn no_route_of_envoy_ever_leads_to_a_cluster_that_is_not_there(
+        acts in prop::collection::vec(any::<envoy::Act>(), 0..150)
+    ) {
+        let mut envoy = envoy::Envoy::new();
+        for act in acts {
+            envoy.act(act);
+        }
+        envoy.settle();
     }
 }

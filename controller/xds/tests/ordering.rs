@@ -234,6 +234,19 @@ fn a_reconnected_proxy_that_never_asks_for_clusters_gets_its_routes_after_a_whil
 }
 
 #[test]
+fn nothing_is_removed_from_a_reconnected_proxy_before_it_had_time_to_tell_what_uses_it() {
+    let mut stream = Stream::new();
+    stream.publish("Cluster b@1, Routes r@2");
+    assert_eq!(stream.ask("Cluster a=1 b=1"), NOTHING);
+    assert_eq!(stream.ask("Routes +r r=1"), ["Routes +r@2"]);
+    assert_eq!(stream.accept(Kind::Routes), NOTHING);
+    assert_eq!(stream.synced(), []);
+    assert_eq!(stream.time_out(Wait::Reconnect), ["Cluster -a"]);
+    stream.accept_all();
+    assert_eq!(stream.synced(), [(1, vec![])]);
+}
+
+#[test]
 fn a_stream_is_not_synced_before_every_kind_of_its_snapshot_was_asked_for() {
     let mut stream = Stream::new();
     stream.publish("Cluster c@1, Listener l@1");

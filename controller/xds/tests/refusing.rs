@@ -193,3 +193,13 @@ fn what_may_have_been_applied_in_part_is_removed_even_if_it_went_before_the_refu
     stream.publish("");
     assert_eq!(stream.refuse(Kind::Endpoints), ["Endpoints -a -b"]);
 }
+
+#[test]
+fn what_the_proxy_kept_is_removed_even_if_it_was_asked_for_anew_meanwhile() {
+    let mut stream = Stream::settled("Cluster a@1");
+    stream.publish("Cluster a@2");
+    stream.ask("Cluster +a");
+    assert_eq!(stream.refuse(Kind::Cluster), ["Cluster +a@2"]);
+    stream.publish("");
+    assert_eq!(stream.refuse(Kind::Cluster), ["Cluster -a"]);
+}

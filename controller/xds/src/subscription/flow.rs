@@ -52,7 +52,8 @@ impl Subscription {
         if matches!(kind, Kind::Secret | Kind::Cluster | Kind::Endpoints) {
             return Some(Pick::Upserts);
         }
-        let ready = !self.resuming() && self.before(kind).all(Watch::made);
+        let clusters_to_come = self.resuming() && !self.watch(Kind::Cluster).requested;
+        let ready = !clusters_to_come && self.before(kind).all(Watch::made);
         match (ready, kind) {
             (true, _) if kind.replaces_in_one_response() => Some(Pick::All),
             (true, _) => Some(Pick::Upserts),
@@ -65,7 +66,8 @@ impl Subscription {
     fn may_break(&self, kind: Kind) -> bool {
         let mut users =
             Kind::BREAK_ORDER.into_iter().take_while(|user| *user != kind).filter(|user| !user.is_leaf());
-        self.watches.iter().all(Watch::made) && users.all(|user| self.watch(user).quiet())
+        let made = !self.resuming() && self.watches.iter().all(Watch::made);
+        made && users.all(|user| self.watch(user).quiet())
     }
 
     fn before(&self, kind: Kind) -> impl Iterator<Item = &Watch> {
@@ -76,10 +78,10 @@ impl Subscription {
         &self.watches[kind.index()]
     }
 
-    /// Whether a reconnected proxy may yet ask for clusters, which would come before what it has asked for.
+    /// Whether a proxy that came back with what it has may not yet have told all of it: it asks for one type after
+    /// the other, and nothing says which is the last.
     pub(super) fn resuming(&self) -> bool {
-        let resumed = self.watches.iter().any(|watch| watch.resumed && !watch.kind.is_leaf());
-        resumed && !self.watch(Kind::Cluster).requested && !self.grace_spent
+        !self.grace_spent && self.watches.iter().any(|watch| watch.resumed)
     }
 
     fn send(&mut self, kind: Kind, pick: Pick, responses: &mut Vec<Response>) {
@@ -130,8 +132,12 @@ impl Subscription {
         if self.synced == generation || self.targets.superseded() || !complete {
             return None;
         }
-        self.synced = generation;
         let refused: Vec<Refused> = self.watches.iter().flat_map(Watch::refusals).cloned().collect();
+        // A refusal may hold removals back for long; anything else does not.
+        if refused.is_empty() && self.watches.iter().any(|watch| watch.requested && !watch.dirty.is_empty()) {
+            return None;
+        }
+        self.synced = generation;
         Some(Notice::Synced { generation, refused })
     }
 }

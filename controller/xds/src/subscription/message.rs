@@ -94,7 +94,7 @@ pub struct Outcome {
 /// What the stream is held up by.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Wait {
-    /// A reconnected proxy has asked for listeners or routes but not yet for clusters. Nothing tells whether it will.
+    /// A proxy came back with what it has and may not yet have asked for all types. Nothing tells when it has.
     Reconnect,
     /// The response of this nonce is unanswered.
     Answer {

@@ -110,9 +110,11 @@ impl Watch {
         }
     }
 
-    /// The proxy does not have it, whatever was sent before.
+    /// The proxy is to be sent it, whatever it was sent before; what it has of it is not to be relied on.
     pub(super) fn demand(&mut self, name: &Name) {
-        self.held.remove(name);
+        if self.has_something(name) {
+            self.held.insert(name.clone(), Held::Unknown);
+        }
         self.refused.remove(name);
         self.dirty.entry(name.clone()).or_default().asked = true;
     }
