@@ -69,7 +69,8 @@ impl<'a> Document<'a> {
     pub(crate) fn parse(bytes: &'a [u8], wanted: &Wanted) -> Result<Self, JsonError> {
         // RFC 8259 §8.1: a parser may ignore a byte order mark.
         let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
-        let text = std::str::from_utf8(bytes).map_err(|error| JsonError::at(error.valid_up_to(), "not UTF-8"))?;
+        let text =
+            std::str::from_utf8(bytes).map_err(|error| JsonError::at(error.valid_up_to(), "not UTF-8"))?;
         let index = scan::Scanner::new(text)?.document(wanted)?;
         Ok(Self { text, index })
     }
@@ -128,7 +129,11 @@ impl<'a> Node<'a> {
     }
 
     fn entry(self) -> Entry {
-        self.document.index.get(self.at as usize).copied().unwrap_or(Entry { start: 0, end: 0, next: u32::MAX })
+        self.document.index.get(self.at as usize).copied().unwrap_or(Entry {
+            start: 0,
+            end: 0,
+            next: u32::MAX,
+        })
     }
 }
 

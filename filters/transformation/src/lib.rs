@@ -17,7 +17,8 @@ mod transform;
 use ferrule_kit::{ConfigError, Counter, Fields, Filter, Flow, Host, Level, Message, Response};
 
 pub use config::{
-    BodyTransformation, Config, HeaderTransformation, MetadataTransformation, MetadataValue, ParseAs, Transform,
+    BodyTransformation, Config, HeaderTransformation, MetadataTransformation, MetadataValue, ParseAs,
+    Transform,
 };
 use edits::NewBody;
 use plan::Plan;

@@ -138,11 +138,14 @@ fn removals(path: &str, names: &[String], message: Message) -> Result<Vec<String
         return Err(too_many(path));
     }
     let numbered = names.iter().enumerate();
-    numbered.map(|(number, name)| named(&format!("{path}[{number}]"), name, message, Change::Remove)).collect()
+    numbered
+        .map(|(number, name)| named(&format!("{path}[{number}]"), name, message, Change::Remove))
+        .collect()
 }
 
 fn named(path: &str, written: &str, message: Message, change: Change) -> Result<String, ConfigError> {
-    field::name(written, message, change).map_err(|error| ConfigError::new(path, format!("`{written}` {error}")))
+    field::name(written, message, change)
+        .map_err(|error| ConfigError::new(path, format!("`{written}` {error}")))
 }
 
 fn metadata(path: &str, entries: Vec<MetadataTransformation>) -> Result<Vec<MetadataPlan>, ConfigError> {
@@ -160,8 +163,9 @@ fn metadata_plan(path: &str, entry: MetadataTransformation) -> Result<MetadataPl
         }
     }
     let written = entry.value.string_value.filter(|value| !value.is_empty());
-    let written = written
-        .ok_or_else(|| ConfigError::new(format!("{path}.value"), "exactly one kind of value is needed: stringValue"))?;
+    let written = written.ok_or_else(|| {
+        ConfigError::new(format!("{path}.value"), "exactly one kind of value is needed: stringValue")
+    })?;
     let value = template(format!("{path}.value.stringValue"), &written)?;
     Ok(MetadataPlan { namespace: entry.namespace, key: entry.key, value })
 }
@@ -173,7 +177,10 @@ fn check_list<'n>(path: &str, names: impl Iterator<Item = &'n str>) -> Result<()
             return Err(too_many(path));
         }
         if seen.contains(&name) {
-            return Err(ConfigError::new(format!("{path}[{number}].name"), format!("`{name}` is named twice")));
+            return Err(ConfigError::new(
+                format!("{path}[{number}].name"),
+                format!("`{name}` is named twice"),
+            ));
         }
         seen.push(name);
     }

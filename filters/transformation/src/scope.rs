@@ -115,7 +115,10 @@ impl<'a> Scope<'a> for MessageScope<'a, '_, '_> {
 
     fn cookies(&self) -> Vec<Vec<u8>> {
         let host = self.host.borrow();
-        host.field_values(Fields::RequestHeaders, "cookie").into_iter().map(|line| line.into_owned()).collect()
+        host.field_values(Fields::RequestHeaders, "cookie")
+            .into_iter()
+            .map(|line| line.into_owned())
+            .collect()
     }
 
     fn env(&self, name: &str) -> Option<String> {
@@ -152,7 +155,9 @@ fn converted<'a>(meter: &Meter, value: kit::Value<'_>) -> Outcome<Value<'a>> {
         kit::Value::Text(text) => Value::octets(meter, text.into_owned()),
         kit::Value::Int(number) => Ok(Value::Int(number.into())),
         // All numbers of metadata are doubles; a whole one was written as an integer.
-        kit::Value::Number(number) if number.fract() == 0.0 && number.abs() < 1e15 => Ok(Value::Int(number as i128)),
+        kit::Value::Number(number) if number.fract() == 0.0 && number.abs() < 1e15 => {
+            Ok(Value::Int(number as i128))
+        }
         kit::Value::Number(number) => Ok(Value::Float(number)),
         kit::Value::Bool(truth) => Ok(Value::Bool(truth)),
         kit::Value::List(items) => {

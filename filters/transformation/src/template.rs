@@ -57,7 +57,12 @@ impl Template {
     ///
     /// # Errors
     /// The message does not fit the template, or a bound was hit.
-    pub(crate) fn render<'a>(&'a self, scope: &dyn Scope<'a>, meter: &Meter, limit: usize) -> Outcome<Vec<u8>> {
+    pub(crate) fn render<'a>(
+        &'a self,
+        scope: &dyn Scope<'a>,
+        meter: &Meter,
+        limit: usize,
+    ) -> Outcome<Vec<u8>> {
         let mut out = print::Sink::new(meter, limit);
         interpreter::Interpreter::new(meter, scope).run(&self.block, &mut out)?;
         Ok(out.into_bytes())

@@ -70,7 +70,8 @@ pub(crate) fn render<'p>(
     let scope = MessageScope::new(host, &mut exchange.pseudonyms, plan.message, plan.parse_as)
         .with_body(&body, document.as_ref());
     let rendering = Rendering { plan, scope: &scope, meter: &meter, at };
-    let new_body = if replaces && !bodiless.surely(plan) { rendering.body(body.len())? } else { NewBody::Same };
+    let new_body =
+        if replaces && !bodiless.surely(plan) { rendering.body(body.len())? } else { NewBody::Same };
     scope.show_edits(true);
     rendering.fields()?;
     scope.show_edits(false);
@@ -83,14 +84,16 @@ pub(crate) fn render<'p>(
 fn parse<'b>(plan: &Plan, body: &'b [u8]) -> Result<Option<Document<'b>>, Problem> {
     let wanted = plan.wanted.as_ref().filter(|_| plan.parse_as == ParseAs::AsJson && !body.is_empty());
     let document = wanted.map(|wanted| Document::parse(body, wanted)).transpose();
-    document.map_err(|error| Problem { path: format!("{}.body", path(plan.message)), cause: Cause::Json(error) })
+    document
+        .map_err(|error| Problem { path: format!("{}.body", path(plan.message)), cause: Cause::Json(error) })
 }
 
 /// Whether the body's bytes are not its text (RFC 9110 §8.4).
 fn is_encoded(host: &dyn Host, message: Message) -> bool {
     let codings = host.field_values(message.headers(), "content-encoding");
     let mut codings = codings.iter().flat_map(|line| line.split(|byte| *byte == b','));
-    codings.any(|coding| !matches!(coding.trim_ascii(), b"" | b"identity"))
+    let plain = |coding: &[u8]| coding.is_empty() || coding.eq_ignore_ascii_case(b"identity");
+    codings.any(|coding| !plain(coding.trim_ascii()))
 }
 
 fn status(host: &dyn Host, message: Message) -> Option<u16> {
@@ -135,7 +138,12 @@ struct Rendering<'a, 's, 'h, 'p> {
 }
 
 impl<'a, 'p: 'a> Rendering<'a, '_, '_, 'p> {
-    fn template(&self, template: &'a Template, limit: usize, path: impl Fn() -> String) -> Result<Vec<u8>, Problem> {
+    fn template(
+        &self,
+        template: &'a Template,
+        limit: usize,
+        path: impl Fn() -> String,
+    ) -> Result<Vec<u8>, Problem> {
         let rendered = template.render(self.scope, self.meter, limit);
         rendered.map_err(|failure| Problem { path: path(), cause: Cause::Render(failure) })
     }
@@ -181,8 +189,8 @@ impl<'a, 'p: 'a> Rendering<'a, '_, '_, 'p> {
         for (number, entry) in self.plan.metadata.iter().enumerate() {
             let path = || format!("{}.dynamicMetadata[{number}].value.stringValue", self.at);
             let rendered = self.template(&entry.value, MAX_VALUE, path)?;
-            let text = String::from_utf8(rendered)
-                .map_err(|_| Problem { path: path(), cause: Cause::Metadata })?;
+            let text =
+                String::from_utf8(rendered).map_err(|_| Problem { path: path(), cause: Cause::Metadata })?;
             metadata.push((&*entry.namespace, &*entry.key, text));
         }
         Ok(metadata)

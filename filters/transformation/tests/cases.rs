@@ -1,5 +1,8 @@
 //! The cases of this filter, in process.
 
 fn main() -> std::process::ExitCode {
-    envoy_harness::memory::main::<ferrule_transformation::Transformation>(concat!(env!("CARGO_MANIFEST_DIR"), "/cases"))
+    envoy_harness::memory::main::<ferrule_transformation::Transformation>(concat!(
+        env!("CARGO_MANIFEST_DIR"),
+        "/cases"
+    ))
 }

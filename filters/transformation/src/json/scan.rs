@@ -173,7 +173,9 @@ impl<'a> Scanner<'a> {
         let rest = self.bytes.get(self.at + 1..).unwrap_or_default();
         match rest {
             [b'"' | b'\\' | b'/' | b'b' | b'f' | b'n' | b'r' | b't', ..] => self.at += 2,
-            [b'u', a, b, c, d, ..] if [a, b, c, d].iter().all(|digit| digit.is_ascii_hexdigit()) => self.at += 6,
+            [b'u', a, b, c, d, ..] if [a, b, c, d].iter().all(|digit| digit.is_ascii_hexdigit()) => {
+                self.at += 6
+            }
             _ => return Err(self.error("a bad escape in a string")),
         }
         Ok(())

@@ -210,7 +210,8 @@ fn choose(length: usize, [start, stop, step]: [Value<'_>; 3]) -> Outcome<Vec<usi
         return Err(Failure::new("a slice steps by zero"));
     }
     let (lowest, highest) = if step > 0 { (0, length) } else { (-1, length - 1) };
-    let clamp = |value: i128| (if value < 0 { value.saturating_add(length) } else { value }).clamp(lowest, highest);
+    let clamp =
+        |value: i128| (if value < 0 { value.saturating_add(length) } else { value }).clamp(lowest, highest);
     let (first, last) = if step > 0 { (lowest, highest) } else { (highest, lowest) };
     let mut at = bound(&start)?.map_or(first, clamp);
     let stop = bound(&stop)?.map_or(last, clamp);

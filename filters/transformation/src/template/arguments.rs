@@ -62,7 +62,9 @@ impl<'a> Args<'a> {
             None | Some(Value::Null | Value::Undefined) => Ok(None),
             Some(value) => match value.as_int() {
                 Some(value) => Ok(Some(value)),
-                None => Err(Failure::new(format!("the argument `{name}` is {}, not an integer", value.kind()))),
+                None => {
+                    Err(Failure::new(format!("the argument `{name}` is {}, not an integer", value.kind())))
+                }
             },
         }
     }

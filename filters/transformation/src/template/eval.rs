@@ -3,6 +3,7 @@
 use super::access;
 use super::arguments::Args;
 use super::error::{Failure, Outcome};
+use super::functions;
 use super::interpreter::Interpreter;
 use super::operators;
 use super::program::{Argument, Arguments, Comparison, Expression, Slice};
@@ -34,7 +35,12 @@ impl<'a> Interpreter<'a, '_> {
 
     fn variable(&self, name: &str) -> Outcome<Value<'a>> {
         let value = self.scope.variable(self.meter, name)?;
-        value.ok_or_else(|| Failure::new(format!("`{name}` is a variable, but no JSON was parsed (body.parseAs is not AsJson)")))
+        value.ok_or_else(|| match functions::find(name) {
+            Some(_) => Failure::new(format!("`{name}` is a function, to be called as `{name}(…)`")),
+            None => Failure::new(format!(
+                "`{name}` is a variable, but no JSON was parsed (body.parseAs is not AsJson)"
+            )),
+        })
     }
 
     fn eval_compound(&mut self, expression: &'a Expression) -> Outcome<Value<'a>> {
@@ -57,10 +63,13 @@ impl<'a> Interpreter<'a, '_> {
                     pairs.iter().map(|(key, value)| Ok((self.eval_key(key)?, self.eval(value)?))).collect();
                 Value::map(self.meter, pairs?)
             }
-            Expression::Filter(_) | Expression::Test(_) | Expression::Call(_) => self.eval_applied(expression),
+            Expression::Filter(_) | Expression::Test(_) | Expression::Call(_) => {
+                self.eval_applied(expression)
+            }
             Expression::CallLocal(symbol, call) => {
                 let callee = self.frames.get(*symbol).cloned();
-                let callee = callee.ok_or_else(|| Failure::new(format!("`{}` is not defined here", call.what)))?;
+                let callee =
+                    callee.ok_or_else(|| Failure::new(format!("`{}` is not defined here", call.what)))?;
                 let args = self.eval_arguments(&call.arguments)?;
                 self.call(&callee, args, None).map_err(|failure| failure.at(call.place))
             }
@@ -146,12 +155,17 @@ impl<'a> Interpreter<'a, '_> {
     fn eval_slice(&mut self, slice: &'a Slice) -> Outcome<Value<'a>> {
         let value = self.eval(&slice.value)?;
         let [start, stop, step] = &slice.bounds;
-        let mut bound = |bound: &'a Option<Expression>| bound.as_ref().map_or(Ok(Value::Null), |it| self.eval(it));
+        let mut bound =
+            |bound: &'a Option<Expression>| bound.as_ref().map_or(Ok(Value::Null), |it| self.eval(it));
         let bounds = [bound(start)?, bound(stop)?, bound(step)?];
         access::slice(self.meter, &value, bounds)
     }
 
-    fn eval_comparison(&mut self, first: &'a Expression, chain: &'a [(Comparison, Expression)]) -> Outcome<Value<'a>> {
+    fn eval_comparison(
+        &mut self,
+        first: &'a Expression,
+        chain: &'a [(Comparison, Expression)],
+    ) -> Outcome<Value<'a>> {
         let mut left = self.eval(first)?;
         for (comparison, right) in chain {
             let right = self.eval(right)?;

@@ -124,7 +124,8 @@ fn field<'a>(scope: &dyn Scope<'a>, meter: &Meter, args: &mut Args<'a>, of: Sect
 
 fn fields<'a>(scope: &dyn Scope<'a>, meter: &Meter, args: &mut Args<'a>) -> Outcome<Value<'a>> {
     let name = args.text(meter, "name")?;
-    let values: Outcome<_> = scope.fields(&name).into_iter().map(|value| Value::octets(meter, value)).collect();
+    let values: Outcome<_> =
+        scope.fields(&name).into_iter().map(|value| Value::octets(meter, value)).collect();
     Value::list(meter, values?)
 }
 
@@ -133,7 +134,12 @@ fn env<'a>(scope: &dyn Scope<'a>, meter: &Meter, args: &mut Args<'a>) -> Outcome
     Value::text(meter, value.unwrap_or_default())
 }
 
-fn metadata<'a>(scope: &dyn Scope<'a>, meter: &Meter, args: &mut Args<'a>, of: Metadata) -> Outcome<Value<'a>> {
+fn metadata<'a>(
+    scope: &dyn Scope<'a>,
+    meter: &Meter,
+    args: &mut Args<'a>,
+    of: Metadata,
+) -> Outcome<Value<'a>> {
     let key = args.text(meter, "key")?;
     let namespace = args.optional_text(meter, "namespace")?;
     scope.metadata(meter, of, namespace.as_deref().unwrap_or(DEFAULT_NAMESPACE), &key)
@@ -192,7 +198,10 @@ fn trim<'a>(_: &dyn Scope<'a>, meter: &Meter, args: &mut Args<'a>) -> Outcome<Va
 fn substring<'a>(_: &dyn Scope<'a>, meter: &Meter, args: &mut Args<'a>) -> Outcome<Value<'a>> {
     let text = args.text(meter, "value")?;
     let start = args.optional_int("start")?.ok_or_else(|| Failure::new("the argument `start` is missing"))?;
-    let length = args.optional_int("len")?.and_then(|length| usize::try_from(length).ok()).filter(|length| *length > 0);
+    let length = args
+        .optional_int("len")?
+        .and_then(|length| usize::try_from(length).ok())
+        .filter(|length| *length > 0);
     meter.charge_bytes(text.len())?;
     let Ok(start) = usize::try_from(start) else { return Ok(Value::from("")) };
     let part: String = text.chars().skip(start).take(length.unwrap_or(usize::MAX)).collect();

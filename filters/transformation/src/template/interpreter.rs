@@ -146,7 +146,12 @@ impl<'a, 's> Interpreter<'a, 's> {
         Ok(())
     }
 
-    fn filtered(&mut self, code: &'a For, condition: &'a Expression, items: Vec<Value<'a>>) -> Outcome<Vec<Value<'a>>> {
+    fn filtered(
+        &mut self,
+        code: &'a For,
+        condition: &'a Expression,
+        items: Vec<Value<'a>>,
+    ) -> Outcome<Vec<Value<'a>>> {
         let mut kept = Vec::new();
         for item in items {
             self.frames.clear();
@@ -218,7 +223,10 @@ impl<'a, 's> Interpreter<'a, 's> {
 
     fn assign_field(&self, owner: &Value<'a>, name: &'a str, value: Value<'a>) -> Outcome<()> {
         let Value::Namespace(pairs) = owner else {
-            return Err(Failure::new(format!("{} takes no assignments, only a namespace does", owner.kind())));
+            return Err(Failure::new(format!(
+                "{} takes no assignments, only a namespace does",
+                owner.kind()
+            )));
         };
         if !value.is_plain() {
             return Err(Failure::new(format!("a namespace cannot hold {}", value.kind())));
@@ -280,7 +288,12 @@ impl<'a, 's> Interpreter<'a, 's> {
         Ok(value)
     }
 
-    pub(super) fn call_method(&mut self, value: &Value<'a>, name: &str, mut args: Args<'a>) -> Outcome<Value<'a>> {
+    pub(super) fn call_method(
+        &mut self,
+        value: &Value<'a>,
+        name: &str,
+        mut args: Args<'a>,
+    ) -> Outcome<Value<'a>> {
         let Value::Loop(state) = value else {
             return Err(Failure::new(format!("{} has no method `{name}`", value.kind())));
         };

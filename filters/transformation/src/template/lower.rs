@@ -45,7 +45,8 @@ pub(crate) fn lower(source: &str) -> Result<Lowered, SyntaxError> {
     }
     let refused = |refusal: Refusal| SyntaxError::new(source, refusal.reason, Some(refusal.place));
     limits::check(source).map_err(refused)?;
-    let parsed = parse(source, "template", SyntaxConfig::default()).map_err(|error| parser_error(source, &error))?;
+    let parsed =
+        parse(source, "template", SyntaxConfig::default()).map_err(|error| parser_error(source, &error))?;
     let ast::Stmt::Template(template) = &parsed else {
         return Err(SyntaxError::new(source, "no template", None));
     };
@@ -108,6 +109,9 @@ impl Lowering<'_> {
 
     /// The symbol of a name that is assigned; all of those are known.
     fn symbol(&self, name: &str, span: Span) -> Lowers<Symbol> {
-        self.symbols.get(name).copied().ok_or_else(|| Refusal::new(span, format!("`{name}` is never assigned")))
+        self.symbols
+            .get(name)
+            .copied()
+            .ok_or_else(|| Refusal::new(span, format!("`{name}` is never assigned")))
     }
 }

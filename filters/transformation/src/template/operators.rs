@@ -9,7 +9,12 @@ use super::program::Operator;
 use super::value::Value;
 
 /// `a operator b`.
-pub(crate) fn binary<'a>(meter: &Meter, operator: Operator, a: &Value<'a>, b: &Value<'a>) -> Outcome<Value<'a>> {
+pub(crate) fn binary<'a>(
+    meter: &Meter,
+    operator: Operator,
+    a: &Value<'a>,
+    b: &Value<'a>,
+) -> Outcome<Value<'a>> {
     match (operator, a, b) {
         (Operator::Concat, a, b) => concat(meter, a, b),
         (Operator::Add, Value::Text(_), Value::Text(_)) => concat(meter, a, b),
@@ -45,7 +50,8 @@ fn repeat<'a>(meter: &Meter, list: &Value<'a>, times: usize) -> Outcome<Value<'a
 
 /// How often; negative is never.
 fn count(value: &Value<'_>) -> Outcome<usize> {
-    let times = value.as_int().ok_or_else(|| Failure::new("texts and lists are repeated by integers only"))?;
+    let times =
+        value.as_int().ok_or_else(|| Failure::new("texts and lists are repeated by integers only"))?;
     usize::try_from(times.max(0)).map_err(|_| Failure::bound("too many repetitions"))
 }
 
@@ -108,7 +114,9 @@ fn floats(operator: Operator, a: f64, b: f64) -> Outcome<f64> {
 /// `-value`.
 pub(crate) fn negate<'a>(value: &Value<'a>) -> Outcome<Value<'a>> {
     match value {
-        Value::Int(value) => value.checked_neg().map(Value::Int).ok_or_else(|| Failure::new("too large a number")),
+        Value::Int(value) => {
+            value.checked_neg().map(Value::Int).ok_or_else(|| Failure::new("too large a number"))
+        }
         Value::Float(_) | Value::Decimal(_) => Ok(Value::Float(-value.as_float().unwrap_or_default())),
         value => Err(Failure::new(format!("{} cannot be negated", value.kind()))),
     }

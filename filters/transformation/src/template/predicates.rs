@@ -46,13 +46,20 @@ pub(crate) fn find(name: &str) -> Option<Predicate> {
         "le" | "<=" => |meter, value, args| ordered(meter, value, args, Ordering::is_le),
         "gt" | "greaterthan" | ">" => |meter, value, args| ordered(meter, value, args, Ordering::is_gt),
         "ge" | ">=" => |meter, value, args| ordered(meter, value, args, Ordering::is_ge),
-        "filter" => |_, value, _| Ok(value.as_text().is_some_and(|name| super::filters::find(name).is_some())),
+        "filter" => {
+            |_, value, _| Ok(value.as_text().is_some_and(|name| super::filters::find(name).is_some()))
+        }
         "test" => |_, value, _| Ok(value.as_text().is_some_and(|name| find(name).is_some())),
         _ => return None,
     })
 }
 
-fn ordered(meter: &Meter, value: &Value<'_>, args: &mut Args<'_>, holds: fn(Ordering) -> bool) -> Outcome<bool> {
+fn ordered(
+    meter: &Meter,
+    value: &Value<'_>,
+    args: &mut Args<'_>,
+    holds: fn(Ordering) -> bool,
+) -> Outcome<bool> {
     order(meter, value, &args.required("other")?).map(holds)
 }
 

@@ -54,9 +54,8 @@ impl<'m> Sink<'m> {
             Value::Decimal(text) => self.write(text.as_bytes()),
             Value::Text(text) => self.print_string(text),
             Value::Bytes(_) => Err(Failure::new("bytes that are no UTF-8 have no JSON form")),
-            Value::List(list) => self.print_all(layout, *b"[]", list.iter(), |sink, layout, item| {
-                sink.print_json(item, layout)
-            }),
+            Value::List(list) => self
+                .print_all(layout, *b"[]", list.iter(), |sink, layout, item| sink.print_json(item, layout)),
             Value::Map(map) => self.print_all(layout, *b"{}", map.iter(), |sink, layout, (key, value)| {
                 sink.print_key(key)?;
                 sink.write(layout.colon())?;
@@ -156,7 +155,9 @@ impl Layout {
     }
 
     fn line(&self) -> String {
-        self.indent.map(|width| format!("\n{}", " ".repeat(usize::from(width) * self.level))).unwrap_or_default()
+        self.indent
+            .map(|width| format!("\n{}", " ".repeat(usize::from(width) * self.level)))
+            .unwrap_or_default()
     }
 
     fn colon(&self) -> &'static [u8] {

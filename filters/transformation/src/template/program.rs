@@ -19,15 +19,36 @@ pub(crate) enum Statement {
     Text(Box<str>),
     Print(Expression, Place),
     /// `if` and its `elif`s, then `else`.
-    If { arms: Vec<Arm>, otherwise: Block },
+    If {
+        arms: Vec<Arm>,
+        otherwise: Block,
+    },
     For(Box<For>),
-    With { assignments: Vec<(Target, Expression)>, body: Block, place: Place },
-    Set { target: Target, value: Expression, place: Place },
+    With {
+        assignments: Vec<(Target, Expression)>,
+        body: Block,
+        place: Place,
+    },
+    Set {
+        target: Target,
+        value: Expression,
+        place: Place,
+    },
     /// `{% set x %}…{% endset %}` and `{% filter f %}…{% endfilter %}`; without a target the result is printed.
-    Capture { target: Option<Target>, body: Block, filter: Option<Expression>, place: Place },
+    Capture {
+        target: Option<Target>,
+        body: Block,
+        filter: Option<Expression>,
+        place: Place,
+    },
     Macro(Macro),
     /// `{% call m() %}…{% endcall %}`: the block is `caller` to the macro.
-    CallBlock { callee: Expression, arguments: Arguments, caller: Macro, place: Place },
+    CallBlock {
+        callee: Expression,
+        arguments: Arguments,
+        caller: Macro,
+        place: Place,
+    },
     Do(Expression, Place),
     Break,
     Continue,

@@ -33,7 +33,10 @@ impl<'a> Scope<'a> for World<'a> {
         self.fields(name).into_iter().next()
     }
     fn fields(&self, name: &str) -> Vec<Vec<u8>> {
-        self.fields.get(name).map(|values| values.iter().map(|value| value.to_vec()).collect()).unwrap_or_default()
+        self.fields
+            .get(name)
+            .map(|values| values.iter().map(|value| value.to_vec()).collect())
+            .unwrap_or_default()
     }
     fn cookies(&self) -> Vec<Vec<u8>> {
         self.fields("cookie")
@@ -52,11 +55,16 @@ impl<'a> Scope<'a> for World<'a> {
     }
 }
 
-fn render_with(template: &str, json: Option<&str>, fields: &[(&'static str, &'static [u8])]) -> Result<String, String> {
+fn render_with(
+    template: &str,
+    json: Option<&str>,
+    fields: &[(&'static str, &'static [u8])],
+) -> Result<String, String> {
     let template = Template::compile(template).map_err(|error| error.to_string())?;
     let body = json.unwrap_or_default().as_bytes();
-    let document =
-        json.filter(|json| !json.is_empty()).map(|json| Document::parse(json.as_bytes(), &Wanted::Everything).unwrap());
+    let document = json
+        .filter(|json| !json.is_empty())
+        .map(|json| Document::parse(json.as_bytes(), &Wanted::Everything).unwrap());
     let mut world = World { body, document: document.as_ref(), parsed: json.is_some(), ..World::default() };
     for (name, value) in fields {
         world.fields.entry(name).or_default().push(value);
@@ -111,7 +119,9 @@ fn minijinja(template: &str, json: &str) -> String {
     environment.set_formatter(|out, _, value| {
         match value.kind() {
             minijinja::value::ValueKind::None | minijinja::value::ValueKind::Undefined => Ok(()),
-            minijinja::value::ValueKind::Bool => out.write_str(if value.is_true() { "true" } else { "false" }),
+            minijinja::value::ValueKind::Bool => {
+                out.write_str(if value.is_true() { "true" } else { "false" })
+            }
             _ => out.write_fmt(format_args!("{value}")),
         }
         .map_err(minijinja::Error::from)

@@ -23,10 +23,16 @@ impl Order {
     }
 
     /// Sorts by the first of each pair, stably.
-    pub(super) fn sort<'a, T>(self, meter: &Meter, keyed: Vec<(Value<'a>, T)>) -> Outcome<Vec<(Value<'a>, T)>> {
+    pub(super) fn sort<'a, T>(
+        self,
+        meter: &Meter,
+        keyed: Vec<(Value<'a>, T)>,
+    ) -> Outcome<Vec<(Value<'a>, T)>> {
         meter.charge(keyed.len().saturating_mul(keyed.len().max(1).ilog2() as usize + 1))?;
-        let mut keyed: Vec<_> =
-            keyed.into_iter().map(|(key, item)| Ok((self.folded(meter, key)?, item))).collect::<Outcome<_>>()?;
+        let mut keyed: Vec<_> = keyed
+            .into_iter()
+            .map(|(key, item)| Ok((self.folded(meter, key)?, item)))
+            .collect::<Outcome<_>>()?;
         let mut failure = None;
         keyed.sort_by(|(a, _), (b, _)| match operators::order(meter, a, b) {
             _ if failure.is_some() => Ordering::Equal,
@@ -132,7 +138,8 @@ pub(super) fn groupby<'a>(meter: &Meter, value: Value<'a>, args: &mut Args<'a>) 
             _ => groups.push((key, shown, vec![item])),
         }
     }
-    let groups: Outcome<Vec<_>> = groups.into_iter().map(|(_, key, members)| group(meter, key, members)).collect();
+    let groups: Outcome<Vec<_>> =
+        groups.into_iter().map(|(_, key, members)| group(meter, key, members)).collect();
     Value::list(meter, groups?)
 }
 
@@ -153,7 +160,8 @@ pub(super) fn map<'a>(meter: &Meter, value: Value<'a>, args: &mut Args<'a>) -> O
         return Value::list(meter, keyed.into_iter().map(|(key, _)| or_default(key)).collect());
     }
     let name = args.text(meter, "filter")?;
-    let filter = super::find(&name).ok_or_else(|| Failure::new("`map` names a filter that does not exist"))?;
+    let filter =
+        super::find(&name).ok_or_else(|| Failure::new("`map` names a filter that does not exist"))?;
     let rest = args.rest();
     let named = std::mem::take(&mut args.named);
     let mapped: Outcome<Vec<_>> = items(meter, &value)?
@@ -196,7 +204,9 @@ fn chosen<'a>(
     wanted: bool,
 ) -> Outcome<Value<'a>> {
     let predicate = match args.optional_text(meter, "test")? {
-        Some(name) => Some(predicates::find(&name).ok_or_else(|| Failure::new("a test is named that does not exist"))?),
+        Some(name) => {
+            Some(predicates::find(&name).ok_or_else(|| Failure::new("a test is named that does not exist"))?)
+        }
         None => None,
     };
     let rest = args.rest();

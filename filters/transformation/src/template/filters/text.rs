@@ -138,7 +138,9 @@ pub(super) fn split<'a>(meter: &Meter, value: Value<'a>, args: &mut Args<'a>) ->
     meter.charge_bytes(text.len())?;
     match (separator.as_deref(), most) {
         (Some(separator), None) => list_of(meter, &text, text.split(separator)),
-        (Some(separator), Some(most)) => list_of(meter, &text, text.splitn(most.saturating_add(1), separator)),
+        (Some(separator), Some(most)) => {
+            list_of(meter, &text, text.splitn(most.saturating_add(1), separator))
+        }
         (None, None) => list_of(meter, &text, text.split_whitespace()),
         (None, Some(most)) => list_of(meter, &text, split_words(&text, most)),
     }
@@ -177,7 +179,9 @@ pub(super) fn pprint<'a>(meter: &Meter, value: Value<'a>, _: &mut Args<'a>) -> O
 
 fn small(value: &Value<'_>) -> Outcome<u8> {
     let count = value.as_int().and_then(|count| u8::try_from(count).ok());
-    count.filter(|count| usize::from(*count) <= MAX_INDENT).ok_or_else(|| Failure::new("`indent` is not a small integer"))
+    count
+        .filter(|count| usize::from(*count) <= MAX_INDENT)
+        .ok_or_else(|| Failure::new("`indent` is not a small integer"))
 }
 
 fn json<'a>(meter: &Meter, value: &Value<'a>, indent: Option<u8>) -> Outcome<Value<'a>> {
@@ -213,7 +217,9 @@ fn percent_encoded(bytes: &[u8]) -> String {
     let mut out = String::with_capacity(bytes.len());
     for byte in bytes {
         match byte {
-            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'/' | b'.' | b'-' | b'_' => out.push(char::from(*byte)),
+            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'/' | b'.' | b'-' | b'_' => {
+                out.push(char::from(*byte))
+            }
             other => {
                 let _ = write!(out, "%{other:02X}");
             }

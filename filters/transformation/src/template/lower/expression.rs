@@ -3,19 +3,18 @@
 use minijinja::machinery::{Span, ast};
 use minijinja::value::{Value, ValueKind};
 
-use super::super::program::{
-    Applied, Argument, Arguments, Comparison, Expression, Operator, Slice,
-};
+use super::super::program::{Applied, Argument, Arguments, Comparison, Expression, Operator, Slice};
 use super::super::{filters, functions, predicates};
 use super::{Lowering, Lowers, Refusal, place};
 
 impl Lowering<'_> {
     pub(super) fn expression(&mut self, expression: &ast::Expr<'_>) -> Lowers<Expression> {
         Ok(match expression {
-            ast::Expr::Var(variable) => self.variable(variable.id, variable.span())?,
+            ast::Expr::Var(variable) => self.variable(variable.id),
             ast::Expr::Const(constant) => literal(&constant.value, constant.span())?,
             ast::Expr::Slice(slice) => {
-                let mut bound = |bound: &Option<ast::Expr<'_>>| bound.as_ref().map(|it| self.expression(it)).transpose();
+                let mut bound =
+                    |bound: &Option<ast::Expr<'_>>| bound.as_ref().map(|it| self.expression(it)).transpose();
                 let bounds = [bound(&slice.start)?, bound(&slice.stop)?, bound(&slice.step)?];
                 Expression::Slice(Box::new(Slice { value: self.expression(&slice.expr)?, bounds }))
             }
@@ -28,8 +27,11 @@ impl Lowering<'_> {
             }
             ast::Expr::BinOp(operation) => self.binary(operation)?,
             ast::Expr::Compare(chain) => {
-                let links: Lowers<_> =
-                    chain.ops.iter().map(|link| Ok((comparison(link.op), self.expression(&link.expr)?))).collect();
+                let links: Lowers<_> = chain
+                    .ops
+                    .iter()
+                    .map(|link| Ok((comparison(link.op), self.expression(&link.expr)?)))
+                    .collect();
                 Expression::Compare(Box::new(self.expression(&chain.expr)?), links?)
             }
             ast::Expr::IfExpr(choice) => Expression::If(Box::new((
@@ -42,9 +44,10 @@ impl Lowering<'_> {
             ast::Expr::GetAttr(field) => {
                 Expression::Field(Box::new(self.expression(&field.expr)?), field.name.into())
             }
-            ast::Expr::GetItem(item) => {
-                Expression::Item(Box::new((self.expression(&item.expr)?, self.expression(&item.subscript_expr)?)))
-            }
+            ast::Expr::GetItem(item) => Expression::Item(Box::new((
+                self.expression(&item.expr)?,
+                self.expression(&item.subscript_expr)?,
+            ))),
             ast::Expr::Call(call) => self.call(call)?,
             ast::Expr::List(list) => Expression::List(self.expressions(&list.items)?),
             ast::Expr::Tuple(tuple) => Expression::List(self.expressions(&tuple.items)?),
@@ -59,20 +62,15 @@ impl Lowering<'_> {
         expressions.iter().map(|expression| self.expression(expression)).collect()
     }
 
-    /// A name: the template's own, a loop, or a member of the message's JSON. A function is none of these, and is never
-    /// hidden by a member of its name.
-    fn variable(&mut self, name: &str, span: Span) -> Lowers<Expression> {
-        let own = self.symbols.get(name).copied();
-        if own.is_none() && functions::find(name).is_some() {
-            let reason = format!("`{name}` is a function; a JSON member of that name is `context()[\"{name}\"]`");
-            return Err(Refusal::new(span, reason));
-        }
+    /// A name that is not called: the template's own, a loop, or a member of the message's JSON, be it named as a
+    /// function. What is called is never a member, so neither hides the other.
+    fn variable(&mut self, name: &str) -> Expression {
         self.reads_variable(name);
-        Ok(match own {
+        match self.symbols.get(name).copied() {
             Some(symbol) => Expression::Local(symbol, name.into()),
             None if name == "loop" => Expression::Loop,
             None => Expression::Variable(name.into()),
-        })
+        }
     }
 
     fn binary(&mut self, operation: &ast::BinOp<'_>) -> Lowers<Expression> {
@@ -107,7 +105,12 @@ impl Lowering<'_> {
             None => Expression::Captured,
         };
         let arguments = self.arguments(&filter.args)?;
-        Ok(Expression::Filter(Box::new(Applied { what, value: Some(value), arguments, place: place(filter.span()) })))
+        Ok(Expression::Filter(Box::new(Applied {
+            what,
+            value: Some(value),
+            arguments,
+            place: place(filter.span()),
+        })))
     }
 
     fn test(&mut self, test: &ast::Spanned<ast::Test<'_>>) -> Lowers<Expression> {
@@ -156,7 +159,9 @@ impl Lowering<'_> {
             .map(|argument| {
                 Ok(match argument {
                     ast::CallArg::Pos(value) => Argument::Positional(self.expression(value)?),
-                    ast::CallArg::Kwarg(name, value) => Argument::Named((*name).into(), self.expression(value)?),
+                    ast::CallArg::Kwarg(name, value) => {
+                        Argument::Named((*name).into(), self.expression(value)?)
+                    }
                     ast::CallArg::PosSplat(list) => Argument::Spread(self.expression(list)?),
                     ast::CallArg::KwargSplat(map) => Argument::SpreadNamed(self.expression(map)?),
                 })

@@ -81,7 +81,11 @@ impl Lowering<'_> {
             .iter()
             .map(|(target, value)| Ok((self.target(target)?, self.expression(value)?)))
             .collect();
-        Ok(Statement::With { assignments: assignments?, body: self.block(&code.body)?, place: place(code.span()) })
+        Ok(Statement::With {
+            assignments: assignments?,
+            body: self.block(&code.body)?,
+            place: place(code.span()),
+        })
     }
 
     fn target(&mut self, target: &ast::Expr<'_>) -> Lowers<Target> {
@@ -116,7 +120,8 @@ impl Lowering<'_> {
 }
 
 fn unsupported(statement: &ast::Stmt<'_>) -> Refusal {
-    let alone = "a template stands alone: `extends`, `block`, `include` and `import` have nothing to refer to";
+    let alone =
+        "a template stands alone: `extends`, `block`, `include` and `import` have nothing to refer to";
     match statement {
         ast::Stmt::AutoEscape(code) => {
             Refusal::new(code.span(), "`autoescape` is not supported; escape by `| escape` or `| tojson`")

@@ -3,7 +3,16 @@ use super::*;
 #[track_caller]
 fn is_bounded(template: &str) {
     let error = render(template).unwrap_err();
-    let bounds = ["too much work", "too large", "too deep", "too long", "too many", "too wide", "not between", "small integer"];
+    let bounds = [
+        "too much work",
+        "too large",
+        "too deep",
+        "too long",
+        "too many",
+        "too wide",
+        "not between",
+        "small integer",
+    ];
     assert!(bounds.iter().any(|bound| error.contains(bound)), "{template}: {error}");
 }
 
@@ -81,7 +90,14 @@ fn recursion_ends() {
     ] {
         is_bounded(template);
     }
-    assert!(Template::compile(&format!("{}1{}", "{{ (".repeat(1) + &"(".repeat(10_000), ")".repeat(10_001) + " }}")).is_err());
+    assert!(
+        Template::compile(&format!(
+            "{}1{}",
+            "{{ (".repeat(1) + &"(".repeat(10_000),
+            ")".repeat(10_001) + " }}"
+        ))
+        .is_err()
+    );
     assert!(Template::compile(&"{% if true %}".repeat(10_000)).is_err());
 }
 
@@ -110,7 +126,8 @@ fn long_chains_of_operators_are_bounded() {
 fn ordinary_big_work_is_within_the_bounds() {
     let items: Vec<String> = (0..10_000).map(|n| format!("{{\"id\":{n},\"name\":\"user {n}\"}}")).collect();
     let json = format!("{{\"items\":[{}]}}", items.join(","));
-    let rendered = render_json("{% for i in items %}{{ i.id }}:{{ i.name | upper }};{% endfor %}", &json).unwrap();
+    let rendered =
+        render_json("{% for i in items %}{{ i.id }}:{{ i.name | upper }};{% endfor %}", &json).unwrap();
     assert!(rendered.ends_with("9999:USER 9999;"));
     let rendered = render_json("{{ context() }}", &json).unwrap();
     assert_eq!(rendered, json);

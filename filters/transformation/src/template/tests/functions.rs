@@ -32,23 +32,44 @@ fn bodies_that_are_no_utf8_print_as_they_are() {
 
 #[test]
 fn base64_takes_padding_or_none_and_makes_nothing_of_the_rest() {
-    prints("{{ base64_encode('ab?>') }} {{ base64url_encode('ab?>') }} {{ base64_encode('a') }}", "YWI/Pg== YWI_Pg YQ==");
-    prints("{{ base64_decode('YWI/Pg==') }}{{ base64_decode('YWI/Pg') }}{{ base64url_decode('YWI_Pg') }}", "ab?>ab?>ab?>");
-    prints("{{ base64url_decode('YWI_Pg==') }}|{{ base64_decode('a*b') }}|{{ base64_decode('YWI_Pg') }}", "ab?>||");
+    prints(
+        "{{ base64_encode('ab?>') }} {{ base64url_encode('ab?>') }} {{ base64_encode('a') }}",
+        "YWI/Pg== YWI_Pg YQ==",
+    );
+    prints(
+        "{{ base64_decode('YWI/Pg==') }}{{ base64_decode('YWI/Pg') }}{{ base64url_decode('YWI_Pg') }}",
+        "ab?>ab?>ab?>",
+    );
+    prints(
+        "{{ base64url_decode('YWI_Pg==') }}|{{ base64_decode('a*b') }}|{{ base64_decode('YWI_Pg') }}",
+        "ab?>||",
+    );
     prints("{{ base64_encode(base64_decode('/w==')) }}", "/w==");
 }
 
 #[test]
 fn substring_counts_characters() {
-    prints("{{ substring('żółw', 1) }}|{{ substring('żółw', 1, 2) }}|{{ substring('żółw', 0, 99) }}", "ółw|ół|żółw");
-    prints("{{ substring('abc', 3) }}|{{ substring('abc', 9) }}|{{ substring('abc', -1) }}|{{ substring('', 0) }}", "|||");
-    prints("{{ substring('abc', 1, 0) }}|{{ substring('abc', 1, -5) }}|{{ substring('abc', 1, 1) }}", "bc|bc|b");
+    prints(
+        "{{ substring('żółw', 1) }}|{{ substring('żółw', 1, 2) }}|{{ substring('żółw', 0, 99) }}",
+        "ółw|ół|żółw",
+    );
+    prints(
+        "{{ substring('abc', 3) }}|{{ substring('abc', 9) }}|{{ substring('abc', -1) }}|{{ substring('', 0) }}",
+        "|||",
+    );
+    prints(
+        "{{ substring('abc', 1, 0) }}|{{ substring('abc', 1, -5) }}|{{ substring('abc', 1, 1) }}",
+        "bc|bc|b",
+    );
 }
 
 #[test]
 fn the_same_pattern_is_replaced_by_the_same_random_text() {
     prints("{{ replace_with_random('a-b-a', 'a') }}", "<random for a>-b-<random for a>");
-    prints("{{ replace_with_string('a-b-a', 'a', 'xy') }}{{ replace_with_string('a', '', '.') }}", "xy-b-xy.a.");
+    prints(
+        "{{ replace_with_string('a-b-a', 'a', 'xy') }}{{ replace_with_string('a', '', '.') }}",
+        "xy-b-xy.a.",
+    );
 }
 
 #[test]
@@ -59,13 +80,20 @@ fn raw_string_escapes_as_json_does() {
 
 #[test]
 fn word_count_counts_words_items_and_members() {
-    prints("{{ word_count('a b\nc') }}{{ word_count('') }}{{ word_count([1, 2]) }}{{ word_count({'a': 1}) }}{{ word_count(7) }}", "30211");
+    prints(
+        "{{ word_count('a b\nc') }}{{ word_count('') }}{{ word_count([1, 2]) }}{{ word_count({'a': 1}) }}{{ word_count(7) }}",
+        "30211",
+    );
 }
 
 #[test]
 fn cookies_are_found_in_any_line() {
     let fields: &[(&str, &[u8])] = &[("cookie", b"a=1; b=\"two\" ;c=x=y"), ("cookie", b"D=4")];
-    prints_fields("{{ get_cookie('a') }}|{{ get_cookie('b') }}|{{ get_cookie('c') }}|{{ get_cookie('D') }}", fields, "1|two|x=y|4");
+    prints_fields(
+        "{{ get_cookie('a') }}|{{ get_cookie('b') }}|{{ get_cookie('c') }}|{{ get_cookie('D') }}",
+        fields,
+        "1|two|x=y|4",
+    );
     prints_fields("{{ get_cookie('d') }}|{{ get_cookie_i('d') }}|{{ get_cookie('e') }}", fields, "|4|");
 }
 
@@ -90,8 +118,17 @@ fn context_is_the_root_whatever_it_is() {
 #[test]
 fn functions_are_never_hidden_by_members_of_their_name() {
     let json = r#"{"env": "hidden", "header": "hidden", "range": 5}"#;
-    prints_json("{{ env('POD_NAME') }} {{ context()['env'] }} {{ context().header }}", json, "pod-1 hidden hidden");
-    prints_json("{{ range(2) | join }} {{ context().range }}", json, "01 5");
+    prints_json(
+        "{{ env('POD_NAME') }} {{ context()['env'] }} {{ context().header }}",
+        json,
+        "pod-1 hidden hidden",
+    );
+    prints_json(
+        "{{ range(2) | join }} {{ context().range }} {{ range }} {{ env }} {{ headers.x }}",
+        json,
+        "01 5 5 hidden ",
+    );
+    refuses("{{ header }}", "`header` is a function, to be called as `header(…)`");
 }
 
 #[test]
@@ -106,5 +143,8 @@ fn arguments_are_checked() {
     ] {
         refuses(template, part);
     }
-    prints("{{ header(name='x') }}{{ substring('abc', start=1, len=1) }}{{ substring(*['abc', 2]) }}{{ substring(**{'value': 'abc', 'start': 1}) }}", "bcbc");
+    prints(
+        "{{ header(name='x') }}{{ substring('abc', start=1, len=1) }}{{ substring(*['abc', 2]) }}{{ substring(**{'value': 'abc', 'start': 1}) }}",
+        "bcbc",
+    );
 }

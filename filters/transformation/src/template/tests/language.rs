@@ -26,34 +26,67 @@ fn nothing_is_escaped_whatever_a_template_ends_in() {
 
 #[test]
 fn numbers_are_those_of_the_text() {
-    for number in ["1.0", "12.50", "1e3", "-0", "-0.0", "123456789012345678901234567890", "1E400", "0.1000", "18446744073709551615"]
-    {
-        prints_json("{{ v }} {{ context() }} {{ [v] }} {{ '' ~ v }}", &format!("{{\"v\":{number}}}"), &format!(
-            "{number} {{\"v\":{number}}} [{number}] {number}"
-        ));
+    for number in [
+        "1.0",
+        "12.50",
+        "1e3",
+        "-0",
+        "-0.0",
+        "123456789012345678901234567890",
+        "1E400",
+        "0.1000",
+        "18446744073709551615",
+    ] {
+        prints_json(
+            "{{ v }} {{ context() }} {{ [v] }} {{ '' ~ v }}",
+            &format!("{{\"v\":{number}}}"),
+            &format!("{number} {{\"v\":{number}}} [{number}] {number}"),
+        );
     }
-    prints_json("{{ v + 1 }} {{ v * 2 }} {{ v > 1 }} {{ v | round | int }}", r#"{"v": 1.50}"#, "2.5 3.0 true 2");
+    prints_json(
+        "{{ v + 1 }} {{ v * 2 }} {{ v > 1 }} {{ v | round | int }}",
+        r#"{"v": 1.50}"#,
+        "2.5 3.0 true 2",
+    );
     prints_json("{{ v + 1 }}", r#"{"v": 18446744073709551615}"#, "18446744073709551616");
 }
 
 #[test]
 fn the_last_of_equal_keys_counts() {
     let json = r#"{"a": 1, "b": 2, "\u0061": 3}"#;
-    prints_json("{{ a }} {{ context() | length }} {% for k, v in context() | items %}{{ k }}{{ v }} {% endfor %}", json, "3 2 a3 b2 ");
+    prints_json(
+        "{{ a }} {{ context() | length }} {% for k, v in context() | items %}{{ k }}{{ v }} {% endfor %}",
+        json,
+        "3 2 a3 b2 ",
+    );
     prints_json("{{ context() }}", json, r#"{"a":1,"b":2,"\u0061":3}"#);
 }
 
 #[test]
 fn missing_fields_print_nothing_and_all_below_them() {
-    prints_json("[{{ a }}{{ a.b.c }}{{ a[0].b }}{{ s.x }}{{ n.x }}{{ list[9] }}]", r#"{"s": "t", "n": null, "list": []}"#, "[]");
-    prints_json("{% for x in missing %}x{% else %}none{% endfor %}{{ missing | length }}{{ missing | upper }}", "{}", "none0");
+    prints_json(
+        "[{{ a }}{{ a.b.c }}{{ a[0].b }}{{ s.x }}{{ n.x }}{{ list[9] }}]",
+        r#"{"s": "t", "n": null, "list": []}"#,
+        "[]",
+    );
+    prints_json(
+        "{% for x in missing %}x{% else %}none{% endfor %}{{ missing | length }}{{ missing | upper }}",
+        "{}",
+        "none0",
+    );
     prints_json("{{ a }}{{ a.b }}", "", "");
     prints_json("{{ name }}", "[1]", "");
 }
 
 #[test]
 fn a_variable_is_an_error_where_no_json_was_parsed() {
-    for template in ["{{ name }}", "{{ user.name }}", "{{ name | default('x') }}", "{% if name %}{% endif %}", "{{ loop }}"] {
+    for template in [
+        "{{ name }}",
+        "{{ user.name }}",
+        "{{ name | default('x') }}",
+        "{% if name %}{% endif %}",
+        "{{ loop }}",
+    ] {
         let error = render(template).unwrap_err();
         assert!(error.contains("is a variable, but no JSON was parsed"), "{template}: {error}");
     }
@@ -79,10 +112,21 @@ fn failures_say_where_and_nothing_of_the_content() {
 
 #[test]
 fn division_by_zero_and_its_like_are_errors_not_panics() {
-    for template in ["{{ 1 / 0 }}", "{{ 1 // 0 }}", "{{ 1 % 0 }}", "{{ 1.0 % 0 }}", "{{ 0 ** -1 }}", "{{ 10 ** 1000 }}", "{{ 'a' * -1 + 1 }}"] {
+    for template in [
+        "{{ 1 / 0 }}",
+        "{{ 1 // 0 }}",
+        "{{ 1 % 0 }}",
+        "{{ 1.0 % 0 }}",
+        "{{ 0 ** -1 }}",
+        "{{ 10 ** 1000 }}",
+        "{{ 'a' * -1 + 1 }}",
+    ] {
         assert!(render(template).is_err(), "{template}");
     }
-    prints("{{ 1 is divisibleby(0) }}{{ [1] | slice(3) | length }}{% for x in [1] %}[{{ loop.cycle() }}]{% endfor %}", "false3[]");
+    prints(
+        "{{ 1 is divisibleby(0) }}{{ [1] | slice(3) | length }}{% for x in [1] %}[{{ loop.cycle() }}]{% endfor %}",
+        "false3[]",
+    );
     let least = "-170141183460469231731687303715884105728";
     for operation in ["// -1", "% -1", "* -1", "- 1"] {
         let template = format!("{{{{ ({least} - 1) {operation} }}}}");
