@@ -54,7 +54,8 @@ fn plan(trials: &mut Trials, suite: &mut Suite, table: Table) {
         Err(error) => return trials.add_broken(format!("{filter}/cases"), error.to_string()),
     };
     let native = NativeModule { module: profile.join(native), filter: filter.clone() };
-    let wasm = WasmModule { module: target.join("wasm").join(format!("{filter}.wasm")), filter: filter.clone() };
+    let wasm =
+        WasmModule { module: target.join("wasm").join(format!("{filter}.wasm")), filter: filter.clone() };
     if is_built(trials, &format!("{filter}/native"), &native.module, "just native") {
         suite.add(&format!("{filter}/native"), cases.clone(), native);
     }

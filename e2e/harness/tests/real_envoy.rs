@@ -90,6 +90,16 @@ exchange:
         &[],
     ),
     (
+        "an_upgrade_opens_a_tunnel",
+        "exchange:
+  request: {headers: {connection: upgrade, upgrade: websocket}, body: {chunks: [ping, pong]}}
+  upstream: {status: 101, headers: {connection: upgrade, upgrade: websocket}, body: hello}
+  expect:
+    upstream: {headers: {upgrade: websocket, content-length: null, transfer-encoding: null}, body: pingpong}
+    client: {status: 101, headers: {upgrade: websocket}, body: hello}",
+        &[],
+    ),
+    (
         "a_client_that_goes_away_leaves_a_request_cut_short",
         "exchanges:
   - {request: {body: ab, abort: before_end}, expect: {upstream: {body: ab, complete: false}, details: downstream_remote_disconnect}}
@@ -239,14 +249,22 @@ exchange: {request: {headers: {x-in: a}}, expect: {upstream: {headers: {x-out: a
 }
 
 #[test]
-fn cases_that_want_different_environments_are_told_so() {
+fn each_environment_gets_an_envoy_of_its_own() {
     let mut suite = Suite::default();
-    let with =
-        |name, value| case(name, &format!("config: {{}}\nenvironment: {{A: {value}}}\nconfig_error: x"));
-    suite.add("lua", [with("one", "1"), with("two", "2")], lua());
-    let outcomes = suite.run();
-    let report = outcomes[0].1.as_ref().unwrap_err().to_string();
-    assert!(report.contains("two.yaml: environment.A: another case has \"1\""), "{report}");
+    let code = "function envoy_on_request(h) h:headers():add('x-a', os.getenv('HARNESS_A') or 'none') end";
+    let with = |environment: &str, seen: &str| {
+        let expect = format!("{{upstream: {{headers: {{x-a: '{seen}'}}}}}}");
+        let exchange = format!("exchange: {{request: {{}}, expect: {expect}}}");
+        case(seen, &format!("config: {{code: \"{code}\"}}\nenvironment: {environment}\n{exchange}"))
+    };
+    suite.add(
+        "lua",
+        [with("{HARNESS_A: 1}", "1"), with("{HARNESS_A: two}", "two"), with("{}", "none")],
+        lua(),
+    );
+    for (name, outcome) in suite.run() {
+        assert!(outcome.is_ok(), "{name}: {}", outcome.unwrap_err());
+    }
 }
 
 #[test]

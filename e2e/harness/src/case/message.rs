@@ -69,8 +69,16 @@ impl Request {
         self.method.as_deref().unwrap_or(if self.body.is_some() { "POST" } else { "GET" })
     }
 
+    /// Whether it asks for another protocol (RFC 9110 §7.8): `body` is then what goes through the tunnel.
+    pub(crate) fn is_upgrade(&self) -> bool {
+        !self.headers.values("upgrade").is_empty()
+    }
+
     /// Whether nothing follows the header section.
     pub(crate) fn ends_with_headers(&self) -> bool {
+        if self.is_upgrade() {
+            return false;
+        }
         let empty = self.body.as_ref().is_none_or(|body| !body.streamed && body.bytes().is_empty());
         empty && self.trailers.0.is_empty() && self.abort != Some(Abort::BeforeEnd)
     }
@@ -81,7 +89,10 @@ impl Request {
         if self.abort == Some(Abort::BeforeEnd) {
             framing = Framing::Chunked;
         }
-        if framing == Framing::None && !matches!(self.method(), "GET" | "HEAD" | "CONNECT" | "OPTIONS") {
+        if self.is_upgrade() {
+            framing = Framing::None;
+        } else if framing == Framing::None && !matches!(self.method(), "GET" | "HEAD" | "CONNECT" | "OPTIONS")
+        {
             framing = Framing::Length(0);
         }
         framing.announce(&self.headers, self.protocol)
@@ -136,8 +147,16 @@ impl Default for Answer {
 }
 
 impl Answer {
+    /// Whether a tunnel begins after the header section (RFC 9110 §15.2.2); `body` then goes through it.
+    pub(crate) fn opens_tunnel(&self) -> bool {
+        self.status == 101
+    }
+
     /// Whether nothing follows the header section.
     pub(crate) fn ends_with_headers(&self, method: &str) -> bool {
+        if self.opens_tunnel() {
+            return false;
+        }
         let empty = self.body.as_ref().is_none_or(|body| !body.streamed && body.bytes().is_empty());
         let no_content = method == "HEAD" || matches!(self.status, 204 | 304);
         no_content || (empty && self.trailers.0.is_empty() && self.reset != Some(ResetPoint::AfterBody))
@@ -146,7 +165,7 @@ impl Answer {
     /// The header fields, with those that tell the length of the body.
     pub(crate) fn lines(&self, protocol: Protocol, method: &str) -> Lines {
         let framing = match Framing::of(self.body.as_ref(), &self.trailers) {
-            _ if matches!(self.status, 204 | 304) => Framing::None,
+            _ if matches!(self.status, 101 | 204 | 304) => Framing::None,
             // RFC 9110 §9.3.2: the fields are those of a GET.
             Framing::None if method == "HEAD" => Framing::None,
             _ if self.reset == Some(ResetPoint::AfterBody) => Framing::Chunked,

@@ -62,7 +62,8 @@ async fn receive_http1<R: tokio::io::AsyncRead + Unpin>(mut reader: Reader<R>, m
     let Ok(Some(head)) = reader.response_head().await else { return ClientSaw::Reset(None) };
     let framing = match head.status {
         _ if method == "HEAD" => Framing::Length(0),
-        101 | 204 | 304 => Framing::Length(0),
+        101 => Framing::UntilClose,
+        204 | 304 => Framing::Length(0),
         _ => Framing::of(&head.lines, Framing::UntilClose),
     };
     let mut content = Content::default();

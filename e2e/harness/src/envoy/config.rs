@@ -2,7 +2,7 @@
 //!
 //! Listeners come from a file by LDS, so that one that Envoy refuses costs the others nothing and is told by name.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::path::Path;
 
@@ -92,6 +92,9 @@ fn connection_manager(site: &Site<'_>, placement: &dyn Placement, access_log: &P
         "stat_prefix": "site",
         "codec_type": "AUTO",
         "http_protocol_options": {"enable_trailers": true, "allow_custom_methods": true},
+        "upgrade_configs": [{"upgrade_type": "websocket"}],
+        // A client sees a reset over HTTP/1.1 only after this time.
+        "delayed_close_timeout": "0.05s",
         // What Envoy adds by itself would differ from run to run.
         "generate_request_id": false,
         "server_header_transformation": "PASS_THROUGH",
@@ -110,7 +113,7 @@ fn route(site: &Site<'_>, route: &Route, filter: &str, placement: &dyn Placement
         RouteMatch::Prefix(prefix) => json!({"prefix": prefix}),
         RouteMatch::Path(path) => json!({"path": path}),
     };
-    let mut entry = json!({"name": site.route_name(&route.name), "match": matches});
+    let mut entry = json!({"name": route.name, "match": matches});
     match &route.direct_response {
         Some(answer) => entry["direct_response"] = direct_response(answer),
         None => entry["route"] = json!({"cluster": site.id, "timeout": timeout(site)}),
@@ -148,26 +151,4 @@ fn access_log_entry(site: &Site<'_>, file: &Path) -> Value {
         "path": file,
         "log_format": {"json_format": line},
     }})
-}
-
-/// The environment of all cases.
-///
-/// # Errors
-/// Two cases want different values of one variable, which one Envoy cannot have.
-pub(super) fn environment<'a>(
-    cases: impl IntoIterator<Item = &'a crate::Case>,
-) -> Result<BTreeMap<String, String>, String> {
-    let mut all = BTreeMap::new();
-    for case in cases {
-        for (name, value) in &case.environment {
-            let known = all.entry(name.clone()).or_insert_with(|| value.clone());
-            if known != value {
-                let path = case.path.display();
-                return Err(format!(
-                    "{path}: environment.{name}: another case has {known:?}, and one Envoy runs both"
-                ));
-            }
-        }
-    }
-    Ok(all)
 }

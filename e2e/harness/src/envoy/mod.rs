@@ -1,4 +1,5 @@
-//! Runs cases on a real Envoy: one process for all cases and hosts of a suite, a listener and a recording upstream for each.
+//! Runs cases on a real Envoy: one process for all cases and hosts of a suite that want the same
+//! environment, a listener and a recording upstream for each.
 //!
 //! - A filter may rewrite anything of a request: what tells one case from another is the port alone.
 //! - Cases that look at counters or the log, that call out or that break things run alone; all others in parallel.
@@ -14,6 +15,7 @@ mod play;
 mod running;
 mod upstream;
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::{Arc, OnceLock, PoisonError, RwLock};
@@ -59,10 +61,13 @@ impl Planned {
     }
 }
 
-/// Started by whichever case runs first.
+/// Environment variables; an Envoy has one set of them, so cases that want another get another Envoy.
+pub(crate) type Environment = BTreeMap<String, String>;
+
+/// A suite and its Envoys, each started by whichever of its cases runs first.
 struct Shared {
     suite: Suite,
-    running: OnceLock<Result<Running, String>>,
+    running: BTreeMap<Environment, OnceLock<Result<Running, String>>>,
     /// Held for writing by a case that runs alone.
     alone: RwLock<()>,
 }
@@ -99,7 +104,7 @@ impl Suite {
     /// Adds the suite's cases to a list of tests.
     pub fn add_to(self, trials: &mut Trials) {
         let names: Vec<String> = self.planned.iter().map(|planned| planned.name.clone()).collect();
-        let shared = Arc::new(Shared { suite: self, running: OnceLock::new(), alone: RwLock::new(()) });
+        let shared = Arc::new(Shared::new(self));
         for (at, name) in names.into_iter().enumerate() {
             let shared = shared.clone();
             trials.add(name, move || shared.run(at));
@@ -115,16 +120,23 @@ impl Suite {
 
     /// Runs all cases, one after the other, and gives each one's name and outcome.
     pub fn run(self) -> Vec<(String, Result<(), Failure>)> {
-        let shared = Shared { suite: self, running: OnceLock::new(), alone: RwLock::new(()) };
+        let shared = Shared::new(self);
         let names = shared.suite.planned.iter().map(|planned| planned.name.clone());
         names.enumerate().map(|(at, name)| (name, shared.run(at))).collect()
     }
 }
 
 impl Shared {
+    fn new(suite: Suite) -> Self {
+        let environments = suite.planned.iter().map(|planned| planned.case.environment.clone());
+        let running = environments.map(|environment| (environment, OnceLock::new())).collect();
+        Self { suite, running, alone: RwLock::new(()) }
+    }
+
     fn run(&self, at: usize) -> Result<(), Failure> {
         let planned = &self.suite.planned[at];
-        let running = self.running.get_or_init(|| Running::start(&self.suite));
+        let environment = &planned.case.environment;
+        let running = self.running[environment].get_or_init(|| Running::start(&self.suite, environment));
         let running = running.as_ref().map_err(|error| Failure::unplayable(&planned.case, error))?;
         if planned.runs_alone() {
             let _alone = self.alone.write().unwrap_or_else(PoisonError::into_inner);

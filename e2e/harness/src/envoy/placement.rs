@@ -1,6 +1,5 @@
 //! How the filter under test is put into Envoy's filter chain.
 
-use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use serde_json::{Value, json};
@@ -13,15 +12,6 @@ pub struct Site<'a> {
     pub id: &'a str,
     /// The case.
     pub case: &'a Case,
-    /// The environment that Envoy runs in, on top of the tests' own: of all cases together.
-    pub environment: &'a BTreeMap<String, String>,
-}
-
-impl Site<'_> {
-    /// The name that Envoy's route has for the case's route `name`.
-    pub fn route_name(&self, name: &str) -> String {
-        format!("{}.{name}", self.id)
-    }
 }
 
 /// Puts a filter under test into Envoy's configuration. All parts are JSON as of Envoy's v3 API.
@@ -71,7 +61,7 @@ impl Placement for NativeModule {
         Some(json!({
             "@type": "type.googleapis.com/envoy.extensions.filters.http.dynamic_modules.v3.DynamicModuleFilterPerRoute",
             "dynamic_module_config": self.module_config(),
-            "per_route_config_name": self.filter,
+            "filter_name": self.filter,
             "filter_config": string_value(config),
         }))
     }
@@ -96,7 +86,7 @@ impl WasmModule {
         let configs: serde_json::Map<_, _> =
             configured().map(|(route, config)| (route.name.clone(), config.clone())).collect();
         let routes: serde_json::Map<_, _> =
-            configured().map(|(route, _)| (site.route_name(&route.name), json!(route.name))).collect();
+            configured().map(|(route, _)| (route.name.clone(), json!(route.name))).collect();
         let mut configuration = json!({"default": null, "configs": configs, "routes": routes});
         if let Some(limit) = site.case.buffer_limit {
             configuration["bufferLimit"] = limit.into();
@@ -113,7 +103,7 @@ impl Placement for WasmModule {
     fn filter(&self, site: &Site<'_>) -> Value {
         // One machine serves all cases but those that may break it.
         let machine = if site.case.alone { site.id } else { &self.filter };
-        let variables: Vec<&String> = site.environment.keys().collect();
+        let variables: Vec<&String> = site.case.environment.keys().collect();
         json!({"name": format!("test.{}", self.filter), "typed_config": {
             "@type": "type.googleapis.com/envoy.extensions.filters.http.wasm.v3.Wasm",
             "config": {

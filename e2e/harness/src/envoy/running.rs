@@ -15,7 +15,7 @@ use tokio::runtime::Runtime;
 use super::access_log::{AccessLog, Entry};
 use super::placement::Site;
 use super::upstream::Upstream;
-use super::{Planned, Suite, config};
+use super::{Environment, Planned, Suite, config};
 use crate::case::Protocol;
 
 /// How long Envoy may take to start; it compiles the wasm modules meanwhile.
@@ -50,7 +50,9 @@ pub(super) struct Refusal {
 
 impl Refusal {
     pub(super) fn says(&self, text: &str) -> bool {
-        self.details.contains(text) || self.log.iter().any(|line| line.contains(text))
+        // A text of several lines is laid out differently by each host.
+        let text = squeezed(text);
+        squeezed(&self.details).contains(&text) || squeezed(&self.log.join("\n")).contains(&text)
     }
 }
 
@@ -62,28 +64,28 @@ impl std::fmt::Display for Refusal {
 }
 
 impl Running {
-    /// Starts upstreams and Envoy for all cases.
+    /// Starts upstreams and Envoy for those cases of a suite that want this environment.
     ///
     /// # Errors
     /// What went wrong, and Envoy's log where it was Envoy.
-    pub(super) fn start(suite: &Suite) -> Result<Self, String> {
-        let planned = &suite.planned;
-        let environment = config::environment(planned.iter().map(|planned| &planned.case))?;
+    pub(super) fn start(suite: &Suite, environment: &Environment) -> Result<Self, String> {
+        let wanted = suite.planned.iter().filter(|planned| planned.case.environment == *environment);
+        let planned: Vec<&Planned> = wanted.collect();
         let files = TempDir::with_prefix("envoy-harness-").map_err(|error| error.to_string())?;
         let runtime = Runtime::new().map_err(|error| error.to_string())?;
-        let upstreams = runtime.block_on(start_upstreams(planned)).map_err(|error| error.to_string())?;
-        let callouts = runtime.block_on(start_callouts(planned)).map_err(|error| error.to_string())?;
+        let upstreams = runtime.block_on(start_upstreams(&planned)).map_err(|error| error.to_string())?;
+        let callouts = runtime.block_on(start_callouts(&planned)).map_err(|error| error.to_string())?;
         let log_path = files.path().join("access.log");
         let access_log = AccessLog::create(&log_path).map_err(|error| error.to_string())?;
         let listeners = planned.iter().map(|planned| {
-            let site = Site { id: &planned.id, case: &planned.case, environment: &environment };
+            let site = Site { id: &planned.id, case: &planned.case };
             config::listener(&site, planned.placement.as_ref(), &log_path)
         });
         let listeners = config::listeners_file(listeners.collect());
         let path = files.path().join("listeners.json");
         std::fs::write(&path, listeners.to_string()).map_err(|error| error.to_string())?;
-        let bootstrap = config::bootstrap(&path, &clusters(planned, &upstreams, &callouts));
-        let (envoy, admin) = launch(&bootstrap, &environment, suite.envoy.as_deref())?;
+        let bootstrap = config::bootstrap(&path, &clusters(&planned, &upstreams, &callouts));
+        let (envoy, admin) = launch(&bootstrap, environment, suite.envoy.as_deref())?;
         let (addresses, refusals) = (addresses(&admin)?, refusals(&admin, &envoy.log().since(0))?);
         let access_log = Mutex::new(access_log);
         Ok(Self {
@@ -113,7 +115,7 @@ impl Running {
     }
 }
 
-async fn start_upstreams(planned: &[Planned]) -> std::io::Result<HashMap<String, Upstream>> {
+async fn start_upstreams(planned: &[&Planned]) -> std::io::Result<HashMap<String, Upstream>> {
     let mut upstreams = HashMap::new();
     for planned in planned {
         upstreams.insert(planned.id.clone(), Upstream::start(planned.case.upstream_protocol).await?);
@@ -121,7 +123,7 @@ async fn start_upstreams(planned: &[Planned]) -> std::io::Result<HashMap<String,
     Ok(upstreams)
 }
 
-async fn start_callouts(planned: &[Planned]) -> std::io::Result<BTreeMap<String, Upstream>> {
+async fn start_callouts(planned: &[&Planned]) -> std::io::Result<BTreeMap<String, Upstream>> {
     let exchanges = planned.iter().flat_map(|planned| planned.case.exchanges());
     let names: BTreeSet<&String> =
         exchanges.flat_map(|e| &e.callouts).map(|callout| &callout.cluster).collect();
@@ -133,7 +135,7 @@ async fn start_callouts(planned: &[Planned]) -> std::io::Result<BTreeMap<String,
 }
 
 fn clusters(
-    planned: &[Planned],
+    planned: &[&Planned],
     upstreams: &HashMap<String, Upstream>,
     callouts: &BTreeMap<String, Upstream>,
 ) -> Vec<Value> {
@@ -150,7 +152,7 @@ fn clusters(
 
 fn launch(
     bootstrap: &Value,
-    environment: &BTreeMap<String, String>,
+    environment: &Environment,
     program: Option<&Path>,
 ) -> Result<(Envoy, Admin), String> {
     let program = match program {
@@ -226,7 +228,14 @@ fn said_of(listener: &str, log: &[String]) -> Vec<String> {
     let verdict = format!("lds: listener '{listener}' config rejected");
     let mut listeners = log.split_inclusive(|line| line.contains("] lds: "));
     let said = listeners.find(|said| said.last().is_some_and(|line| line.contains(&verdict)));
-    said.map(<[String]>::to_vec).unwrap_or_default()
+    // The harness's own listener uses a field that Envoy warns of.
+    let own = |line: &&String| line.contains("allow_custom_methods");
+    said.unwrap_or_default().iter().filter(|line| !own(line)).cloned().collect()
+}
+
+/// With each run of white space as one blank.
+fn squeezed(text: &str) -> String {
+    text.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
 fn ask<T: for<'de> Deserialize<'de>>(admin: &Admin, target: &str) -> Result<T, String> {

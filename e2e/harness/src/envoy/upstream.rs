@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
+use tokio::io::AsyncWriteExt;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::time::{Instant, sleep};
 
@@ -16,6 +17,9 @@ use crate::seen::SeenRequest;
 
 /// How long a request that is under way may take to end once nobody waits for its answer.
 const SETTLING: Duration = Duration::from_secs(1);
+
+/// How long a tunnel stays open for what still comes.
+const TUNNEL: Duration = Duration::from_millis(100);
 
 /// One upstream on a port of its own.
 pub(super) struct Upstream {
@@ -137,11 +141,15 @@ async fn serve_http1(connection: TcpStream, script: Arc<Script>) {
     let mut reader = Reader::new(read);
     while let Ok(Some(request)) = reader.request_head().await {
         let method = request.method.clone();
-        let framing = Framing::of(&request.lines, Framing::Length(0));
+        let mut framing = Framing::of(&request.lines, Framing::Length(0));
         let (recording, answer) = script.open(head(request.method, request.path, request.lines, None));
+        let tunnel = answer.as_ref().is_some_and(Answer::opens_tunnel);
+        if tunnel {
+            framing = Framing::UntilClose;
+        }
         let mut take = |part| recording.take(part);
         let early = answer.as_ref().is_some_and(|answer| answer.early);
-        let answered = if early {
+        let answered = if early || tunnel {
             let answering = answer_http1(&mut write, answer, &method);
             tokio::join!(reader.content(framing, &mut take), answering).1
         } else {
@@ -176,6 +184,11 @@ async fn answer_http1(
         ends: answer.reset.is_none(),
     };
     http1::send(write, message).await?;
+    if answer.opens_tunnel() {
+        // Nothing tells the end of a tunnel but its close.
+        sleep(TUNNEL).await;
+        write.shutdown().await?;
+    }
     if answer.reset.is_some() { Err(closed()) } else { Ok(()) }
 }
 

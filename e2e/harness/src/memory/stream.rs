@@ -44,6 +44,7 @@ impl<'a, F: Filter> Stream<'a, F> {
     fn new(case: &'a Case, exchange: &'a Exchange, filters: &[Option<Arc<F>>]) -> Self {
         let place = case.routes.iter().position(|route| route.takes(&exchange.request.path));
         let filter = place.and_then(|place| filters.get(place)?.clone());
+        let route = place.and_then(|place| case.routes.get(place));
         let mut callout_script: BTreeMap<_, VecDeque<_>> = BTreeMap::new();
         for callout in &exchange.callouts {
             callout_script.entry(callout.cluster.as_str()).or_default().push_back(&callout.answer);
@@ -52,9 +53,9 @@ impl<'a, F: Filter> Stream<'a, F> {
         Self {
             case,
             exchange,
-            route: place.and_then(|place| case.routes.get(place)),
+            route,
             driver: filter.map(Driver::new),
-            host: host(case, exchange),
+            host: host(case, exchange, route),
             request: Side { coming: side::request(&exchange.request, ends), ..Side::default() },
             response: Side::default(),
             answering: false,
@@ -182,7 +183,8 @@ impl<'a, F: Filter> Stream<'a, F> {
     fn answer(&mut self) -> bool {
         let (exchange, route) = (self.exchange, self.route);
         let direct = route.and_then(|route| route.direct_response.as_ref());
-        let at_headers = exchange.upstream.early || direct.is_some() || route.is_none();
+        let tunnel = exchange.request.is_upgrade();
+        let at_headers = exchange.upstream.early || tunnel || direct.is_some() || route.is_none();
         let heard = if at_headers { self.request.headers.is_some() } else { self.request.complete };
         if self.answering || !heard || exchange.request.abort.is_some() {
             return false;

@@ -260,3 +260,16 @@ fn a_filter_that_waits_for_nothing_is_a_hang() {
         play("config: {request: wait}\nexchange: {request: {}, expect: {upstream: none}}").unwrap_err();
     assert!(report.contains("an end of the exchange"), "{report}");
 }
+
+#[test]
+fn a_tunnel_flows_both_ways() {
+    holds(
+        "config: {request: a, response: b}
+exchange:
+  request: {headers: {connection: upgrade, upgrade: websocket}, body: {chunks: [ping, pong]}}
+  upstream: {status: 101, headers: {connection: upgrade, upgrade: websocket}, body: hello}
+  expect:
+    upstream: {headers: {x-puppet: a, transfer-encoding: null}, body: pingpong}
+    client: {status: 101, headers: {x-puppet: b, content-length: null}, body: hello}",
+    );
+}

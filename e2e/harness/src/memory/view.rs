@@ -6,17 +6,35 @@ use std::collections::BTreeMap;
 use ferrule_kit::{FieldLines, MemoryHost, MetadataSource, Reply, Value};
 use serde_json::json;
 
-use crate::case::{Answer, Case, Exchange, Lines};
+use crate::case::{Answer, Case, Exchange, Lines, Protocol, Request, Route};
 use crate::seen::SeenRequest;
 
 /// Envoy's default of `per_connection_buffer_limit_bytes`.
 const BUFFER_LIMIT: usize = 1024 * 1024;
 
-pub(super) fn host(case: &Case, exchange: &Exchange) -> MemoryHost {
+pub(super) fn host(case: &Case, exchange: &Exchange, route: Option<&Route>) -> MemoryHost {
     let clusters = exchange.callouts.iter().map(|callout| callout.cluster.clone()).collect();
     let limit = case.buffer_limit.map_or(BUFFER_LIMIT, |limit| limit as usize);
     let environment = case.environment.clone();
-    MemoryHost { limit, clusters, environment, ..MemoryHost::default() }
+    let attributes = attributes(&exchange.request, route);
+    MemoryHost { limit, clusters, environment, attributes, ..MemoryHost::default() }
+}
+
+/// Those of Envoy's attributes that need no connection.
+fn attributes(request: &Request, route: Option<&Route>) -> BTreeMap<String, Value<'static>> {
+    let path = request.path.split('?').next().unwrap_or_default();
+    let protocol = if request.protocol == Protocol::Http2 { "HTTP/2" } else { "HTTP/1.1" };
+    let known = [
+        ("request.method", request.method()),
+        ("request.path", &request.path),
+        ("request.url_path", path),
+        ("request.host", &request.host),
+        ("request.scheme", "http"),
+        ("request.protocol", protocol),
+        ("xds.route_name", route.map_or("", |route| &route.name)),
+    ];
+    let text = |value: &str| Value::Text(Cow::Owned(value.as_bytes().to_vec()));
+    known.into_iter().map(|(name, value)| (name.to_owned(), text(value))).collect()
 }
 
 pub(super) fn reply(answer: &Answer) -> Reply<'_> {
