@@ -97,7 +97,7 @@ pub struct Callout {
     pub fields: FieldLines,
     /// The whole body; empty for none.
     pub body: Vec<u8>,
-    /// When Envoy gives up and replies with [`CalloutError::Reset`].
+    /// When Envoy gives up, which it tells by a reply of its own: 504 (see [`Reply`]).
     pub timeout: Duration,
 }
 
@@ -117,15 +117,16 @@ pub enum CalloutError {
     /// Envoy refused to start the request.
     #[error("the callout could not be started")]
     Refused,
-    /// The connection failed, was reset, or the time ran out.
-    #[error("the callout was reset or timed out")]
+    /// The answer broke off after it had begun.
+    #[error("the callout's answer broke off")]
     Reset,
     /// The answer is larger than Envoy buffers.
     #[error("the callout's answer is larger than the buffer limit")]
     TooLarge,
 }
 
-/// The answer to a callout.
+/// The answer to a callout. Where the cluster gave none, Envoy made it: 503 for a failed or reset connection, 504 when time
+/// ran out.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Reply<'a> {
     /// Field lines of the answer, `:status` among them.
