@@ -1,1 +1,32 @@
 //! Gateway API and policy objects in, xDS resources and status out.
+//!
+//! Invariants:
+//! - Pure: no IO, no async, no clock. [`Translator::translate`] is total; problems become status and, for the routes
+//!   concerned, an HTTP 500.
+//! - The order of the input changes no byte of the output, nor does what was translated before.
+//! - Kubernetes' nouns stay above [`mod@route`], Envoy's nouns below it.
+
+pub mod api;
+mod attach;
+mod backends;
+mod gateways;
+mod hostname;
+mod object;
+mod policies;
+mod port;
+mod precedence;
+mod problem;
+mod report;
+mod route;
+mod status;
+mod translation;
+mod translator;
+mod world;
+mod xds;
+
+pub use object::{Key, Object, ObjectRef, ParseError, Parsed};
+pub use problem::{Problem, Reason, Severity};
+pub use status::{Status, merge_status};
+pub use translation::{Origins, Resource, ResourceKind, Resources, Translation};
+pub use translator::{FilterHost, Settings, Translator};
+pub use world::{Store, World};

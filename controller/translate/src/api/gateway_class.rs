@@ -1,0 +1,40 @@
+//! `GatewayClass` (gateway.networking.k8s.io/v1).
+
+use serde::{Deserialize, Serialize};
+
+use super::meta::{Condition, ObjectMeta};
+
+/// Names the controller that serves Gateways of this class.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct GatewayClass {
+    /// Metadata.
+    #[serde(default)]
+    pub metadata: ObjectMeta,
+    /// What is wanted.
+    pub spec: GatewayClassSpec,
+    /// What was seen last; not read.
+    #[serde(default)]
+    pub status: Option<serde_json::Value>,
+}
+
+/// `GatewayClassSpec`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct GatewayClassSpec {
+    /// Domain-prefixed path of the controller.
+    pub controller_name: String,
+    /// Where its parameters are.
+    #[serde(default)]
+    pub parameters_ref: Option<serde_json::Value>,
+    /// For people.
+    #[serde(default)]
+    pub description: Option<String>,
+}
+
+/// `GatewayClassStatus`.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct GatewayClassStatus {
+    /// `Accepted`.
+    pub conditions: Vec<Condition>,
+}

@@ -1,0 +1,14 @@
+//! The resources that the translator reads, a file a kind, with the names of their Go API types.
+//!
+//! Unknown fields are not errors here: an API server may be newer than we are. [`crate::Object::parse`] lists them.
+
+pub mod backend;
+pub mod endpoint_slice;
+pub mod gateway;
+pub mod gateway_class;
+pub mod http_route;
+pub mod meta;
+pub mod namespace;
+pub mod reference_grant;
+pub mod service;
+pub mod traffic_policy;

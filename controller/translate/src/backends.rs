@@ -1,0 +1,127 @@
+//! Which cluster a backend reference means, or why it means none.
+
+use std::net::IpAddr;
+
+use crate::api::backend::Backend;
+use crate::api::http_route::HTTPBackendRef;
+use crate::api::meta::{GATEWAY_GROUP, KGATEWAY_GROUP};
+use crate::object::{Key, ObjectRef};
+use crate::problem::Reason;
+use crate::world::World;
+
+/// A destination, in the order of names.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) enum Destination {
+    /// A `Backend`.
+    Backend(Key),
+    /// A port of a Service.
+    Service(Key, u16),
+}
+
+impl Destination {
+    /// Name of its cluster: the same for as long as the object is, however routes change.
+    pub(crate) fn cluster(&self) -> String {
+        match self {
+            Self::Backend((namespace, name)) => format!("backend/{namespace}/{name}"),
+            Self::Service((namespace, name), port) => format!("service/{namespace}/{name}/{port}"),
+        }
+    }
+
+    /// The object that it is.
+    pub(crate) fn reference(&self) -> ObjectRef {
+        match self {
+            Self::Backend((namespace, name)) => ObjectRef::new(KGATEWAY_GROUP, "Backend", namespace, name),
+            Self::Service((namespace, name), _) => ObjectRef::new("", "Service", namespace, name),
+        }
+    }
+}
+
+/// Why a reference leads nowhere.
+pub(crate) type Unresolved = (Reason, String);
+
+/// Resolves a reference made by an HTTPRoute of `namespace`.
+pub(crate) fn resolve(
+    world: &World,
+    namespace: &str,
+    backend: &HTTPBackendRef,
+) -> Result<Destination, Unresolved> {
+    let group = backend.group.as_deref().unwrap_or_default();
+    let kind = backend.kind.as_deref().unwrap_or("Service");
+    let to = ObjectRef::new(group, kind, backend.namespace.as_deref().unwrap_or(namespace), &backend.name);
+    let is_known = matches!((group, kind), ("", "Service") | (KGATEWAY_GROUP, "Backend"));
+    if !is_known {
+        return Err((
+            Reason::InvalidKind,
+            format!("{group}/{kind} cannot be a backend; use a Service or a Backend"),
+        ));
+    }
+    if !world.may_refer((GATEWAY_GROUP, "HTTPRoute"), namespace, &to) {
+        return Err((
+            Reason::RefNotPermitted,
+            format!("no ReferenceGrant in {} lets this route use {to}", to.namespace),
+        ));
+    }
+    let key: Key = (to.namespace.clone(), to.name.clone());
+    if kind == "Backend" { backend_of(world, key, &to) } else { service_of(world, key, &to, backend.port) }
+}
+
+fn backend_of(world: &World, key: Key, to: &ObjectRef) -> Result<Destination, Unresolved> {
+    let backend = world.backends.get(&key).ok_or_else(|| missing(to))?;
+    match fault(backend) {
+        Some((_, detail)) => Err((Reason::BackendNotFound, format!("{to} is not valid: {detail}"))),
+        None => Ok(Destination::Backend(key)),
+    }
+}
+
+fn service_of(world: &World, key: Key, to: &ObjectRef, port: Option<u16>) -> Result<Destination, Unresolved> {
+    let service = world.services.get(&key).ok_or_else(|| missing(to))?;
+    let port = port.ok_or_else(|| (Reason::BackendNotFound, format!("{to} needs a port")))?;
+    match service.spec.ports.iter().any(|known| known.port == port) {
+        true => Ok(Destination::Service(key, port)),
+        false => Err((Reason::BackendNotFound, format!("{to} has no port {port}"))),
+    }
+}
+
+fn missing(to: &ObjectRef) -> Unresolved {
+    (Reason::BackendNotFound, format!("{to} does not exist"))
+}
+
+/// What is wrong with a Backend: the field, and why.
+pub(crate) fn fault(backend: &Backend) -> Option<(String, String)> {
+    let spec = &backend.spec;
+    let set = [
+        ("AWS", spec.aws.is_some()),
+        ("Static", spec.fixed.is_some()),
+        ("DynamicForwardProxy", spec.dynamic_forward_proxy.is_some()),
+        ("GCP", spec.gcp.is_some()),
+        ("PriorityGroups", spec.priority_groups.is_some()),
+    ];
+    let mut set = set.into_iter().filter(|(_, is_set)| *is_set).map(|(kind, _)| kind);
+    let (Some(kind), None) = (set.next(), set.next()) else {
+        return Some(("spec".to_owned(), "exactly one destination must be set".to_owned()));
+    };
+    if spec.kind.as_ref().is_some_and(|declared| declared != kind) {
+        return Some((
+            "spec.type".to_owned(),
+            format!("says otherwise than the field that is set, of type {kind}"),
+        ));
+    }
+    let Some(fixed) = &spec.fixed else {
+        return Some(("spec".to_owned(), format!("type {kind} is not supported; supported: Static")));
+    };
+    if fixed.hosts.is_empty() {
+        return Some(("spec.static.hosts".to_owned(), "needs at least one host".to_owned()));
+    }
+    let bad = fixed.hosts.iter().position(|host| host.port == 0 || !is_host(&host.host));
+    bad.map(|place| {
+        (format!("spec.static.hosts[{place}]"), "needs an IP address or a DNS name, and a port".to_owned())
+    })
+}
+
+fn is_host(host: &str) -> bool {
+    let is_label = |label: &str| {
+        !label.is_empty() && label.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_')
+    };
+    host.parse::<IpAddr>().is_ok()
+        || (host.len() <= 253 && host.trim_end_matches('.').split('.').all(is_label))
+}

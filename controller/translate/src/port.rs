@@ -1,0 +1,247 @@
+//! One port of a Gateway: virtual hosts, and what stands around them.
+//!
+//! Listeners that share a port are kept apart: a host belongs to the listener whose host name fits it best, and only
+//! routes that are attached to that listener serve it (Gateway API, "listener isolation").
+
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+
+use prost::Message;
+
+use crate::gateways::GatewayPlan;
+use crate::hostname::{covers, intersection, specificity};
+use crate::object::{Key, ObjectRef};
+use crate::policies::{Applied, Configs, POLICIES, PolicyIndex, Target};
+use crate::problem::{Problem, Reason};
+use crate::route::Entry;
+use crate::translation::{Origins, Resource, ResourceKind, Resources};
+use crate::translator::{FilterHost, RouteOutcome, Settings};
+use crate::xds::filter::PluginRoutes;
+use crate::xds::routes::{RouteConfigurationBuilder, VirtualHostBuilder};
+use crate::xds::{self, action};
+
+/// What a port serves, while it is put together.
+pub(crate) struct Served<'a> {
+    settings: &'a Settings,
+    plan: &'a GatewayPlan,
+    port: u16,
+    /// Name of the Envoy listener and of its route configuration.
+    name: Arc<str>,
+    /// Policies of the Gateway.
+    gateway: Applied,
+    /// Open listeners on this port, with their policies.
+    listeners: Vec<(usize, Applied)>,
+    hosts: BTreeMap<String, Host>,
+    origins: Vec<ObjectRef>,
+}
+
+struct Host {
+    /// Place in [`Served::listeners`].
+    listener: usize,
+    entries: Vec<HostEntry>,
+}
+
+struct HostEntry {
+    /// The route's own host name decides first, not what it has in common with the listener's (GEP-1713 and the
+    /// feature GatewayRouteHostnameIntersectionPrecedence).
+    own_host: Reverse<(bool, usize)>,
+    lowered: Arc<crate::route::LoweredRoute>,
+    place: usize,
+    reference: ObjectRef,
+}
+
+impl HostEntry {
+    fn entry(&self) -> &Entry {
+        &self.lowered.entries[self.place]
+    }
+}
+
+impl<'a> Served<'a> {
+    /// A port without routes: hosts of listeners answer 404.
+    pub(crate) fn new(
+        settings: &'a Settings,
+        policies: &PolicyIndex,
+        key: &Key,
+        plan: &'a GatewayPlan,
+        port: u16,
+    ) -> Self {
+        let target = |section| Target { kind: "Gateway", object: key.clone(), section };
+        let open = plan.listeners.iter().enumerate().filter(|(_, l)| l.port == port && l.takes_routes());
+        let listeners: Vec<(usize, Applied)> =
+            open.map(|(place, l)| (place, policies.at(&target(Some(Arc::clone(&l.name)))))).collect();
+        let empty = |at: usize| Host { listener: at, entries: Vec::new() };
+        let hosts = listeners
+            .iter()
+            .enumerate()
+            .map(|(at, (place, _))| (plan.listeners[*place].hostname.clone(), empty(at)));
+        Self {
+            settings,
+            plan,
+            port,
+            name: format!("{}/{}/{port}", key.0, key.1).into(),
+            gateway: policies.at(&target(None)),
+            hosts: hosts.collect(),
+            listeners,
+            origins: Vec::new(),
+        }
+    }
+
+    /// Adds a route that is attached to these listeners of the Gateway; says whether it is served here.
+    pub(crate) fn add(&mut self, outcome: &RouteOutcome<'_>, attached: &[usize]) -> bool {
+        let Some(lowered) = outcome.lowered.get(&self.port) else { return false };
+        let here: Vec<usize> =
+            (0..self.listeners.len()).filter(|at| attached.contains(&self.listeners[*at].0)).collect();
+        let every_host = [String::new()];
+        let own_hosts = if outcome.route.spec.hostnames.is_empty() {
+            &every_host[..]
+        } else {
+            &outcome.route.spec.hostnames
+        };
+        for at in &here {
+            for own in own_hosts {
+                self.add_host(*at, own, outcome, lowered);
+            }
+        }
+        if !here.is_empty() {
+            self.origins.push(outcome.reference.clone());
+        }
+        !here.is_empty()
+    }
+
+    fn add_host(
+        &mut self,
+        at: usize,
+        own: &str,
+        outcome: &RouteOutcome<'_>,
+        lowered: &Arc<crate::route::LoweredRoute>,
+    ) {
+        let listener = &self.plan.listeners[self.listeners[at].0].hostname;
+        let own = own.to_ascii_lowercase();
+        let Some(domain) = intersection(listener, &own).filter(|domain| self.owner(domain) == Some(at))
+        else {
+            return;
+        };
+        let host =
+            self.hosts.entry(domain.to_owned()).or_insert_with(|| Host { listener: at, entries: Vec::new() });
+        host.entries.extend((0..lowered.entries.len()).map(|place| HostEntry {
+            own_host: Reverse(specificity(&own)),
+            lowered: Arc::clone(lowered),
+            place,
+            reference: outcome.reference.clone(),
+        }));
+    }
+
+    /// The listener that a host belongs to: the one with the most specific host name that covers it.
+    fn owner(&self, domain: &str) -> Option<usize> {
+        let hostname = |at: usize| self.plan.listeners[self.listeners[at].0].hostname.as_str();
+        let covering = (0..self.listeners.len()).filter(|at| covers(hostname(*at), domain));
+        covering.max_by_key(|at| specificity(hostname(*at)))
+    }
+
+    fn wasm(&self) -> bool {
+        matches!(self.settings.filter_host, FilterHost::Wasm { .. })
+    }
+}
+
+/// Lowers a port to its listener, its route configuration and, on wasm, its plugins.
+pub(crate) fn lower(
+    mut served: Served<'_>,
+    resources: &mut Resources,
+    origins: &mut Origins,
+    problems: &mut Vec<Problem>,
+) {
+    let mut plugins: [PluginRoutes; POLICIES.len()] = Default::default();
+    let mut used = [false; POLICIES.len()];
+    note(&mut used, &served.gateway.configs);
+    let mut configuration =
+        RouteConfigurationBuilder::new(&served.name, served.settings.per_route(&served.gateway.configs));
+    for (domain, mut host) in std::mem::take(&mut served.hosts) {
+        host.entries
+            .sort_by(|a, b| (&a.own_host, &a.entry().precedence).cmp(&(&b.own_host, &b.entry().precedence)));
+        warn_of_shadows(&domain, &host, problems);
+        configuration.virtual_host(&virtual_host(&served, &domain, &host, &mut used, &mut plugins));
+    }
+    let mut insert = |kind, name: &Arc<str>, body: Vec<u8>, from: Vec<ObjectRef>| {
+        resources.insert(kind, Resource::of_bytes(Arc::clone(name), body.into()));
+        origins.insert((kind, Arc::clone(name)), from);
+    };
+    let gateway = served.plan.reference.clone();
+    let chain = xds::filter::chain(&served.settings.filter_host, used, served.port);
+    let listener = xds::listener::lower(&served.name, served.port, chain);
+    insert(ResourceKind::Listener, &served.name, listener.encode_to_vec(), vec![gateway.clone()]);
+    let mut from = std::mem::take(&mut served.origins);
+    if let FilterHost::Wasm { directory } = &served.settings.filter_host {
+        for ((policy, plugin), _) in POLICIES.iter().zip(&plugins).zip(used).filter(|(_, used)| *used) {
+            let plugin = plugin.plugin(directory, policy.filter(), served.port);
+            let name = plugin.name.as_str().into();
+            insert(ResourceKind::ExtensionConfig, &name, plugin.encode_to_vec(), from.clone());
+        }
+    }
+    from.push(gateway);
+    insert(ResourceKind::Routes, &served.name, configuration.finish(), from);
+}
+
+fn note(used: &mut [bool; POLICIES.len()], configs: &Configs) {
+    for (used, config) in used.iter_mut().zip(configs) {
+        *used |= config.is_some();
+    }
+}
+
+fn virtual_host(
+    served: &Served<'_>,
+    domain: &str,
+    host: &Host,
+    used: &mut [bool; POLICIES.len()],
+    plugins: &mut [PluginRoutes; POLICIES.len()],
+) -> VirtualHostBuilder {
+    let (place, listener) = &served.listeners[host.listener];
+    let mut builder = VirtualHostBuilder::new(domain, served.settings.per_route(&listener.configs));
+    let around = listener.clone().over(&served.gateway);
+    if around.broken {
+        builder.route(&refusing_all().encode_to_vec(), "broken-policy");
+        return builder;
+    }
+    note(used, &listener.configs);
+    for entry in host.entries.iter().map(HostEntry::entry) {
+        note(used, &entry.configs);
+        if !served.wasm() {
+            builder.route(&entry.body, &entry.name);
+            continue;
+        }
+        let name = format!("{}@{}", entry.name, served.plan.listeners[*place].name);
+        for ((plugin, own), wide) in plugins.iter_mut().zip(&entry.configs).zip(&around.configs) {
+            if let Some(config) = own.as_ref().or(wide.as_ref()) {
+                plugin.add(&name, config);
+            }
+        }
+        builder.route(&entry.body, &name);
+    }
+    builder
+}
+
+fn refusing_all() -> envoy_types::pb::envoy::config::route::v3::Route {
+    let everything = xds::matching::everything();
+    action::route(action::fixed(500), everything, HashMap::new())
+}
+
+/// Of two rules that match the very same requests only the first is ever used; that is allowed, but rarely meant.
+fn warn_of_shadows(domain: &str, host: &Host, problems: &mut Vec<Problem>) {
+    if host.entries.len() < 2 {
+        return;
+    }
+    let mut winners: HashMap<&[u8], &HostEntry> = HashMap::new();
+    for entry in &host.entries {
+        let Some(winner) = winners.get(entry.entry().matcher.as_slice()) else {
+            winners.insert(&entry.entry().matcher, entry);
+            continue;
+        };
+        let domain = if domain.is_empty() { "every host" } else { domain };
+        let detail = format!(
+            "never used for {domain}: {} {} takes the same requests",
+            winner.reference,
+            winner.entry().field
+        );
+        problems.push(Problem::new(&entry.reference, &entry.entry().field, Reason::Shadowed, detail));
+    }
+}

@@ -1,0 +1,152 @@
+//! One HTTPRoute on one port: what its rules become, independent of the listeners that serve it.
+//!
+//! This is the unit that is kept between translations: it is made again only when one of its inputs changes.
+
+use std::sync::Arc;
+
+use prost::Message;
+
+use crate::api::http_route::{HTTPRoute, HTTPRouteMatch, HTTPRouteRule};
+use crate::backends::{Destination, Unresolved, resolve};
+use crate::object::{Key, ObjectRef};
+use crate::policies::{Applied, Configs, PolicyIndex, Target};
+use crate::precedence::Precedence;
+use crate::problem::{Problem, Reason};
+use crate::translator::Settings;
+use crate::world::World;
+use crate::xds;
+use crate::xds::matching::Unmatchable;
+
+/// All that decides how a route is lowered.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct RouteInputs {
+    pub(crate) route: ByAddress,
+    pub(crate) port: u16,
+    /// By rule and backend reference.
+    pub(crate) resolved: Vec<Vec<Result<Destination, Unresolved>>>,
+    /// By rule: policies of the rule over those of the route.
+    pub(crate) applied: Vec<Applied>,
+}
+
+/// Objects are immutable, so the same address means the same content.
+#[derive(Clone, Debug)]
+pub(crate) struct ByAddress(pub(crate) Arc<HTTPRoute>);
+
+impl PartialEq for ByAddress {
+    fn eq(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
+    }
+}
+
+/// A route in Envoy's words.
+#[derive(Clone, Debug)]
+pub(crate) struct LoweredRoute {
+    pub(crate) entries: Vec<Entry>,
+    pub(crate) problems: Vec<Problem>,
+}
+
+/// One match of one rule: one Envoy route.
+#[derive(Clone, Debug)]
+pub(crate) struct Entry {
+    pub(crate) precedence: Precedence,
+    /// Name of the Envoy route, in which the object can be read.
+    pub(crate) name: String,
+    /// Encoded `envoy.config.route.v3.Route` without its name.
+    pub(crate) body: Vec<u8>,
+    /// Encoded `RouteMatch`: equal bytes match equal requests.
+    pub(crate) matcher: Vec<u8>,
+    pub(crate) configs: Configs,
+    pub(crate) field: String,
+}
+
+/// Looks everything up that lowering needs.
+pub(crate) fn inputs(
+    world: &World,
+    policies: &PolicyIndex,
+    key: &Key,
+    route: &Arc<HTTPRoute>,
+    port: u16,
+) -> RouteInputs {
+    let of_rule =
+        |rule: &HTTPRouteRule| rule.backend_refs.iter().map(|b| resolve(world, &key.0, b)).collect();
+    let resolved = route.spec.rules.iter().map(of_rule).collect();
+    let applied = route.spec.rules.iter().map(|rule| applied(policies, key, rule)).collect();
+    RouteInputs { route: ByAddress(Arc::clone(route)), port, resolved, applied }
+}
+
+fn applied(policies: &PolicyIndex, key: &Key, rule: &HTTPRouteRule) -> Applied {
+    if policies.is_empty() && rule.filters.is_empty() {
+        return Applied::default();
+    }
+    let target = |section| Target { kind: "HTTPRoute", object: key.clone(), section };
+    let named = rule.filters.iter().filter_map(|filter| filter.extension_ref.as_ref());
+    let named =
+        named.filter_map(|reference| policies.named(&(key.0.clone(), reference.name.as_str().into())));
+    let at_rule =
+        rule.name.as_deref().map(|name| policies.at(&target(Some(name.into())))).unwrap_or_default();
+    let by_filter = named.fold(Applied::default(), |wider, narrower| narrower.over(&wider));
+    by_filter.over(&at_rule).over(&policies.at(&target(None)))
+}
+
+/// Lowers every match of every rule. A rule that cannot be served as written answers 500.
+pub(crate) fn lower(settings: &Settings, key: &Key, inputs: &RouteInputs) -> LoweredRoute {
+    let route = &*inputs.route.0;
+    let reference = reference(key);
+    let mut lowered = LoweredRoute { entries: Vec::new(), problems: Vec::new() };
+    for (place, rule) in route.spec.rules.iter().enumerate() {
+        lower_rule(settings, &reference, inputs, place, rule, &mut lowered);
+    }
+    lowered
+}
+
+pub(crate) fn reference(key: &Key) -> ObjectRef {
+    ObjectRef::new(crate::api::meta::GATEWAY_GROUP, "HTTPRoute", &key.0, &key.1)
+}
+
+fn lower_rule(
+    settings: &Settings,
+    reference: &ObjectRef,
+    inputs: &RouteInputs,
+    place: usize,
+    rule: &HTTPRouteRule,
+    lowered: &mut LoweredRoute,
+) {
+    let field = format!("spec.rules[{place}]");
+    let unresolved =
+        inputs.resolved[place].iter().enumerate().filter_map(|(at, found)| Some((at, found.as_ref().err()?)));
+    for (at, (reason, detail)) in unresolved {
+        let field = format!("{field}.backendRefs[{at}]");
+        lowered.problems.push(Problem::new(reference, field, *reason, detail));
+    }
+    let applied = &inputs.applied[place];
+    let everything = [HTTPRouteMatch::default()];
+    let matches = if rule.matches.is_empty() { &everything[..] } else { &rule.matches };
+    for (at, matched) in matches.iter().enumerate() {
+        let field = format!("{field}.matches[{at}]");
+        let matcher = match xds::matching::lower(matched) {
+            Ok(matcher) => matcher,
+            Err(Unmatchable { field: inner, why }) => {
+                let field = format!("{field}.{inner}");
+                lowered.problems.push(Problem::new(reference, field, Reason::UnsupportedValue, why));
+                continue;
+            }
+        };
+        let action = match xds::action::lower(rule, matched, &inputs.resolved[place], inputs.port) {
+            Ok(action) if !applied.broken => action,
+            Ok(_) => xds::action::fixed(500),
+            Err((inner, why)) => {
+                if at == 0 {
+                    let field = format!("spec.rules[{place}].{inner}");
+                    lowered.problems.push(Problem::new(reference, field, Reason::UnsupportedValue, why));
+                }
+                xds::action::fixed(500)
+            }
+        };
+        let precedence = Precedence::of(matched, &inputs.route.0.metadata, place, at);
+        let encoded_matcher = matcher.encode_to_vec();
+        let body = xds::action::route(action, matcher, settings.per_route(&applied.configs)).encode_to_vec();
+        let name = format!("httproute/{}/{}/{place}/{at}", reference.namespace, reference.name);
+        let configs = applied.configs.clone();
+        lowered.entries.push(Entry { precedence, name, body, matcher: encoded_matcher, configs, field });
+    }
+}

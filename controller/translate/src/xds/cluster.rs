@@ -1,0 +1,125 @@
+//! Backends -> clusters and endpoints.
+
+use std::collections::HashMap;
+use std::net::IpAddr;
+
+use envoy_types::pb::envoy::config::cluster::v3::Cluster;
+use envoy_types::pb::envoy::config::cluster::v3::cluster::{
+    ClusterDiscoveryType, DiscoveryType, DnsLookupFamily, EdsClusterConfig,
+};
+use envoy_types::pb::envoy::config::core::v3::address::Address as AddressKind;
+use envoy_types::pb::envoy::config::core::v3::config_source::ConfigSourceSpecifier;
+use envoy_types::pb::envoy::config::core::v3::socket_address::PortSpecifier;
+use envoy_types::pb::envoy::config::core::v3::{
+    Address, AggregatedConfigSource, ApiVersion, ConfigSource, Http2ProtocolOptions, SocketAddress,
+};
+use envoy_types::pb::envoy::config::endpoint::v3::lb_endpoint::HostIdentifier;
+use envoy_types::pb::envoy::config::endpoint::v3::{
+    ClusterLoadAssignment, Endpoint, LbEndpoint, LocalityLbEndpoints,
+};
+use envoy_types::pb::envoy::extensions::upstreams::http::v3::HttpProtocolOptions;
+use envoy_types::pb::envoy::extensions::upstreams::http::v3::http_protocol_options::explicit_http_config::ProtocolConfig;
+use envoy_types::pb::envoy::extensions::upstreams::http::v3::http_protocol_options::{
+    ExplicitHttpConfig, UpstreamProtocolOptions,
+};
+use envoy_types::pb::google::protobuf::{Any, Duration};
+
+use super::any;
+use crate::api::backend::Backend;
+use crate::api::endpoint_slice::EndpointSlice;
+use crate::api::service::ServicePort;
+
+/// How long connecting may take.
+const CONNECT_TIMEOUT: Duration = Duration { seconds: 5, nanos: 0 };
+
+/// The cluster of a `Backend` of type Static: its hosts stand in it, names are resolved by DNS.
+pub(crate) fn of_backend(name: &str, backend: &Backend) -> Cluster {
+    let Some(fixed) = &backend.spec.fixed else { return Cluster::default() };
+    let all_addresses = fixed.hosts.iter().all(|host| host.host.parse::<IpAddr>().is_ok());
+    let discovery = if all_addresses { DiscoveryType::Static } else { DiscoveryType::StrictDns };
+    let hosts = fixed.hosts.iter().map(|host| (host.host.as_str(), host.port));
+    Cluster {
+        name: name.to_owned(),
+        connect_timeout: Some(CONNECT_TIMEOUT),
+        cluster_discovery_type: Some(ClusterDiscoveryType::Type(discovery.into())),
+        dns_lookup_family: DnsLookupFamily::V4Preferred.into(),
+        load_assignment: Some(assignment(name, hosts)),
+        typed_extension_protocol_options: protocol(fixed.app_protocol.as_deref()),
+        ..Cluster::default()
+    }
+}
+
+/// The cluster of a Service's port; its endpoints come by EDS.
+pub(crate) fn of_service(name: &str, port: &ServicePort) -> Cluster {
+    let eds = EdsClusterConfig { eds_config: Some(ads()), ..EdsClusterConfig::default() };
+    Cluster {
+        name: name.to_owned(),
+        connect_timeout: Some(CONNECT_TIMEOUT),
+        cluster_discovery_type: Some(ClusterDiscoveryType::Type(DiscoveryType::Eds.into())),
+        eds_cluster_config: Some(eds),
+        typed_extension_protocol_options: protocol(port.app_protocol.as_deref()),
+        ..Cluster::default()
+    }
+}
+
+/// Ready endpoints of a Service's port.
+pub(crate) fn endpoints<'a>(
+    name: &str,
+    port: &ServicePort,
+    slices: impl Iterator<Item = &'a EndpointSlice>,
+) -> ClusterLoadAssignment {
+    let mut hosts: Vec<(&str, u16)> = slices.flat_map(|slice| ready(slice, port.name.as_deref())).collect();
+    hosts.sort_unstable();
+    hosts.dedup();
+    assignment(name, hosts.into_iter())
+}
+
+fn ready<'a>(slice: &'a EndpointSlice, port: Option<&str>) -> impl Iterator<Item = (&'a str, u16)> {
+    let named = |name: Option<&str>| name.unwrap_or_default() == port.unwrap_or_default();
+    let port = slice.ports.iter().find(|p| named(p.name.as_deref())).and_then(|p| p.port);
+    let ready = slice.endpoints.iter().filter(|endpoint| endpoint.conditions.ready.unwrap_or(true));
+    ready.filter_map(move |endpoint| Some((endpoint.addresses.first()?.as_str(), port?)))
+}
+
+fn assignment<'a>(name: &str, hosts: impl Iterator<Item = (&'a str, u16)>) -> ClusterLoadAssignment {
+    let lb_endpoints = hosts.map(|(host, port)| lb_endpoint(host, port)).collect();
+    let locality = LocalityLbEndpoints { lb_endpoints, ..LocalityLbEndpoints::default() };
+    ClusterLoadAssignment { cluster_name: name.to_owned(), endpoints: vec![locality], ..Default::default() }
+}
+
+fn lb_endpoint(host: &str, port: u16) -> LbEndpoint {
+    let endpoint = Endpoint { address: Some(address(host, port)), ..Endpoint::default() };
+    LbEndpoint { host_identifier: Some(HostIdentifier::Endpoint(endpoint)), ..LbEndpoint::default() }
+}
+
+/// A TCP address.
+pub(crate) fn address(host: &str, port: u16) -> Address {
+    let socket = SocketAddress {
+        address: host.to_owned(),
+        port_specifier: Some(PortSpecifier::PortValue(port.into())),
+        ..SocketAddress::default()
+    };
+    Address { address: Some(AddressKind::SocketAddress(socket)) }
+}
+
+/// Where all dynamic resources come from: the stream that brought this one.
+pub(crate) fn ads() -> ConfigSource {
+    ConfigSource {
+        resource_api_version: ApiVersion::V3.into(),
+        config_source_specifier: Some(ConfigSourceSpecifier::Ads(AggregatedConfigSource {})),
+        ..ConfigSource::default()
+    }
+}
+
+fn protocol(app_protocol: Option<&str>) -> HashMap<String, Any> {
+    if !matches!(app_protocol, Some("http2" | "grpc" | "grpc-web" | "kubernetes.io/h2c")) {
+        return HashMap::new();
+    }
+    let http2 = ProtocolConfig::Http2ProtocolOptions(Http2ProtocolOptions::default());
+    let explicit = ExplicitHttpConfig { protocol_config: Some(http2) };
+    let options = HttpProtocolOptions {
+        upstream_protocol_options: Some(UpstreamProtocolOptions::ExplicitHttpConfig(explicit)),
+        ..HttpProtocolOptions::default()
+    };
+    HashMap::from([("envoy.extensions.upstreams.http.v3.HttpProtocolOptions".to_owned(), any(&options))])
+}

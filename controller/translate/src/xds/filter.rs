@@ -1,0 +1,163 @@
+//! The HTTP filters of a chain and their configuration, on either host.
+
+use std::collections::{BTreeMap, HashMap};
+
+use envoy_types::pb::envoy::config::core::v3::async_data_source::Specifier as CodeSpecifier;
+use envoy_types::pb::envoy::config::core::v3::data_source::Specifier;
+use envoy_types::pb::envoy::config::core::v3::{
+    AsyncDataSource, DataSource, ExtensionConfigSource, TypedExtensionConfig,
+};
+use envoy_types::pb::envoy::extensions::dynamic_modules::v3::DynamicModuleConfig;
+use envoy_types::pb::envoy::extensions::filters::http::dynamic_modules::v3::{
+    DynamicModuleFilter, DynamicModuleFilterPerRoute,
+};
+use envoy_types::pb::envoy::extensions::filters::http::router::v3::Router;
+use envoy_types::pb::envoy::extensions::filters::http::wasm::v3::Wasm;
+use envoy_types::pb::envoy::extensions::filters::network::http_connection_manager::v3::HttpFilter;
+use envoy_types::pb::envoy::extensions::filters::network::http_connection_manager::v3::http_filter::ConfigType;
+use envoy_types::pb::envoy::extensions::wasm::v3::plugin_config::Vm;
+use envoy_types::pb::envoy::extensions::wasm::v3::{FailurePolicy, PluginConfig, VmConfig};
+use envoy_types::pb::google::protobuf::value::Kind;
+use envoy_types::pb::google::protobuf::{Any, BoolValue, ListValue, StringValue, Struct, Value};
+use serde_json::{Value as Json, json};
+
+use super::any;
+use super::cluster::ads;
+use crate::policies::{Configs, POLICIES};
+use crate::translator::FilterHost;
+
+/// Name of a filter in the chain.
+fn chain_name(filter: &str) -> String {
+    format!("ferrule.{filter}")
+}
+
+/// Name of a filter whose configuration comes by ECDS: one for each port, because each port has its routes.
+pub(crate) fn discovered_name(filter: &str, port: u16) -> String {
+    format!("ferrule.{filter}.{port}")
+}
+
+/// The filters in use on a port, then the router.
+pub(crate) fn chain(host: &FilterHost, used: [bool; POLICIES.len()], port: u16) -> Vec<HttpFilter> {
+    let ours = POLICIES.iter().zip(used).filter(|(_, used)| *used);
+    let mut chain: Vec<HttpFilter> = ours.map(|(policy, _)| placed(host, policy.filter(), port)).collect();
+    chain.push(HttpFilter {
+        name: "envoy.filters.http.router".to_owned(),
+        config_type: Some(ConfigType::TypedConfig(any(&Router::default()))),
+        ..HttpFilter::default()
+    });
+    chain
+}
+
+fn placed(host: &FilterHost, filter: &str, port: u16) -> HttpFilter {
+    match host {
+        // Disabled until a route has a configuration: a route without one costs nothing.
+        FilterHost::Native { module } => HttpFilter {
+            name: chain_name(filter),
+            disabled: true,
+            config_type: Some(ConfigType::TypedConfig(native(module, filter))),
+            ..HttpFilter::default()
+        },
+        FilterHost::Wasm { .. } => HttpFilter {
+            name: discovered_name(filter, port),
+            config_type: Some(ConfigType::ConfigDiscovery(discovery())),
+            ..HttpFilter::default()
+        },
+    }
+}
+
+fn discovery() -> ExtensionConfigSource {
+    let type_urls = vec!["type.googleapis.com/envoy.extensions.filters.http.wasm.v3.Wasm".to_owned()];
+    ExtensionConfigSource { config_source: Some(ads()), type_urls, ..ExtensionConfigSource::default() }
+}
+
+fn native(module: &str, filter: &str) -> Any {
+    any(&DynamicModuleFilter {
+        dynamic_module_config: Some(module_config(module)),
+        filter_name: filter.to_owned(),
+        filter_config: Some(any(&Struct::default())),
+        ..DynamicModuleFilter::default()
+    })
+}
+
+fn module_config(module: &str) -> DynamicModuleConfig {
+    DynamicModuleConfig { name: module.to_owned(), ..DynamicModuleConfig::default() }
+}
+
+/// Per-route configuration. Only native modules have it.
+pub(crate) fn per_route(host: &FilterHost, configs: &Configs) -> HashMap<String, Any> {
+    let FilterHost::Native { module } = host else { return HashMap::new() };
+    let set =
+        POLICIES.iter().zip(configs).filter_map(|(policy, config)| Some((policy.filter(), config.as_ref()?)));
+    let typed = set.map(|(filter, config)| {
+        let per_route = DynamicModuleFilterPerRoute {
+            dynamic_module_config: Some(module_config(module)),
+            filter_name: filter.to_owned(),
+            filter_config: Some(any(&Struct { fields: fields(&config.json) })),
+            ..DynamicModuleFilterPerRoute::default()
+        };
+        (chain_name(filter), any(&per_route))
+    });
+    typed.collect()
+}
+
+fn fields(json: &Json) -> HashMap<String, Value> {
+    let object = json.as_object().into_iter().flatten();
+    object.map(|(key, value)| (key.clone(), value_of(value))).collect()
+}
+
+fn value_of(json: &Json) -> Value {
+    let kind = match json {
+        Json::Null => Kind::NullValue(0),
+        Json::Bool(value) => Kind::BoolValue(*value),
+        Json::Number(value) => Kind::NumberValue(value.as_f64().unwrap_or_default()),
+        Json::String(value) => Kind::StringValue(value.clone()),
+        Json::Array(values) => Kind::ListValue(ListValue { values: values.iter().map(value_of).collect() }),
+        Json::Object(_) => Kind::StructValue(Struct { fields: fields(json) }),
+    };
+    Value { kind: Some(kind) }
+}
+
+/// Configurations of one filter on one port, for a host that has no per-route configuration.
+#[derive(Default)]
+pub(crate) struct PluginRoutes {
+    configs: BTreeMap<String, Json>,
+    routes: BTreeMap<String, String>,
+}
+
+impl PluginRoutes {
+    /// The Envoy route of that name runs `config`.
+    pub(crate) fn add(&mut self, route: &str, config: &crate::policies::FilterConfig) {
+        self.configs.entry(config.id.clone()).or_insert_with(|| config.json.clone());
+        self.routes.insert(route.to_owned(), config.id.clone());
+    }
+
+    /// The plugin of `filter` with these routes.
+    pub(crate) fn plugin(&self, directory: &str, filter: &str, port: u16) -> TypedExtensionConfig {
+        let configuration =
+            json!({"default": null, "configs": self.configs, "routes": self.routes}).to_string();
+        let wasm = Wasm { config: Some(plugin(directory, filter, configuration)) };
+        TypedExtensionConfig { name: discovered_name(filter, port), typed_config: Some(any(&wasm)) }
+    }
+}
+
+fn plugin(directory: &str, filter: &str, configuration: String) -> PluginConfig {
+    let file = DataSource {
+        specifier: Some(Specifier::Filename(format!("{directory}/{filter}.wasm"))),
+        ..Default::default()
+    };
+    let vm = VmConfig {
+        vm_id: filter.to_owned(),
+        runtime: "envoy.wasm.runtime.v8".to_owned(),
+        code: Some(AsyncDataSource { specifier: Some(CodeSpecifier::Local(file)) }),
+        ..VmConfig::default()
+    };
+    PluginConfig {
+        name: filter.to_owned(),
+        root_id: filter.to_owned(),
+        vm: Some(Vm::VmConfig(vm)),
+        configuration: Some(any(&StringValue { value: configuration })),
+        failure_policy: FailurePolicy::FailReload.into(),
+        allow_on_headers_stop_iteration: Some(BoolValue { value: true }),
+        ..PluginConfig::default()
+    }
+}
