@@ -73,11 +73,15 @@ impl Filter for Transformation {
         Ok(Self { request, response: plan(Message::Response, config.response)? })
     }
 
+    fn looks_back(&self) -> bool {
+        self.response.is_some()
+    }
+
     fn on_headers(&self, stream: &mut Stream, host: &mut dyn Host, message: Message, _: bool) -> Flow {
         if message == Message::Request {
             stream.saw_request = true;
-            stream.exchange.is_head =
-                host.field(Fields::RequestHeaders, ":method").is_some_and(|method| *method == *b"HEAD");
+            stream.exchange.is_head = self.response.is_some()
+                && host.field(Fields::RequestHeaders, ":method").is_some_and(|method| *method == *b"HEAD");
         }
         let Some(plan) = self.plan(message).filter(|_| stream.saw_request) else { return Flow::Continue };
         if plan.holds_body && !host.is_tunnel() {
