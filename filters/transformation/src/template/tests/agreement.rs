@@ -1,8 +1,8 @@
 //! Where our interpreter must do as MiniJinja does.
 
-use super::*;
 #[cfg(all(target_arch = "wasm32", target_os = "unknown"))]
 use super::test;
+use super::*;
 
 const JSON: &str = r#"{
     "name": "ada lovelace", "n": 7, "x": 2.5, "yes": true, "no": false, "nil": null, "empty": [],

@@ -1,6 +1,6 @@
-use super::*;
 #[cfg(all(target_arch = "wasm32", target_os = "unknown"))]
 use super::test;
+use super::*;
 
 #[track_caller]
 fn prints_fields(template: &str, fields: &[(&'static str, &'static [u8])], expected: &str) {

@@ -1,8 +1,8 @@
 //! Where we say more than MiniJinja, or something else.
 
-use super::*;
 #[cfg(all(target_arch = "wasm32", target_os = "unknown"))]
 use super::test;
+use super::*;
 
 #[test]
 fn lists_and_maps_print_as_compact_json() {

@@ -1,6 +1,6 @@
-use super::*;
 #[cfg(all(target_arch = "wasm32", target_os = "unknown"))]
 use super::test;
+use super::*;
 
 #[track_caller]
 fn does_not_compile(template: &str, error: &str) {
