@@ -1,5 +1,7 @@
 //! The native adapter on real Envoy, where one case of request and response does not tell enough.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
 #[path = "native_host/rig.rs"]
 mod rig;
 
@@ -155,4 +157,25 @@ fn versions_seen(rig: &Rig, over: &AtomicBool) -> Vec<u32> {
         thread::sleep(Duration::from_millis(1));
     }
     seen
+}
+
+#[test]
+fn a_module_that_no_one_needs_is_let_go_and_comes_back() {
+    let mark =
+        |value: &str| probe(&json!({"response": {"headers": [{"set": {"name": "x-is", "value": value}}]}}));
+    let other = json!({"name": "other", "typed_config": {
+        "@type": "type.googleapis.com/envoy.extensions.filters.http.buffer.v3.Buffer", "max_request_bytes": 1000,
+    }});
+    let all = [to_upstream("/", &json!({}))];
+    let rig = Rig::with_drain_time(Duration::from_secs(1), &mark("before"), &all);
+    for (filter, expected) in [(&other, None), (&mark("after"), Some("after")), (&other, None)] {
+        rig.update(filter, &all);
+        while rig.client().ask("GET", "/", "").unwrap().field("x-is") != expected {
+            thread::sleep(Duration::from_millis(5));
+        }
+        rig.wait_for_stat("listener_manager.total_filter_chains_draining", 0);
+    }
+    let loads =
+        rig.envoy.log().since(0).iter().filter(|line| line.contains("ABI version v0.2.0 matched")).count();
+    assert_eq!((loads, rig.envoy.exit_status()), (2, None));
 }

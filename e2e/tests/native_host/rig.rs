@@ -175,11 +175,17 @@ pub(crate) struct Rig {
 impl Rig {
     /// An Envoy with the probe, and these routes.
     pub(crate) fn new(filter: &Value, routes: &[Value]) -> Self {
+        Self::with_drain_time(PATIENCE, filter, routes)
+    }
+
+    /// The same, where replaced listeners end after `drain_time`, whole seconds.
+    pub(crate) fn with_drain_time(drain_time: Duration, filter: &Value, routes: &[Value]) -> Self {
         let (files, port) = (tempfile::tempdir().unwrap(), free_port());
         write_listener(&files.path().join("listeners.json"), &listener(port, filter, routes));
         let mut launch = Launch::new(fetch().unwrap(), bootstrap(&files.path().join("listeners.json")));
         launch.modules = Some(modules().to_owned());
         launch.concurrency = Some(2);
+        launch.drain_time = drain_time;
         let envoy = launch.spawn().unwrap();
         let admin = envoy.wait_until_ready(PATIENCE).unwrap();
         Self { envoy, admin, port, files }
