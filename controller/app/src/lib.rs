@@ -1,20 +1,69 @@
 //! The ferrule controller and command line.
-#![allow(dead_code, unused_imports)]
 
 mod admin;
+mod blame;
 pub mod cli;
 mod delivery;
 mod demo;
 mod diagnostic;
+mod filters;
 mod get;
 mod http;
 mod listen;
 mod manifest;
 mod metrics;
 mod object;
+mod observer;
+mod pipeline;
+mod publish;
 mod record;
-mod status_writer;
+mod run;
+mod status;
 mod supervise;
-mod transition;
 mod watch;
 mod yaml;
+
+use std::io::{IsTerminal, Write};
+use std::process::ExitCode;
+
+use cli::{Cli, Command};
+use tracing_subscriber::EnvFilter;
+
+/// Does what the command line says.
+pub fn main(cli: Cli) -> ExitCode {
+    log();
+    let done = match cli.command {
+        Command::Run(args) => start(*args),
+        Command::Get(args) => get::get(&args, &mut std::io::stdout().lock()),
+        Command::Translate(_) | Command::Check(_) => Ok(()),
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            // Where stderr is gone there is nobody to tell.
+            let _ = writeln!(std::io::stderr(), "ferrule: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn start(args: cli::RunArgs) -> anyhow::Result<()> {
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
+    let done = runtime.block_on(run::run(args));
+    // What still blocks is Envoy being stopped, which ends with this process at the latest.
+    runtime.shutdown_background();
+    done
+}
+
+/// Messages go to stderr; `FERRULE_LOG` chooses which.
+fn log() {
+    let filter =
+        EnvFilter::try_from_env("FERRULE_LOG").unwrap_or_else(|_| EnvFilter::new("info,ferrule_xds=warn"));
+    tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .with_ansi(std::io::stderr().is_terminal())
+        .with_target(false)
+        .without_time()
+        .init();
+}

@@ -36,8 +36,8 @@ pub(crate) struct Metrics {
     pub(crate) reads: Durations,
     /// From objects to xDS and status.
     pub(crate) translations: Durations,
-    /// Documents that could not be read, since the start.
-    pub(crate) parse_errors: AtomicU64,
+    /// Things wrong with manifests now, so that objects are kept in an earlier form or missing.
+    pub(crate) manifest_errors: AtomicU64,
     /// Objects held now.
     pub(crate) objects: AtomicU64,
     /// Things wrong with them now.
@@ -57,13 +57,9 @@ impl Metrics {
             &self.translations,
         );
         let now = |value: &AtomicU64| value.load(Ordering::Relaxed);
-        page.counter(
-            "ferrule_parse_errors_total",
-            "Documents that could not be read.",
-            now(&self.parse_errors),
-        );
+        page.gauge("ferrule_manifest_errors", "Things wrong with manifests.", now(&self.manifest_errors));
         page.gauge("ferrule_objects", "Objects held.", now(&self.objects));
-        page.gauge("ferrule_problems", "Things wrong with objects.", now(&self.problems));
+        page.gauge("ferrule_problems", "Things wrong with manifests and objects.", now(&self.problems));
         page.gauge("ferrule_proxies_connected", "Proxies connected.", now(&self.proxies));
         page.gauge("ferrule_xds_streams", "xDS streams open.", xds.streams);
         for (name, help, value) in [

@@ -1,39 +1,138 @@
-//! placeholder until translate's API lands
-use crate::manifest::{Fault, Identity, Mark, Positions};
-use serde_json::Value;
-use std::fmt;
+//! From what a file says to an object of the translator: its key, its generation, what is wrong with it.
 
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub(crate) struct Key {
-    pub(crate) kind: String,
-    pub(crate) namespace: String,
-    pub(crate) name: String,
-}
-impl fmt::Display for Key {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if self.namespace.is_empty() {
-            write!(f, "{} {}", self.kind, self.name)
-        } else {
-            write!(f, "{} {}/{}", self.kind, self.namespace, self.name)
-        }
-    }
-}
-pub(crate) type Object = Value;
+use ferrule_translate::{Object, ObjectRef, ParseError, Parsed};
+use serde_json::{Value, json};
+
+use crate::manifest::Identity;
+
+/// A field and what is wrong with it.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Wrong {
     pub(crate) path: String,
     pub(crate) message: String,
 }
-pub(crate) fn key(identity: &Identity) -> Result<Option<Key>, Wrong> {
-    let ns = if identity.namespace.is_empty() { "default".to_owned() } else { identity.namespace.clone() };
-    Ok((identity.kind != "ConfigMap").then(|| Key {
-        kind: identity.kind.clone(),
-        namespace: ns,
-        name: identity.name.clone(),
-    }))
-}
-pub(crate) fn parse(_key: &Key, value: Value, _generation: i64) -> Result<Object, Vec<Wrong>> {
-    if value["spec"].get("bogus").is_some() {
-        return Err(vec![Wrong { path: "spec.bogus".into(), message: "unknown field".into() }]);
+
+/// Which object it is; `None` if its kind is not served.
+///
+/// # Errors
+/// Its name is no name.
+pub(crate) fn key(identity: &Identity) -> Result<Option<ObjectRef>, Wrong> {
+    for (path, text) in [("metadata.name", &identity.name), ("metadata.namespace", &identity.namespace)] {
+        check_name(text).map_err(|message| Wrong { path: path.to_owned(), message })?;
     }
-    Ok(value)
+    let mut metadata = json!({"name": identity.name});
+    if !identity.namespace.is_empty() {
+        metadata["namespace"] = identity.namespace.as_str().into();
+    }
+    // The parser knows which kinds have a namespace; a bare object tells, whether or not it lacks something else.
+    let bare = json!({"apiVersion": identity.api_version, "kind": identity.kind, "metadata": metadata});
+    match Object::parse(bare) {
+        Ok(Parsed::Object { object, .. }) => Ok(Some(object.reference())),
+        Ok(Parsed::Ignored(_)) => Ok(None),
+        Err(ParseError { object: Some(object), .. }) => Ok(Some(object)),
+        Err(ParseError { path, reason, .. }) => Err(Wrong { path, message: reason }),
+    }
+}
+
+/// A DNS subdomain name (RFC 1123), which names of all kinds are; the empty one is checked elsewhere.
+fn check_name(name: &str) -> Result<(), String> {
+    let is_label = |label: &str| {
+        let plain =
+            label.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-');
+        plain && !label.is_empty() && !label.starts_with('-') && !label.ends_with('-')
+    };
+    if name.is_empty() || (name.len() <= 253 && name.split('.').all(is_label)) {
+        return Ok(());
+    }
+    Err(format!("{name:?} is no name: lower-case letters, digits, '-' and '.' only, at most 253 of them"))
+}
+
+/// Reads an object strictly.
+///
+/// # Errors
+/// What is wrong with its fields.
+pub(crate) fn parse(mut value: Value, generation: i64) -> Result<Object, Vec<Wrong>> {
+    if let Some(Value::Object(metadata)) = value.get_mut("metadata") {
+        metadata.insert("generation".to_owned(), generation.into());
+    }
+    // The status in a file is that of some other time and place.
+    if let Value::Object(fields) = &mut value {
+        fields.shift_remove("status");
+    }
+    match Object::parse(value) {
+        Ok(Parsed::Object { object, unknown_fields }) if unknown_fields.is_empty() => Ok(object),
+        Ok(Parsed::Object { unknown_fields, .. }) => Err(unknown_fields.into_iter().map(unknown).collect()),
+        Ok(Parsed::Ignored(object)) => {
+            Err(vec![Wrong { path: String::new(), message: format!("{object} is not served") }])
+        }
+        Err(ParseError { path, reason, .. }) => Err(vec![Wrong { path: plain(&path), message: reason }]),
+    }
+}
+
+fn unknown(path: String) -> Wrong {
+    let path = plain(&path);
+    let name = path.rsplit('.').next().unwrap_or(&path).to_owned();
+    Wrong { message: format!("unknown field `{name}`; is it misspelled or misplaced?"), path }
+}
+
+/// The paths of serde's helpers as Kubernetes writes them: `a.b[0].c`, without marks for optional fields.
+fn plain(path: &str) -> String {
+    let mut written = String::new();
+    for part in path.split('.').filter(|part| !matches!(*part, "?" | "" | "~")) {
+        match part.parse::<usize>() {
+            Ok(index) => written.push_str(&format!("[{index}]")),
+            Err(_) if written.is_empty() => written.push_str(part),
+            Err(_) => {
+                written.push('.');
+                written.push_str(part);
+            }
+        }
+    }
+    written
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn identity(kind: &str, name: &str) -> Identity {
+        let api_version = "gateway.networking.k8s.io/v1".to_owned();
+        Identity { api_version, kind: kind.to_owned(), namespace: String::new(), name: name.to_owned() }
+    }
+
+    #[test]
+    fn a_key_has_a_namespace_where_its_kind_has_one() {
+        assert_eq!(key(&identity("HTTPRoute", "a")).unwrap().unwrap().to_string(), "HTTPRoute default/a");
+        assert_eq!(key(&identity("GatewayClass", "a")).unwrap().unwrap().to_string(), "GatewayClass a");
+        assert_eq!(key(&identity("Deployment", "a")), Ok(None));
+    }
+
+    #[test]
+    fn what_is_no_name_is_refused() {
+        for name in ["A", "a b", "../a", "-a", "a-", "a..b", &"a".repeat(254)] {
+            assert!(key(&identity("HTTPRoute", name)).is_err(), "{name}");
+        }
+    }
+
+    #[test]
+    fn unknown_fields_are_told_by_their_path() {
+        let route = json!({
+            "apiVersion": "gateway.networking.k8s.io/v1", "kind": "HTTPRoute", "metadata": {"name": "a"},
+            "spec": {"rules": [{"backendRefs": [{"name": "b", "prt": 80}]}], "hostnames": [], "parentRef": []},
+        });
+        let wrong = parse(route, 1).unwrap_err();
+        let paths: Vec<&str> = wrong.iter().map(|wrong| wrong.path.as_str()).collect();
+        assert_eq!(paths, ["spec.rules[0].backendRefs[0].prt", "spec.parentRef"]);
+        assert!(wrong[0].message.starts_with("unknown field `prt`"));
+    }
+
+    #[test]
+    fn a_wrong_type_is_told_by_its_path() {
+        let gateway = json!({
+            "apiVersion": "gateway.networking.k8s.io/v1", "kind": "Gateway", "metadata": {"name": "a"},
+            "spec": {"gatewayClassName": "c", "listeners": [{"name": "l", "protocol": "HTTP", "port": "80"}]},
+        });
+        let wrong = parse(gateway, 1).unwrap_err();
+        assert_eq!(wrong[0].path, "spec.listeners[0].port");
+    }
 }

@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use ferrule_translate::api::meta::KGATEWAY_GROUP;
+use ferrule_translate::{ObjectRef, Status};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -31,6 +33,25 @@ pub(crate) struct Condition<'r> {
 }
 
 impl Record {
+    /// The record of an object.
+    pub(crate) fn of(object: &ObjectRef, status: &Status) -> Self {
+        let version = if &*object.group == KGATEWAY_GROUP { "v1alpha1" } else { "v1" };
+        Self {
+            api_version: format!("{}/{version}", object.group),
+            kind: object.kind.to_string(),
+            namespace: object.namespace.to_string(),
+            name: object.name.to_string(),
+            // A status is plain data, which always has a form in JSON.
+            status: serde_json::to_value(status).unwrap_or_default(),
+        }
+    }
+
+    /// As `Kind namespace/name`.
+    pub(crate) fn title(&self) -> String {
+        let Self { kind, namespace, name, .. } = self;
+        if namespace.is_empty() { format!("{kind} {name}") } else { format!("{kind} {namespace}/{name}") }
+    }
+
     /// All conditions, in the order in which the status has them.
     pub(crate) fn conditions(&self) -> Vec<Condition<'_>> {
         let mut all = Vec::new();

@@ -3,8 +3,11 @@
 //! Invariants: an Envoy that ends is started again after a growing pause; one whose Gateway is gone is drained and
 //! stopped in the background; when the fleet stops, it returns after the last Envoy has ended.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::io;
+use std::net::TcpListener;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
@@ -15,6 +18,8 @@ use envoy_bootstrap::{Address, Backoff, Bootstrap, Incident, Launch, Supervisor}
 pub(crate) struct Equipment {
     /// The binary.
     pub(crate) envoy: PathBuf,
+    /// Folder of native modules.
+    pub(crate) modules: Option<PathBuf>,
     /// Where they ask for their configuration.
     pub(crate) ads: Address,
     /// Folder of sockets for their admin interfaces.
@@ -25,10 +30,13 @@ pub(crate) struct Equipment {
     pub(crate) log_level: String,
 }
 
+/// The ports of each gateway, named `namespace/name`.
+pub(crate) type Ports = BTreeMap<Arc<str>, BTreeSet<u16>>;
+
 /// The Envoys that run.
 pub(crate) struct Fleet {
     equipment: Equipment,
-    running: BTreeMap<String, Supervisor>,
+    running: BTreeMap<Arc<str>, Supervisor>,
     stopping: Vec<JoinHandle<()>>,
     /// Numbers the sockets.
     started: usize,
@@ -39,18 +47,47 @@ impl Fleet {
         Self { equipment, running: BTreeMap::new(), stopping: Vec::new(), started: 0 }
     }
 
-    /// Runs exactly one Envoy for each of these gateways, named `namespace/name`.
-    pub(crate) fn reconcile<'g>(&mut self, gateways: impl Iterator<Item = &'g str>) {
-        let mut before = std::mem::take(&mut self.running);
-        for gateway in gateways {
-            let supervisor = before.remove(gateway).or_else(|| self.start(gateway));
-            self.running.extend(supervisor.map(|supervisor| (gateway.to_owned(), supervisor)));
+    /// Runs exactly one Envoy for each of these gateways, named `namespace/name`, on these ports. Returns those that
+    /// must wait because a port is taken, and why; Envoy itself would share the port and answer every other request.
+    pub(crate) fn reconcile(&mut self, gateways: &Ports) -> BTreeMap<Arc<str>, String> {
+        self.stop_all_but(gateways);
+        let mut waiting = BTreeMap::new();
+        for (gateway, ports) in gateways {
+            if self.running.contains_key(gateway) {
+                continue;
+            }
+            match self.obstacle(gateways, ports) {
+                Some(obstacle) => drop(waiting.insert(gateway.clone(), obstacle)),
+                None => self.start(gateway),
+            }
         }
+        waiting
+    }
+
+    fn stop_all_but(&mut self, gateways: &Ports) {
         self.stopping.retain(|stopping| !stopping.is_finished());
-        for (gateway, supervisor) in before {
+        let gone: Vec<Arc<str>> =
+            self.running.keys().filter(|gateway| !gateways.contains_key(*gateway)).cloned().collect();
+        for gateway in gone {
             tracing::info!("Gateway {gateway}: gone, stopping its Envoy");
-            self.stopping.extend(stop(supervisor));
+            self.stopping.extend(self.running.remove(&gateway).and_then(stop));
         }
+    }
+
+    fn obstacle(&self, gateways: &Ports, ports: &BTreeSet<u16>) -> Option<String> {
+        ports.iter().find_map(|port| {
+            let holder = self
+                .running
+                .keys()
+                .find(|running| gateways.get(*running).is_some_and(|its| its.contains(port)));
+            match holder {
+                Some(holder) => Some(format!("port {port} of this machine is Gateway {holder}'s")),
+                None if is_taken(*port) => {
+                    Some(format!("port {port} of this machine is taken by another process"))
+                }
+                None => None,
+            }
+        })
     }
 
     /// Drains and stops all of them, together.
@@ -63,18 +100,21 @@ impl Fleet {
         }
     }
 
-    fn start(&mut self, gateway: &str) -> Option<Supervisor> {
+    fn start(&mut self, gateway: &Arc<str>) {
         self.started += 1;
         let launch = self.equipment.launch(gateway, self.started);
-        let name = gateway.to_owned();
+        let name = gateway.clone();
         match Supervisor::start(launch, Backoff::default(), move |incident| report(&name, &incident)) {
-            Ok(supervisor) => Some(supervisor),
-            Err(error) => {
-                tracing::error!("Gateway {gateway}: no Envoy: {error}");
-                None
-            }
+            Ok(supervisor) => drop(self.running.insert(gateway.clone(), supervisor)),
+            Err(error) => tracing::error!("Gateway {gateway}: no Envoy: {error}"),
         }
     }
+}
+
+/// Whether somebody listens on a port, even somebody who would share it.
+fn is_taken(port: u16) -> bool {
+    let bound = TcpListener::bind(("0.0.0.0", port));
+    bound.is_err_and(|error| error.kind() == io::ErrorKind::AddrInUse)
 }
 
 /// Stops one on a thread of its own, because that takes as long as the drain.
@@ -90,6 +130,7 @@ impl Equipment {
         let admin = Address::Unix(self.sockets.join(format!("envoy-{number}.sock")));
         let bootstrap = Bootstrap::new(&node, gateway, self.ads.clone(), admin);
         let mut launch = Launch::new(&self.envoy, bootstrap.to_yaml());
+        launch.modules.clone_from(&self.modules);
         launch.concurrency = self.concurrency;
         launch.drain_time = self.drain;
         launch.log_level.clone_from(&self.log_level);

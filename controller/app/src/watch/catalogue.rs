@@ -10,11 +10,12 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use ferrule_translate::{Object, ObjectRef};
 use serde_json::Value;
 
 use crate::diagnostic::{Diagnostic, Severity};
 use crate::manifest::{self, Fault, Identity, Manifest, Mark, Part, Positions};
-use crate::object::{self, Key, Object, Wrong};
+use crate::object::{self, Wrong};
 
 /// An object that is in use, and where it comes from.
 #[derive(Debug)]
@@ -22,6 +23,7 @@ pub(crate) struct Loaded {
     pub(crate) object: Object,
     pub(crate) positions: Positions,
     pub(crate) file: Arc<Path>,
+    pub(crate) invitation: Option<Invitation>,
     /// Hash of all of it.
     content: u64,
     /// Hash of all but metadata and status.
@@ -29,13 +31,28 @@ pub(crate) struct Loaded {
     generation: i64,
 }
 
+/// What an example invites people to try, and what they should see; from its annotations.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Invitation {
+    pub(crate) attempt: String,
+    pub(crate) expected: Option<String>,
+}
+
+impl Invitation {
+    fn of(object: &Value) -> Option<Self> {
+        let annotation =
+            |name: &str| Some(object.pointer("/metadata/annotations")?.get(name)?.as_str()?.to_owned());
+        Some(Self { attempt: annotation("ferrule.dev/try")?, expected: annotation("ferrule.dev/expect") })
+    }
+}
+
 /// What is to be done to the world.
 #[derive(Debug, Default)]
 pub(crate) struct Changes {
-    pub(crate) put: BTreeMap<Key, Arc<Loaded>>,
+    pub(crate) put: BTreeMap<ObjectRef, Arc<Loaded>>,
     /// Equal to what is in use but for the place in the files.
-    pub(crate) moved: BTreeMap<Key, Arc<Loaded>>,
-    pub(crate) removed: BTreeSet<Key>,
+    pub(crate) moved: BTreeMap<ObjectRef, Arc<Loaded>>,
+    pub(crate) removed: BTreeSet<ObjectRef>,
 }
 
 impl Changes {
@@ -44,7 +61,7 @@ impl Changes {
         self.put.is_empty() && self.removed.is_empty()
     }
 
-    fn add(&mut self, key: Key, before: Option<Arc<Loaded>>, now: Option<Arc<Loaded>>) {
+    fn add(&mut self, key: ObjectRef, before: Option<Arc<Loaded>>, now: Option<Arc<Loaded>>) {
         match (before, now) {
             (Some(before), Some(now)) if Arc::ptr_eq(&before, &now) => {}
             (Some(before), Some(now)) if before.content == now.content => drop(self.moved.insert(key, now)),
@@ -66,16 +83,16 @@ impl Changes {
 pub(super) struct Catalogue {
     files: BTreeMap<PathBuf, File>,
     /// The files that have an object; the first one's serves.
-    holders: HashMap<Key, Vec<PathBuf>>,
+    holders: HashMap<ObjectRef, Vec<PathBuf>>,
     /// What the world was told last.
-    served: HashMap<Key, Arc<Loaded>>,
+    served: HashMap<ObjectRef, Arc<Loaded>>,
 }
 
 #[derive(Debug, Default)]
 struct File {
     /// As it is shown to people.
     shown: Option<Arc<Path>>,
-    entries: BTreeMap<Key, Entry>,
+    entries: BTreeMap<ObjectRef, Entry>,
     diagnostics: Vec<Diagnostic>,
 }
 
@@ -104,7 +121,7 @@ impl Catalogue {
         } else {
             missing
         };
-        let keys: Vec<Key> = file.entries.keys().cloned().collect();
+        let keys: Vec<ObjectRef> = file.entries.keys().cloned().collect();
         self.files.insert(path.to_owned(), file);
         for key in keys {
             self.hold(path, key, changes);
@@ -129,11 +146,6 @@ impl Catalogue {
         }
     }
 
-    /// The files known.
-    pub(super) fn paths(&self) -> impl Iterator<Item = &PathBuf> {
-        self.files.keys()
-    }
-
     /// Everything that is wrong with the files.
     pub(super) fn diagnostics(&self) -> Vec<Diagnostic> {
         let mut all: Vec<_> = self.files.values().flat_map(|file| file.diagnostics.clone()).collect();
@@ -145,7 +157,7 @@ impl Catalogue {
         all
     }
 
-    fn duplicate(&self, key: &Key, first: &Path, other: &Path) -> Option<Diagnostic> {
+    fn duplicate(&self, key: &ObjectRef, first: &Path, other: &Path) -> Option<Diagnostic> {
         let entry = |path| {
             let file = self.files.get(path)?;
             Some((file.shown.clone()?, file.entries.get(key)?.at))
@@ -162,7 +174,7 @@ impl Catalogue {
         })
     }
 
-    fn hold(&mut self, path: &Path, key: Key, changes: &mut Changes) {
+    fn hold(&mut self, path: &Path, key: ObjectRef, changes: &mut Changes) {
         let holders = self.holders.entry(key.clone()).or_default();
         if holders.iter().all(|holder| holder != path) {
             holders.push(path.to_owned());
@@ -172,7 +184,7 @@ impl Catalogue {
         }
     }
 
-    fn release(&mut self, path: &Path, key: Key, changes: &mut Changes) {
+    fn release(&mut self, path: &Path, key: ObjectRef, changes: &mut Changes) {
         let Some(holders) = self.holders.get_mut(&key) else { return };
         let served = holders.first().is_some_and(|first| first == path);
         holders.retain(|holder| holder != path);
@@ -185,7 +197,7 @@ impl Catalogue {
     }
 
     /// Has the world take the object from the file whose turn it is.
-    fn serve(&mut self, key: Key, changes: &mut Changes) {
+    fn serve(&mut self, key: ObjectRef, changes: &mut Changes) {
         let holder = self.holders.get(&key).and_then(|holders| holders.first());
         let now = holder.and_then(|path| self.files.get(path)?.entries.get(&key)?.good.clone());
         let before = match &now {
@@ -199,7 +211,7 @@ impl Catalogue {
 /// Reads one file.
 struct Reader<'f> {
     shown: &'f Arc<Path>,
-    before: BTreeMap<Key, Entry>,
+    before: BTreeMap<ObjectRef, Entry>,
     file: File,
     /// Whether a document could be anything.
     lost: bool,
@@ -237,13 +249,19 @@ impl Reader<'_> {
     }
 
     /// The object in its new form, unless something is wrong with it.
-    fn load(&mut self, key: &Key, manifest: Manifest, before: Option<&Arc<Loaded>>) -> Option<Arc<Loaded>> {
+    fn load(
+        &mut self,
+        key: &ObjectRef,
+        manifest: Manifest,
+        before: Option<&Arc<Loaded>>,
+    ) -> Option<Arc<Loaded>> {
         let Manifest { value, positions, faults, .. } = manifest;
         if !faults.is_empty() {
             faults.into_iter().for_each(|fault| self.note(key.to_string(), fault, Severity::Error));
             return None;
         }
         let (content, substance) = (hash(&value, true), hash(&value, false));
+        let invitation = Invitation::of(&value);
         let generation = match before {
             Some(before) if before.substance == substance => before.generation,
             Some(before) => before.generation + 1,
@@ -251,7 +269,7 @@ impl Reader<'_> {
         };
         let object = match before {
             Some(before) if before.content == content => before.object.clone(),
-            _ => match object::parse(key, value, generation) {
+            _ => match object::parse(value, generation) {
                 Ok(object) => object,
                 Err(all) => {
                     all.into_iter().for_each(|wrong| self.note_wrong(key.to_string(), &positions, wrong));
@@ -259,7 +277,8 @@ impl Reader<'_> {
                 }
             },
         };
-        Some(Arc::new(Loaded { object, positions, file: self.shown.clone(), content, substance, generation }))
+        let file = self.shown.clone();
+        Some(Arc::new(Loaded { object, positions, file, invitation, content, substance, generation }))
     }
 }
 

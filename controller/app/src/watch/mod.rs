@@ -8,7 +8,7 @@ mod folder;
 mod notices;
 mod walk;
 
-pub(crate) use catalogue::{Changes, Loaded};
+pub(crate) use catalogue::{Changes, Invitation, Loaded};
 pub(crate) use folder::{Folder, Look, Patience};
 pub(crate) use notices::Stopper;
 
@@ -34,8 +34,6 @@ pub(crate) struct Update {
     pub(crate) changes: Changes,
     /// Everything that is wrong with what was read, from now on.
     pub(crate) diagnostics: Vec<Diagnostic>,
-    /// When the source began to look.
-    pub(crate) begun: Instant,
     /// How long it took to read what changed.
     pub(crate) took: Duration,
 }
@@ -111,7 +109,7 @@ impl<T: FnMut(Update) -> bool> Watch<T> {
             return true;
         }
         self.told.clone_from(&diagnostics);
-        (self.tell)(Update { changes: look.changes, diagnostics, begun, took: begun.elapsed() })
+        (self.tell)(Update { changes: look.changes, diagnostics, took: begun.elapsed() })
     }
 }
 

@@ -204,8 +204,8 @@ fn a_watched_folder_tells_what_it_holds_and_then_what_changes() {
     let mut until = |wanted: &[&str]| {
         while held.iter().map(String::as_str).collect::<Vec<_>>() != wanted {
             let update = updates.recv_timeout(Duration::from_secs(20)).expect("no update");
-            held.extend(update.changes.put.into_keys().map(|key| key.name));
-            held.retain(|name| update.changes.removed.iter().all(|key| key.name != *name));
+            held.extend(update.changes.put.into_keys().map(|key| key.name.to_string()));
+            held.retain(|name| update.changes.removed.iter().all(|key| *key.name != **name));
         }
     };
     until(&["a"]);

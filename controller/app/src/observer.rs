@@ -1,0 +1,218 @@
+//! Brings together what was published and what proxies say of it: status, messages, and the Envoys to run.
+
+use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::SystemTime;
+
+use ferrule_translate::api::meta::GATEWAY_GROUP;
+use ferrule_translate::{ObjectRef, Status};
+use ferrule_xds::Event;
+
+use crate::blame::Blame;
+use crate::delivery::{Delivery, Verdict};
+use crate::diagnostic::{Diagnostic, Severity, added};
+use crate::metrics::Metrics;
+use crate::pipeline::Translated;
+use crate::status::{Overlay, Standing, StatusWriter, timestamp};
+use crate::supervise::Fleet;
+use crate::watch::Invitation;
+
+/// What the admin interface looks into.
+pub(crate) type SharedWriter = Arc<Mutex<StatusWriter>>;
+
+/// Sees everything that happens after a translation.
+pub(crate) struct Observer {
+    now: Translated,
+    delivery: Delivery,
+    blame: Blame,
+    writer: SharedWriter,
+    metrics: Arc<Metrics>,
+    /// `None` where others run the proxies.
+    fleet: Option<Fleet>,
+    /// Gateways whose Envoy cannot start yet, and why.
+    waiting: BTreeMap<Arc<str>, String>,
+    /// The generation of each Gateway object that its proxies ran last.
+    ran: BTreeMap<Arc<str>, i64>,
+    serving: BTreeSet<Arc<str>>,
+    invited: HashSet<String>,
+}
+
+impl Observer {
+    pub(crate) fn new(writer: SharedWriter, metrics: Arc<Metrics>, fleet: Option<Fleet>) -> Self {
+        Self {
+            now: Translated::default(),
+            delivery: Delivery::default(),
+            blame: Blame::default(),
+            writer,
+            metrics,
+            fleet,
+            waiting: BTreeMap::new(),
+            ran: BTreeMap::new(),
+            serving: BTreeSet::new(),
+            invited: HashSet::new(),
+        }
+    }
+
+    /// Takes in a new translation.
+    pub(crate) fn on_translation(&mut self, fresh: Translated) {
+        report(&self.now.diagnostics, &fresh.diagnostics);
+        let generations = fresh.published.values().copied();
+        self.blame.on_translation(fresh.tick, &fresh.changed, &fresh.removed, generations);
+        let gateways: BTreeSet<Arc<str>> = fresh.published.keys().cloned().collect();
+        self.blame.retain(&gateways);
+        self.ran.retain(|gateway, _| gateways.contains(gateway));
+        self.serving.retain(|gateway| gateways.contains(gateway));
+        if gateways.is_empty() && self.now.published.keys().len() + usize::from(self.now.tick == 0) > 0 {
+            tracing::warn!("nothing to serve: there is no Gateway of a GatewayClass of ours");
+        }
+        self.now = fresh;
+        self.run_envoys();
+    }
+
+    /// Takes in what a proxy did.
+    pub(crate) fn on_event(&mut self, event: Event) {
+        if let Event::Synced { peer, generation, refused } = &event {
+            self.blame.on_synced(&peer.group, *generation, refused);
+        }
+        self.delivery.on_event(event);
+        self.metrics.proxies.store(self.delivery.proxies() as u64, Ordering::Relaxed);
+    }
+
+    /// Starts and stops Envoys; to be called now and then, because ports become free without a word.
+    pub(crate) fn run_envoys(&mut self) {
+        let Some(fleet) = &mut self.fleet else { return };
+        let waiting = fleet.reconcile(&self.now.ports);
+        for (gateway, why) in &waiting {
+            if self.waiting.get(gateway) != Some(why) {
+                tracing::error!("Gateway {gateway}: no Envoy: {why}");
+            }
+        }
+        self.waiting = waiting;
+    }
+
+    /// Brings every object's status up to date and says what changed.
+    pub(crate) fn update_status(&mut self) {
+        let published = self.now.published.clone();
+        let standings: Vec<(Arc<str>, Standing)> = published
+            .into_iter()
+            .map(|(gateway, generation)| {
+                let standing = self.standing(&gateway, generation);
+                (gateway, standing)
+            })
+            .collect();
+        let mut overlays = self.refused_objects();
+        for (gateway, standing) in &standings {
+            overlays.insert(reference(gateway), Overlay::Gateway(standing.clone()));
+        }
+        let now = timestamp(SystemTime::now());
+        let lines = lock(&self.writer).update(&self.now.translation.status, &overlays, &now);
+        lines.iter().for_each(|line| tracing::info!("{line}"));
+        for (gateway, standing) in standings {
+            self.announce(gateway, &standing);
+        }
+    }
+
+    /// Ends what this process runs.
+    pub(crate) fn into_fleet(self) -> Option<Fleet> {
+        self.fleet
+    }
+
+    fn standing(&mut self, gateway: &Arc<str>, published: u64) -> Standing {
+        if let Some(why) = self.waiting.get(gateway) {
+            return Standing::Refused(why.clone());
+        }
+        match self.delivery.verdict(gateway) {
+            Verdict::NoProxy => Standing::Waiting("no proxy is connected"),
+            Verdict::Pending => Standing::Waiting("the proxy has not taken up the configuration yet"),
+            Verdict::Refused(_) => Standing::Refused(self.words(gateway)),
+            Verdict::Programmed(generation) if generation >= published => {
+                self.ran.insert(gateway.clone(), self.generation(gateway));
+                Standing::Programmed
+            }
+            Verdict::Programmed(_) => match self.ran.get(gateway) {
+                Some(generation) => Standing::Earlier(*generation),
+                None => Standing::Waiting("the proxy has not taken up the configuration yet"),
+            },
+        }
+    }
+
+    /// What the proxies of a gateway refuse, in their words.
+    fn words(&self, gateway: &str) -> String {
+        let refusals = self.delivery.refusals(gateway);
+        let each = refusals
+            .values()
+            .map(|refused| format!("Envoy refuses {:?} {}: {}", refused.kind, refused.name, refused.message));
+        each.collect::<Vec<_>>().join("; ")
+    }
+
+    fn refused_objects(&self) -> BTreeMap<ObjectRef, Overlay> {
+        let mut overlays = BTreeMap::new();
+        for gateway in self.now.published.keys() {
+            for refused in self.delivery.refusals(gateway).values() {
+                for suspect in self.blame.suspects(&self.now.translation, gateway, refused) {
+                    overlays
+                        .insert(suspect, Overlay::Refused(format!("Envoy refuses it: {}", refused.message)));
+                }
+            }
+        }
+        overlays
+    }
+
+    fn generation(&self, gateway: &str) -> i64 {
+        match self.now.translation.status.get(&reference(gateway)) {
+            Some(Status::Gateway(status)) => {
+                status.conditions.first().map_or(0, |first| first.observed_generation)
+            }
+            _ => 0,
+        }
+    }
+
+    /// Says once that a gateway serves, and what to try then.
+    fn announce(&mut self, gateway: Arc<str>, standing: &Standing) {
+        match standing {
+            Standing::Programmed if !self.serving.contains(&gateway) => {
+                let ports = self.now.ports.get(&gateway).into_iter().flatten();
+                let urls = ports.map(|port| format!("http://127.0.0.1:{port}")).collect::<Vec<_>>();
+                tracing::info!("Gateway {gateway}: serving on {}", urls.join(", "));
+                self.serving.insert(gateway);
+                self.invite();
+            }
+            Standing::Programmed | Standing::Earlier(_) => {}
+            Standing::Waiting(_) | Standing::Refused(_) => drop(self.serving.remove(&gateway)),
+        }
+    }
+
+    fn invite(&mut self) {
+        for Invitation { attempt, expected } in &self.now.invitations {
+            if self.invited.insert(attempt.clone()) {
+                tracing::info!("try: {attempt}");
+                for line in expected.iter().flat_map(|expected| expected.lines()) {
+                    tracing::info!("expect: {line}");
+                }
+            }
+        }
+    }
+}
+
+fn report(before: &[Diagnostic], now: &[Diagnostic]) {
+    for diagnostic in added(before, now) {
+        match diagnostic.severity {
+            Severity::Error => tracing::error!("{diagnostic}"),
+            Severity::Warning => tracing::warn!("{diagnostic}"),
+        }
+    }
+    for diagnostic in added(now, before) {
+        tracing::info!("solved: {diagnostic}");
+    }
+}
+
+fn reference(gateway: &str) -> ObjectRef {
+    let (namespace, name) = gateway.split_once('/').unwrap_or(("", gateway));
+    ObjectRef::new(GATEWAY_GROUP, "Gateway", namespace, name)
+}
+
+/// The writer; one that a panic left behind is whole, because it changes its parts one by one.
+pub(crate) fn lock(writer: &SharedWriter) -> MutexGuard<'_, StatusWriter> {
+    writer.lock().unwrap_or_else(PoisonError::into_inner)
+}

@@ -1,0 +1,81 @@
+//! What proxies made of an object, put over what the translator says of it.
+
+use ferrule_translate::Status;
+use ferrule_translate::api::meta::Condition;
+
+use super::conditions::{Part, all_mut};
+
+const PROGRAMMED: &str = "Programmed";
+
+/// How a Gateway stands with its proxies, as its `Programmed` condition tells it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Standing {
+    /// They run it: what the translator says holds.
+    Programmed,
+    /// Nobody knows yet, or there is nobody to run it.
+    Waiting(&'static str),
+    /// They run an earlier form of the Gateway, of this generation, and a newer one is under way.
+    Earlier(i64),
+    /// A proxy refuses some of it, in these words.
+    Refused(String),
+}
+
+/// What is to be said of an object beyond the translator's words.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Overlay {
+    /// Of a Gateway.
+    Gateway(Standing),
+    /// Of an object that a proxy refuses, in the proxy's words.
+    Refused(String),
+}
+
+impl Overlay {
+    /// Puts it over a status.
+    pub(crate) fn apply(&self, status: &mut Status) {
+        for (part, conditions) in all_mut(status) {
+            match self {
+                Self::Gateway(standing) => standing.apply(part, conditions),
+                Self::Refused(words) => {
+                    let generation = conditions.first().map_or(0, |condition| condition.observed_generation);
+                    conditions.retain(|condition| condition.kind != PROGRAMMED);
+                    conditions.push(programmed("False", "Invalid", words.clone(), generation));
+                }
+            }
+        }
+    }
+}
+
+impl Standing {
+    /// What is not programmed for a reason of its own stays so.
+    fn apply(&self, part: Part<'_>, conditions: &mut [Condition]) {
+        let ours = |condition: &&mut Condition| condition.kind == PROGRAMMED && condition.status == "True";
+        let Some(condition) = conditions.iter_mut().find(ours) else { return };
+        let generation = condition.observed_generation;
+        match self {
+            Self::Programmed => {}
+            Self::Waiting(why) => {
+                *condition = programmed("Unknown", "Pending", (*why).to_owned(), generation)
+            }
+            Self::Earlier(generation) => condition.observed_generation = *generation,
+            Self::Refused(words) => {
+                let message = if part == Part::Object {
+                    words.clone()
+                } else {
+                    "see the Gateway's condition".to_owned()
+                };
+                *condition = programmed("False", "Invalid", message, generation);
+            }
+        }
+    }
+}
+
+fn programmed(status: &str, reason: &str, message: String, observed_generation: i64) -> Condition {
+    Condition {
+        kind: PROGRAMMED.to_owned(),
+        status: status.to_owned(),
+        reason: reason.to_owned(),
+        message,
+        observed_generation,
+        last_transition_time: None,
+    }
+}

@@ -1,0 +1,264 @@
+//! Holds the status of every object: says what changes, and keeps a file for each where asked to.
+//!
+//! Invariants: nothing is written or said that did not change; a status written once is read again after a restart,
+//! so that transition times stay; only files of ours are removed.
+
+use std::collections::{BTreeMap, HashMap};
+use std::path::{Path, PathBuf};
+use std::{fs, io};
+
+use anyhow::Context;
+use ferrule_translate::{ObjectRef, Status};
+use serde_json::{Value, json};
+
+use super::overlay::Overlay;
+use super::time::stamp;
+use crate::manifest::{self, Part};
+use crate::record::{Condition, Record};
+use crate::yaml;
+
+/// More changes at once than these are summed up.
+const MANY: usize = 40;
+
+/// The status of every object.
+#[derive(Debug, Default)]
+pub(crate) struct StatusWriter {
+    folder: Option<PathBuf>,
+    held: BTreeMap<ObjectRef, Status>,
+    /// What an earlier run left in the folder, by file name.
+    earlier: HashMap<String, Value>,
+}
+
+impl StatusWriter {
+    /// Keeps files in `folder`, if one is given.
+    ///
+    /// # Errors
+    /// The folder cannot be made or read.
+    pub(crate) fn new(folder: Option<PathBuf>) -> anyhow::Result<Self> {
+        let earlier = match &folder {
+            Some(folder) => {
+                read_earlier(folder).with_context(|| format!("--status-dir {}", folder.display()))?
+            }
+            None => HashMap::new(),
+        };
+        Ok(Self { folder, held: BTreeMap::new(), earlier })
+    }
+
+    /// Takes over the status of all objects as of `now`; returns what to tell people.
+    pub(crate) fn update(
+        &mut self,
+        fresh: &BTreeMap<ObjectRef, Status>,
+        overlays: &BTreeMap<ObjectRef, Overlay>,
+        now: &str,
+    ) -> Vec<String> {
+        let gone: Vec<ObjectRef> =
+            self.held.keys().filter(|object| !fresh.contains_key(*object)).cloned().collect();
+        for object in &gone {
+            self.held.remove(object);
+            self.remove(&file_name(object));
+        }
+        let mut changed = Vec::new();
+        for (object, status) in fresh {
+            let mut status = status.clone();
+            if let Some(overlay) = overlays.get(object) {
+                overlay.apply(&mut status);
+            }
+            changed.extend(self.put(object, status, now));
+        }
+        for name in std::mem::take(&mut self.earlier).into_keys() {
+            self.remove(&name);
+        }
+        tell(&changed)
+    }
+
+    /// All of them.
+    pub(crate) fn records(&self) -> impl Iterator<Item = Record> {
+        self.held.iter().map(|(object, status)| Record::of(object, status))
+    }
+
+    /// Takes over one status; returns the old and the new one if they differ.
+    fn put(&mut self, object: &ObjectRef, mut status: Status, now: &str) -> Option<(Option<Record>, Record)> {
+        let earlier = match self.held.get(object) {
+            None => self.earlier.remove(&file_name(object)).and_then(|value| revive(value, &status)),
+            Some(_) => None,
+        };
+        let before = self.held.get(object);
+        stamp(&mut status, before.or(earlier.as_ref()), now);
+        if before == Some(&status) {
+            return None;
+        }
+        let record = Record::of(object, &status);
+        let old = self.held.insert(object.clone(), status);
+        self.write(object, &record);
+        Some((old.map(|old| Record::of(object, &old)), record))
+    }
+
+    fn write(&self, object: &ObjectRef, record: &Record) {
+        let Some(folder) = &self.folder else { return };
+        let path = folder.join(file_name(object));
+        if let Err(error) = put(&path, record) {
+            tracing::error!("{}: {error:#}", path.display());
+        }
+    }
+
+    fn remove(&self, name: &str) {
+        let Some(folder) = &self.folder else { return };
+        // Someone else may have removed it.
+        let _ = fs::remove_file(folder.join(name));
+    }
+}
+
+fn tell(changed: &[(Option<Record>, Record)]) -> Vec<String> {
+    let many = changed.len() > MANY;
+    let told = changed.iter().filter(|(old, new)| !many || is_bad(new) || old.as_ref().is_some_and(is_bad));
+    let mut lines: Vec<String> = told.filter_map(|(old, new)| line(new, old.as_ref())).take(MANY).collect();
+    if many {
+        lines.push(format!("{} objects have a new status; see `ferrule get`", changed.len()));
+    }
+    lines
+}
+
+fn is_bad(record: &Record) -> bool {
+    record.conditions().iter().any(Condition::is_bad)
+}
+
+/// What is new about an object's conditions, bad ones with their message.
+fn line(record: &Record, before: Option<&Record>) -> Option<String> {
+    let old = before.map(Record::conditions).unwrap_or_default();
+    let conditions = record.conditions();
+    let news: Vec<String> =
+        conditions.iter().filter(|condition| !old.contains(condition)).map(Condition::to_string).collect();
+    (!news.is_empty()).then(|| format!("{}: {}", record.title(), news.join("; ")))
+}
+
+const SUFFIX: &str = ".status.yaml";
+
+/// `kind.namespace.name.status.yaml`. The reader of manifests lets through only names without a slash.
+fn file_name(object: &ObjectRef) -> String {
+    let ObjectRef { kind, namespace, name, .. } = object;
+    format!("{}.{namespace}.{name}{SUFFIX}", kind.to_lowercase()).replace('/', "_")
+}
+
+/// Writes a file so that readers see the old one or the new one.
+fn put(path: &Path, record: &Record) -> anyhow::Result<()> {
+    let mut metadata = json!({"name": record.name});
+    if !record.namespace.is_empty() {
+        metadata["namespace"] = record.namespace.as_str().into();
+    }
+    let object = json!({"apiVersion": record.api_version, "kind": record.kind, "metadata": metadata, "status": record.status});
+    let draft = path.with_extension("draft");
+    fs::write(&draft, yaml::documents(&[object])?)?;
+    Ok(fs::rename(draft, path)?)
+}
+
+fn read_earlier(folder: &Path) -> io::Result<HashMap<String, Value>> {
+    fs::create_dir_all(folder)?;
+    let mut earlier = HashMap::new();
+    for entry in fs::read_dir(folder)? {
+        let path = entry?.path();
+        let Some(name) =
+            path.file_name().and_then(|name| name.to_str()).filter(|name| name.ends_with(SUFFIX))
+        else {
+            continue;
+        };
+        // A file that cannot be read has no times to keep.
+        let parts = manifest::read(&fs::read_to_string(&path).unwrap_or_default());
+        if let Some(Part::Object(object)) = parts.into_iter().next()
+            && let Value::Object(mut fields) = object.value
+            && let Some(status) = fields.remove("status")
+        {
+            earlier.insert(name.to_owned(), status);
+        }
+    }
+    Ok(earlier)
+}
+
+/// A status that was written by an earlier run, for an object of the same kind as `like`.
+fn revive(value: Value, like: &Status) -> Option<Status> {
+    Some(match like {
+        Status::GatewayClass(_) => Status::GatewayClass(serde_json::from_value(value).ok()?),
+        Status::Gateway(_) => Status::Gateway(serde_json::from_value(value).ok()?),
+        Status::Route(_) => Status::Route(serde_json::from_value(value).ok()?),
+        Status::Backend(_) => Status::Backend(serde_json::from_value(value).ok()?),
+        Status::Policy(_) => Status::Policy(serde_json::from_value(value).ok()?),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use ferrule_translate::api::backend::BackendStatus;
+    use ferrule_translate::api::meta::{Condition, KGATEWAY_GROUP};
+
+    use super::*;
+
+    type World = BTreeMap<ObjectRef, Status>;
+
+    fn with(name: &str, status: &str, message: &str) -> (ObjectRef, Status) {
+        let condition = Condition {
+            kind: "Accepted".into(),
+            status: status.into(),
+            reason: "R".into(),
+            message: message.into(),
+            observed_generation: 1,
+            last_transition_time: None,
+        };
+        let object = ObjectRef::new(KGATEWAY_GROUP, "Backend", "d", name);
+        (object, Status::Backend(BackendStatus { conditions: vec![condition] }))
+    }
+
+    fn update(
+        writer: &mut StatusWriter,
+        world: impl IntoIterator<Item = (ObjectRef, Status)>,
+        now: &str,
+    ) -> Vec<String> {
+        writer.update(&world.into_iter().collect::<World>(), &BTreeMap::new(), now)
+    }
+
+    #[test]
+    fn what_changed_is_said_once() {
+        let mut writer = StatusWriter::default();
+        assert_eq!(update(&mut writer, [with("a", "True", "fine")], "1"), ["Backend d/a: Accepted=True R"]);
+        assert_eq!(update(&mut writer, [with("a", "True", "fine")], "2"), [] as [&str; 0]);
+        assert_eq!(
+            update(&mut writer, [with("a", "False", "broken")], "3"),
+            ["Backend d/a: Accepted=False R: broken"]
+        );
+    }
+
+    #[test]
+    fn thousands_of_objects_are_summed_up_but_for_the_bad_ones() {
+        let many = (0..1000).map(|number| with(&number.to_string(), "True", ""));
+        let lines = update(&mut StatusWriter::default(), many.chain([with("bad", "False", "broken")]), "1");
+        assert_eq!(lines.len(), 2, "{lines:?}");
+        assert!(lines[0].contains("broken") && lines[1].starts_with("1001 objects"), "{lines:?}");
+    }
+
+    #[test]
+    fn a_refusal_shows_on_the_object_and_goes_with_it() {
+        let mut writer = StatusWriter::default();
+        let world: World = [with("a", "True", "")].into();
+        writer.update(&world, &BTreeMap::new(), "1");
+        let refused = world.keys().map(|object| (object.clone(), Overlay::Refused("no".into()))).collect();
+        assert_eq!(writer.update(&world, &refused, "2"), ["Backend d/a: Programmed=False Invalid: no"]);
+        writer.update(&world, &BTreeMap::new(), "3");
+        assert!(writer.records().all(|record| !is_bad(&record)));
+    }
+
+    #[test]
+    fn files_come_change_and_go_and_keep_their_times_over_a_restart() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("backend.d.a.status.yaml");
+        fs::write(folder.path().join("backend.d.other.yaml"), "not ours").unwrap();
+        let start = || StatusWriter::new(Some(folder.path().to_owned())).unwrap();
+        update(&mut start(), [with("a", "True", ""), with("b", "True", "")], "1999");
+        let mut again = start();
+        update(&mut again, [with("a", "True", "")], "2000");
+        assert!(fs::read_to_string(&path).unwrap().contains("1999"));
+        assert!(!folder.path().join("backend.d.b.status.yaml").exists());
+        update(&mut again, [with("a", "False", "")], "2001");
+        assert!(fs::read_to_string(&path).unwrap().contains("2001"));
+        update(&mut again, [], "2002");
+        assert!(!path.exists());
+        assert!(folder.path().join("backend.d.other.yaml").exists());
+    }
+}

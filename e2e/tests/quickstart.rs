@@ -1,0 +1,203 @@
+//! The quick start as a newcomer meets it: one command, a curl line, edits, mistakes, mishaps.
+
+#[path = "quickstart/client.rs"]
+mod client;
+#[path = "quickstart/controller.rs"]
+mod controller;
+
+use std::path::{Path, PathBuf};
+
+use client::{Answer, Load, greet};
+use controller::{Controller, ferrule, kill, probe_module, wasm};
+use serde_json::json;
+
+/// What the quick start's README promises.
+fn assert_greeted(answer: &Answer) {
+    assert_eq!(answer.status, 200, "{answer:?}");
+    // The request on its way in: header and body...
+    assert_eq!(answer.headers["x-greeted"], "ANN", "{answer:?}");
+    // ...and the response on its way out.
+    assert_eq!(answer.json(), json!({"message": "Hello Ann \"A\" Lee!", "from": "ANN", "lines": 3}));
+}
+
+fn show_the_rewrites(controller: &Controller) {
+    assert_greeted(&greet(controller.gateway).unwrap());
+    let line = controller.wait_for_line("try: curl");
+    let curl = line.split_once("try: ").unwrap().1;
+    let output = std::process::Command::new("sh").args(["-c", curl]).output().unwrap();
+    let printed = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success() && printed.contains(r#""message": "Hello "#), "{curl}\n{printed}");
+}
+
+#[test]
+fn the_curl_line_shows_both_rewrites_by_the_native_module() {
+    show_the_rewrites(&Controller::serving(&[]));
+}
+
+#[test]
+fn the_curl_line_shows_both_rewrites_by_the_wasm_module() {
+    let Some(folder) = wasm() else {
+        assert!(std::env::var_os("CI").is_none(), "no wasm modules; `just wasm` builds them");
+        return eprintln!("skipped: no wasm modules; `just wasm` builds them");
+    };
+    show_the_rewrites(&Controller::serving(&["--filters", "wasm", "--wasm-dir", folder.to_str().unwrap()]));
+}
+
+fn message(answer: &Answer) -> String {
+    match answer.status {
+        200 => answer.json()["message"].to_string(),
+        status => format!("{status} {}", answer.body),
+    }
+}
+
+#[test]
+fn an_edit_shows_without_a_lost_request() {
+    let controller = Controller::serving(&[]);
+    let load = Load::on(controller.gateway, message);
+    let mut expected = vec![r#""Hello Ann \"A\" Lee!""#.to_owned()];
+    controller.wait_until("greeting", || load.outcomes().contains_key(&expected[0]).then_some(()));
+    for word in ["Servus", "Moin", "Ahoj"] {
+        controller.edit("policy.yaml", |text| {
+            let start = text.find("greeting\": \"").unwrap() + "greeting\": \"".len();
+            let end = start + text[start..].find(' ').unwrap();
+            format!("{}{word}{}", &text[..start], &text[end..])
+        });
+        expected.push(format!(r#""{word} Ann \"A\" Lee!""#));
+        controller.wait_until(word, || load.outcomes().contains_key(expected.last().unwrap()).then_some(()));
+    }
+    let outcomes = load.stop();
+    assert_eq!(outcomes.len(), expected.len(), "{outcomes:?}");
+    assert!(expected.iter().all(|word| outcomes[word] > 0), "{outcomes:?}");
+}
+
+/// A second route with a backend of its own, which no mistake of the quick start's may touch.
+fn add_bystander(controller: &Controller) {
+    controller.edit("route.yaml", |text| {
+        let documents: Vec<&str> = text.split("---\n").collect();
+        let route = documents[0].replace("name: greeter", "name: bystander").replace("/greet", "/bystander");
+        format!("{text}---\n{route}")
+    });
+    controller.wait_until("bystander", || {
+        (client::get(controller.gateway, "/bystander").ok()?.status == 200).then_some(())
+    });
+}
+
+#[test]
+fn mistakes_name_their_place_and_leave_the_rest_as_it_is() {
+    let controller = Controller::serving(&[]);
+    add_bystander(&controller);
+    let bystander = Load::on_path(controller.gateway, "/bystander", |answer| answer.status.to_string());
+    let policy = std::fs::read_to_string(controller.config("policy.yaml")).unwrap();
+    let restore =
+        |controller: &Controller| std::fs::write(controller.config("policy.yaml"), &policy).unwrap();
+
+    // What cannot be read keeps its last good form.
+    controller.edit("policy.yaml", |text| text.replace("  targetRefs:", "  targetRefs: ["));
+    controller.wait_for_line("policy.yaml:");
+    assert_greeted(&greet(controller.gateway).unwrap());
+    restore(&controller);
+    controller.edit("policy.yaml", |text| text.replace("parseAs: AsJson", "parsAs: AsJson"));
+    let line = controller.wait_for_line("unknown field");
+    assert!(
+        line.contains("policy.yaml:") && line.contains("TrafficPolicy default/greet: spec.transformation."),
+        "{line}"
+    );
+    assert_greeted(&greet(controller.gateway).unwrap());
+
+    // What can be read and cannot work answers 500, and says why.
+    restore(&controller);
+    controller.edit("policy.yaml", |text| text.replace("| upper", "| uper"));
+    controller.wait_until("500", || (greet(controller.gateway).ok()?.status == 500).then_some(()));
+    let line = controller.wait_for_line("uper");
+    assert!(line.contains("policy.yaml:") && line.contains("request.set[0].value"), "{line}");
+    let said = controller.conditions("trafficpolicy", "greet").join("\n");
+    assert!(said.contains("Accepted=False Invalid") && said.contains("uper"), "{said}");
+    restore(&controller);
+    controller.wait_until("greeting", || (greet(controller.gateway).ok()?.status == 200).then_some(()));
+
+    controller.edit("route.yaml", |text| text.replacen("name: upstream", "name: nowhere", 1));
+    controller.wait_until("500", || (greet(controller.gateway).ok()?.status == 500).then_some(()));
+    let line = controller.wait_for_line("nowhere");
+    assert!(
+        line.contains("route.yaml:")
+            && line.contains("HTTPRoute default/greeter: spec.rules[0].backendRefs[0]"),
+        "{line}"
+    );
+    let said = controller.conditions("httproute", "greeter").join("\n");
+    assert!(said.contains("ResolvedRefs=False BackendNotFound"), "{said}");
+    controller.edit("route.yaml", |text| text.replacen("name: nowhere", "name: upstream", 1));
+    controller.wait_until("greeting", || (greet(controller.gateway).ok()?.status == 200).then_some(()));
+
+    let outcomes = bystander.stop();
+    assert_eq!(outcomes.keys().collect::<Vec<_>>(), ["200"], "{outcomes:?}");
+}
+
+#[test]
+fn what_envoy_refuses_shows_as_status_in_its_own_words() {
+    let module = probe_module();
+    let controller = Controller::start(&["--module", module.to_str().unwrap()]);
+    let refused = controller.wait_until("refusal", || {
+        let said = controller.conditions("gateway", "quickstart");
+        said.into_iter()
+            .find(|condition| condition.starts_with("Programmed=False") && condition.contains("no filter"))
+    });
+    assert!(refused.contains("transformation"), "{refused}");
+}
+
+#[test]
+fn an_envoy_that_is_killed_comes_back() {
+    let controller = Controller::serving(&[]);
+    let before = controller.envoys();
+    assert_eq!(before.len(), 1);
+    kill(before[0], "KILL");
+    controller.wait_until("another Envoy", || {
+        let now = controller.envoys();
+        (now.len() == 1 && now != before).then_some(())
+    });
+    controller
+        .wait_until("greeting", || greet(controller.gateway).ok().filter(|answer| answer.status == 200));
+    controller.wait_until("programmed", || {
+        controller
+            .conditions("gateway", "quickstart")
+            .iter()
+            .any(|said| said.starts_with("Programmed=True"))
+            .then_some(())
+    });
+}
+
+fn ends_with_everything(signal: &str) {
+    let mut controller = Controller::serving(&[]);
+    let envoys = controller.envoys();
+    assert_eq!(envoys.len(), 1);
+    let status = controller.end_by(signal);
+    assert_eq!(status.code(), Some(0), "{}", controller.said());
+    assert!(!Path::new(&format!("/proc/{}", envoys[0])).exists(), "Envoy outlives the controller");
+    assert!(!controller.home.path().join("admin.sock").exists(), "the admin socket is left behind");
+    assert!(greet(controller.gateway).is_err());
+}
+
+#[test]
+fn ctrl_c_ends_everything() {
+    ends_with_everything("INT");
+}
+
+#[test]
+fn sigterm_ends_everything() {
+    ends_with_everything("TERM");
+}
+
+#[test]
+fn a_controller_that_is_killed_takes_its_envoy_with_it() {
+    let mut controller = Controller::serving(&[]);
+    let envoys = controller.envoys();
+    controller.end_by("KILL");
+    let gone = || (!Path::new(&format!("/proc/{}", envoys[0])).exists()).then_some(());
+    controller.wait_until("end of Envoy", gone);
+}
+
+#[test]
+fn the_quick_start_has_no_problem() {
+    let folder: PathBuf = Path::new(env!("CARGO_MANIFEST_DIR")).join("../examples/quickstart");
+    let checked = ferrule().arg("check").arg("-f").arg(folder).output().unwrap();
+    assert_eq!(checked.status.code(), Some(0), "{}", String::from_utf8_lossy(&checked.stderr));
+}
