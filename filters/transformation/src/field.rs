@@ -3,6 +3,8 @@
 //! Invariant: nothing that a template renders can end a header line, frame a message or make up a request line of its
 //! own (RFC 9110 §5.5, RFC 9112 §11).
 
+use std::borrow::Cow;
+
 use ferrule_kit::Message;
 
 /// The longest name that the custom resource allows, in bytes.
@@ -39,7 +41,7 @@ pub(crate) fn name(written: &str, message: Message, change: Change) -> Result<St
     if written.is_empty() || written.len() > MAX_NAME {
         return Err(NameError::Length);
     }
-    let name = canonical(written, message);
+    let name = canonical(written, message).into_owned();
     let bare = name.strip_prefix(':').unwrap_or(&name);
     if bare.is_empty() || !bare.bytes().all(is_token) {
         return Err(NameError::Character);
@@ -60,9 +62,10 @@ pub(crate) fn name(written: &str, message: Message, change: Change) -> Result<St
 }
 
 /// A name in lower case; a request's `host` is its `:authority` (RFC 9113 §8.3.1).
-pub(crate) fn canonical(name: &str, message: Message) -> String {
-    let name = name.to_ascii_lowercase();
-    if name == "host" && message == Message::Request { ":authority".to_owned() } else { name }
+pub(crate) fn canonical(name: &str, message: Message) -> Cow<'_, str> {
+    let is_lower = !name.bytes().any(|byte| byte.is_ascii_uppercase());
+    let name = if is_lower { Cow::Borrowed(name) } else { Cow::Owned(name.to_ascii_lowercase()) };
+    if name == "host" && message == Message::Request { Cow::Borrowed(":authority") } else { name }
 }
 
 /// RFC 9110 §5.6.2.

@@ -12,7 +12,7 @@ mod string;
 use std::borrow::Cow;
 
 pub(crate) use scan::JsonError;
-pub(crate) use string::{unescape, write_string};
+pub(crate) use string::{string_length, unescape, write_string};
 
 /// How many arrays and objects may enclose a value.
 pub(crate) const MAX_DEPTH: u32 = 128;
@@ -163,3 +163,7 @@ impl<'a> Key<'a> {
 
 #[cfg(test)]
 mod tests;
+
+#[cfg(test)]
+#[cfg(not(target_arch = "wasm32"))]
+mod properties;

@@ -145,21 +145,23 @@ impl<'a> Scanner<'a> {
 
     /// Returns what stands between the quotes.
     fn string(&mut self) -> Result<&'a str, JsonError> {
-        let start = self.at;
-        self.at += 1;
+        let start = self.at + 1;
+        self.at = start;
         loop {
             let rest = self.bytes.get(self.at..).unwrap_or_default();
-            let plain = rest.iter().position(|byte| matches!(byte, b'"' | b'\\' | 0..=0x1f));
-            self.at += plain.unwrap_or(rest.len());
+            let plain = memchr::memchr2(b'"', b'\\', rest).unwrap_or(rest.len());
+            if rest.iter().take(plain).any(|byte| *byte < 0x20) {
+                return Err(self.error("a control character in a string"));
+            }
+            self.at += plain;
             match self.peek() {
                 Some(b'"') => break,
-                Some(b'\\') => self.escape()?,
-                Some(_) => return Err(self.error("a control character in a string")),
+                Some(_) => self.escape()?,
                 None => return Err(self.error("a string does not end")),
             }
         }
         self.at += 1;
-        Ok(self.text.get(start + 1..self.at - 1).unwrap_or_default())
+        Ok(self.text.get(start..self.at - 1).unwrap_or_default())
     }
 
     fn string_value(&mut self) -> Scanned {

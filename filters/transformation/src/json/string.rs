@@ -17,6 +17,19 @@ pub(crate) fn unescape(raw: &str) -> Option<Cow<'_, str>> {
     Some(Cow::Owned(text))
 }
 
+/// How many bytes a string takes, quotes and all, that stands at the start of `bytes`; all of them if it has no end.
+pub(crate) fn string_length(bytes: &[u8]) -> usize {
+    let mut at = 1;
+    while let Some(found) = bytes.get(at..).and_then(|rest| memchr::memchr2(b'"', b'\\', rest)) {
+        at += found;
+        if bytes.get(at) == Some(&b'"') {
+            return at + 1;
+        }
+        at += 2;
+    }
+    bytes.len()
+}
+
 /// Takes the escape whose backslash was taken; returns what follows it.
 fn unescape_one<'a>(escaped: &'a str, text: &mut String) -> Option<&'a str> {
     let letter = escaped.chars().next()?;

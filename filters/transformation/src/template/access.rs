@@ -63,7 +63,7 @@ pub(crate) fn lookup<'a>(meter: &Meter, value: &Value<'a>, key: &Value<'_>) -> O
         Value::Text(text) => {
             meter.charge_bytes(text.len())?;
             let place = place(index, text.chars().count());
-            Ok(place.and_then(|place| text.chars().nth(place)).map(|found| character(found)))
+            Ok(place.and_then(|place| text.chars().nth(place)).map(character))
         }
         Value::Json(node) => json_element(meter, *node, index),
         _ => Ok(None),

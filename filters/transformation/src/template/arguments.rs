@@ -93,9 +93,11 @@ impl<'a> Args<'a> {
         if self.taken < self.positional.len() {
             return Err(Failure::new("too many arguments"));
         }
-        match self.named.first() {
-            Some((name, _)) => Err(Failure::new(format!("no argument is called `{}`", &**name))),
-            None => Ok(()),
+        // Names may come from the message (`**map`), so the error repeats none.
+        if self.named.is_empty() {
+            Ok(())
+        } else {
+            Err(Failure::new("an argument has a name that is not known"))
         }
     }
 }

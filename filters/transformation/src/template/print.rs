@@ -5,7 +5,7 @@
 use super::error::{Failure, Outcome};
 use super::meter::Meter;
 use super::value::{Text, Value};
-use crate::json::{Key, Kind, Node, write_string};
+use crate::json::{Key, Kind, Node, string_length, write_string};
 
 /// Where a render writes to.
 #[derive(Debug)]
@@ -74,6 +74,9 @@ impl<'m> Sink<'m> {
     }
 
     fn print_node(&mut self, node: Node<'_>, layout: &mut Layout) -> Outcome<()> {
+        if layout.indent.is_none() {
+            return self.print_compact(node.text());
+        }
         match node.kind() {
             Kind::Array => self.print_all(layout, *b"[]", node.elements(), |sink, layout, item| {
                 sink.print_node(item, layout)
@@ -85,6 +88,24 @@ impl<'m> Sink<'m> {
             }),
             _ => self.write(node.text().as_bytes()),
         }
+    }
+
+    /// Copies a JSON text without the blanks between its tokens.
+    fn print_compact(&mut self, json: &str) -> Outcome<()> {
+        let bytes = json.as_bytes();
+        let (mut start, mut at) = (0, 0);
+        while let Some(byte) = bytes.get(at) {
+            match byte {
+                b'"' => at += string_length(bytes.get(at..).unwrap_or_default()),
+                b' ' | b'\t' | b'\n' | b'\r' => {
+                    self.write(bytes.get(start..at).unwrap_or_default())?;
+                    at += 1;
+                    start = at;
+                }
+                _ => at += 1,
+            }
+        }
+        self.write(bytes.get(start..).unwrap_or_default())
     }
 
     fn print_all<T>(

@@ -139,7 +139,7 @@ fn arguments_are_checked() {
         ("{{ header() }}", "`name` is missing"),
         ("{{ header('a', 'b') }}", "too many arguments"),
         ("{{ header(nom='a') }}", "`name` is missing"),
-        ("{{ trim('a', x=1) }}", "no argument is called `x`"),
+        ("{{ trim('a', x=1) }}", "has a name that is not known"),
         ("{{ substring('abc', 'x') }}", "not an integer"),
         ("{{ range(1, 5, 0) }}", "steps by zero"),
     ] {
