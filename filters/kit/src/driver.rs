@@ -8,7 +8,7 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
-use crate::{CalloutError, CalloutId, Counter, Filter, Flow, Host, Level, Message, Reply, Response};
+use crate::{CalloutError, CalloutId, Counter, Filter, Flow, Host, Level, Message, Reply, Response, wire};
 
 /// Counters that every filter has besides its own.
 pub(crate) const COUNTERS: [&str; 1] = ["panicked"];
@@ -271,6 +271,7 @@ impl<F: Filter> Driver<F> {
         self.over |= matches!(step, Step::Respond(_) | Step::Reset);
         match step {
             Step::Respond(_) if self.response.headers_passed => Step::Reset,
+            Step::Respond(response) => Step::Respond(wire::answer(response)),
             step => step,
         }
     }

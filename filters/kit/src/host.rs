@@ -137,8 +137,8 @@ pub struct Reply<'a> {
 
 /// One stream as its proxy shows it.
 ///
-/// Field names are given in lower case. Reads see earlier edits. A section or body that has not arrived yet reads as
-/// empty, and edits of it do nothing.
+/// Field names are given in lower case; values are written as of [`crate::field_value`]. Reads see earlier edits. A
+/// section or body that has not arrived yet reads as empty, and edits of it do nothing.
 pub trait Host {
     /// The first field line of that name.
     fn field(&self, fields: Fields, name: &str) -> Option<Octets<'_>>;

@@ -12,6 +12,7 @@ pub mod environment;
 mod filter;
 mod host;
 mod memory;
+mod wire;
 
 pub use driver::{Driver, Event, Hold, Step};
 pub use filter::{ConfigError, Counter, Filter, Flow, Response, compile, counter_names};
@@ -20,3 +21,4 @@ pub use host::{
     Reply, Value,
 };
 pub use memory::{CalloutMade, LogLine, MemoryHost};
+pub use wire::field_value;

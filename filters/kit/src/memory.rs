@@ -7,7 +7,7 @@ use std::time::SystemTime;
 
 use crate::{
     Callout, CalloutError, CalloutId, Counter, FieldLines, Fields, Host, Level, Message, MetadataSource,
-    Octets, Value,
+    Octets, Value, field_value,
 };
 
 /// A callout that a filter made.
@@ -154,12 +154,12 @@ impl Host for MemoryHost {
             return;
         }
         let place = place.unwrap_or(lines.len()).min(lines.len());
-        lines.insert(place, (name.to_owned(), value.to_vec()));
+        lines.insert(place, (name.to_owned(), field_value(value).into_owned()));
     }
 
     fn add_field(&mut self, fields: Fields, name: &str, value: &[u8]) {
         if let Some(lines) = self.section_mut(fields) {
-            lines.push((name.to_owned(), value.to_vec()));
+            lines.push((name.to_owned(), field_value(value).into_owned()));
         }
     }
 

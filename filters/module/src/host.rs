@@ -12,7 +12,7 @@ use ferrule_abi::{
 };
 use ferrule_kit::{
     Callout, CalloutError, CalloutId, Counter, Fields, Host, Level, Message, MetadataSource, Octets, Value,
-    environment,
+    environment, field_value,
 };
 
 use crate::stream::{Head, Hook};
@@ -100,12 +100,14 @@ impl Host for NativeHost<'_> {
 
     fn set_field(&mut self, fields: Fields, name: &str, value: &[u8]) {
         // Envoy, too, takes a null value for the wish to remove; an empty one it did not always.
-        self.set(fields, name, if value.is_empty() { ModuleBuffer::NULL } else { value.into() });
+        let value = field_value(value);
+        self.set(fields, name, if value.is_empty() { ModuleBuffer::NULL } else { (&*value).into() });
     }
 
     fn add_field(&mut self, fields: Fields, name: &str, value: &[u8]) {
+        let value = field_value(value);
         // SAFETY: the filter is alive; name and value outlive the call.
-        unsafe { (self.envoy.http_add_header)(self.filter, section(fields), name.into(), value.into()) };
+        unsafe { (self.envoy.http_add_header)(self.filter, section(fields), name.into(), (&*value).into()) };
     }
 
     fn remove_field(&mut self, fields: Fields, name: &str) {
