@@ -8,7 +8,7 @@ mod controller;
 use std::path::{Path, PathBuf};
 
 use client::{Answer, Load, greet};
-use controller::{Controller, ferrule, kill, probe_module, wasm};
+use controller::{Controller, ferrule, has_ended, kill, probe_module, wasm};
 use serde_json::json;
 
 /// What the quick start's README promises.
@@ -93,27 +93,38 @@ fn mistakes_name_their_place_and_leave_the_rest_as_it_is() {
 
     // What cannot be read keeps its last good form.
     controller.edit("policy.yaml", |text| text.replace("  targetRefs:", "  targetRefs: ["));
-    controller.wait_for_line("policy.yaml:");
+    let line = controller.wait_for_line("policy.yaml:");
+    assert!(line.contains("TrafficPolicy greet"), "{line}");
     assert_greeted(&greet(controller.gateway).unwrap());
     restore(&controller);
-    controller.edit("policy.yaml", |text| text.replace("parseAs: AsJson", "parsAs: AsJson"));
-    let line = controller.wait_for_line("unknown field");
+    controller.edit("route.yaml", |text| text.replacen("  - matches:", "  - match: []\n    matches:", 1));
+    let line = controller.wait_for_line("unknown field `match`");
     assert!(
-        line.contains("policy.yaml:") && line.contains("TrafficPolicy default/greet: spec.transformation."),
+        line.contains("route.yaml:") && line.contains("HTTPRoute default/greeter: spec.rules[0].match: "),
         "{line}"
     );
     assert_greeted(&greet(controller.gateway).unwrap());
+    controller.edit("route.yaml", |text| text.replacen("  - match: []\n    matches:", "  - matches:", 1));
+    controller.wait_for_line("solved: ");
 
     // What can be read and cannot work answers 500, and says why.
-    restore(&controller);
-    controller.edit("policy.yaml", |text| text.replace("| upper", "| uper"));
-    controller.wait_until("500", || (greet(controller.gateway).ok()?.status == 500).then_some(()));
-    let line = controller.wait_for_line("uper");
-    assert!(line.contains("policy.yaml:") && line.contains("request.set[0].value"), "{line}");
-    let said = controller.conditions("trafficpolicy", "greet").join("\n");
-    assert!(said.contains("Accepted=False Invalid") && said.contains("uper"), "{said}");
-    restore(&controller);
-    controller.wait_until("greeting", || (greet(controller.gateway).ok()?.status == 200).then_some(()));
+    for (right, wrong, field) in [
+        ("| upper", "| uper", "spec.transformation.request.set[0].value"),
+        ("parseAs: AsJson", "parsAs: AsJson", "spec.transformation.request.body"),
+    ] {
+        controller.edit("policy.yaml", |text| text.replacen(right, wrong, 1));
+        controller.wait_until("500", || (greet(controller.gateway).ok()?.status == 500).then_some(()));
+        let word = wrong.trim_start_matches("| ").split(':').next().unwrap();
+        let line = controller.wait_for_line(word);
+        assert!(
+            line.contains("policy.yaml:") && line.contains(&format!("TrafficPolicy default/greet: {field}")),
+            "{line}"
+        );
+        let said = controller.conditions("trafficpolicy", "greet").join("\n");
+        assert!(said.contains("Accepted=False Invalid") && said.contains(word), "{said}");
+        restore(&controller);
+        controller.wait_until("greeting", || (greet(controller.gateway).ok()?.status == 200).then_some(()));
+    }
 
     controller.edit("route.yaml", |text| text.replacen("name: upstream", "name: nowhere", 1));
     controller.wait_until("500", || (greet(controller.gateway).ok()?.status == 500).then_some(()));
@@ -171,7 +182,7 @@ fn ends_with_everything(signal: &str) {
     assert_eq!(envoys.len(), 1);
     let status = controller.end_by(signal);
     assert_eq!(status.code(), Some(0), "{}", controller.said());
-    assert!(!Path::new(&format!("/proc/{}", envoys[0])).exists(), "Envoy outlives the controller");
+    assert!(has_ended(envoys[0]), "Envoy outlives the controller");
     assert!(!controller.home.path().join("admin.sock").exists(), "the admin socket is left behind");
     assert!(greet(controller.gateway).is_err());
 }
@@ -191,8 +202,7 @@ fn a_controller_that_is_killed_takes_its_envoy_with_it() {
     let mut controller = Controller::serving(&[]);
     let envoys = controller.envoys();
     controller.end_by("KILL");
-    let gone = || (!Path::new(&format!("/proc/{}", envoys[0])).exists()).then_some(());
-    controller.wait_until("end of Envoy", gone);
+    controller.wait_until("end of Envoy", || has_ended(envoys[0]).then_some(()));
 }
 
 #[test]

@@ -14,7 +14,9 @@ mod manifest;
 mod metrics;
 mod object;
 mod observer;
+mod offline;
 mod pipeline;
+mod print;
 mod publish;
 mod record;
 mod run;
@@ -29,22 +31,24 @@ use std::process::ExitCode;
 use cli::{Cli, Command};
 use tracing_subscriber::EnvFilter;
 
+/// Exit code of a command that could not do its work.
+const CANNOT: u8 = 2;
+
 /// Does what the command line says.
 pub fn main(cli: Cli) -> ExitCode {
     log();
+    let (mut out, mut err) = (std::io::stdout().lock(), std::io::stderr());
     let done = match cli.command {
-        Command::Run(args) => start(*args),
-        Command::Get(args) => get::get(&args, &mut std::io::stdout().lock()),
-        Command::Translate(_) | Command::Check(_) => Ok(()),
+        Command::Run(args) => start(*args).map(|()| ExitCode::SUCCESS),
+        Command::Get(args) => get::get(&args, &mut out).map(|()| ExitCode::SUCCESS),
+        Command::Translate(args) => offline::translate(&args, &mut out, &mut err),
+        Command::Check(args) => offline::check(&args, &mut out),
     };
-    match done {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            // Where stderr is gone there is nobody to tell.
-            let _ = writeln!(std::io::stderr(), "ferrule: {error:#}");
-            ExitCode::FAILURE
-        }
-    }
+    done.unwrap_or_else(|error| {
+        // Where stderr is gone there is nobody to tell.
+        let _ = writeln!(err, "ferrule: {error:#}");
+        ExitCode::from(CANNOT)
+    })
 }
 
 fn start(args: cli::RunArgs) -> anyhow::Result<()> {

@@ -2,13 +2,14 @@
 
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, mpsc as blocking};
+use std::sync::{Arc, Mutex, PoisonError, mpsc as blocking};
 use std::time::Duration;
 
 use anyhow::Context;
 use envoy_bootstrap::Address;
 use ferrule_translate::Settings;
 use ferrule_xds::{Event, Options, Server};
+use serde_json::Value;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
@@ -24,12 +25,14 @@ use crate::publish::Publisher;
 use crate::record::Record;
 use crate::status::StatusWriter;
 use crate::supervise::{Equipment, Fleet};
-use crate::{demo, watch};
+use crate::{demo, print, watch};
 
 /// Where proxies of others find us.
 const PUBLIC_ADS: u16 = 18_000;
 /// Events that come within this time count for one update of status.
 const GATHER: Duration = Duration::from_millis(20);
+/// Signals within this time of the first are its echo.
+const ECHO: Duration = Duration::from_millis(500);
 /// How often what waits for a port is tried again.
 const RETRY: Duration = Duration::from_secs(1);
 
@@ -54,6 +57,7 @@ pub(crate) async fn run(args: RunArgs) -> anyhow::Result<()> {
         server: server.clone(),
         metrics: metrics.clone(),
         translated: AtomicBool::new(false),
+        gateways: Mutex::default(),
     });
     let admin = admin::bind(&args.admin).await?;
     tracing::info!("admin interface on {}; xDS on {ads}", admin.address()?);
@@ -73,7 +77,7 @@ pub(crate) async fn run(args: RunArgs) -> anyhow::Result<()> {
     let stopping = tokio::task::spawn_blocking(move || observer.into_fleet().map(Fleet::stop));
     tokio::select! {
         _ = stopping => {}
-        () = signals.recv() => tracing::warn!("stopping at once"),
+        () = signals.recv_again() => tracing::warn!("stopping at once"),
     }
     admin.abort();
     // The socket's file goes with the listener.
@@ -149,8 +153,8 @@ async fn observe(
     loop {
         tokio::select! {
             Some(translated) = translations.recv() => {
+                window.on_translation(&translated);
                 observer.on_translation(translated);
-                window.translated.store(true, Ordering::Relaxed);
                 due.get_or_insert_with(|| tokio::time::Instant::now() + GATHER);
             }
             Some(event) = events.recv() => {
@@ -185,6 +189,14 @@ impl Signals {
         Ok(Self { interrupt: signal(SignalKind::interrupt())?, terminate: signal(SignalKind::terminate())? })
     }
 
+    /// A signal that is meant as another one: shells and supervisors send one and the same to a group and to us.
+    async fn recv_again(&mut self) {
+        let first = tokio::time::Instant::now();
+        while first.elapsed() < ECHO {
+            self.recv().await;
+        }
+    }
+
     async fn recv(&mut self) {
         tokio::select! {
             _ = self.interrupt.recv() => {}
@@ -199,6 +211,15 @@ struct Window {
     server: Server,
     metrics: Arc<Metrics>,
     translated: AtomicBool,
+    gateways: Mutex<Vec<Arc<str>>>,
+}
+
+impl Window {
+    fn on_translation(&self, translated: &Translated) {
+        *self.gateways.lock().unwrap_or_else(PoisonError::into_inner) =
+            translated.published.keys().cloned().collect();
+        self.translated.store(true, Ordering::Relaxed);
+    }
 }
 
 impl Exhibit for Window {
@@ -208,7 +229,12 @@ impl Exhibit for Window {
     }
 
     fn config(&self) -> String {
-        String::new()
+        let gateways = self.gateways.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let printed = gateways.iter().map(|gateway| {
+            let snapshot = self.server.snapshot(gateway).unwrap_or_default();
+            (gateway.to_string(), print::snapshot(&snapshot))
+        });
+        Value::Object(printed.collect()).to_string()
     }
 
     fn metrics(&self) -> String {

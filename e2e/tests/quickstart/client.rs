@@ -12,28 +12,28 @@ use serde_json::Value;
 
 /// A response.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Answer {
-    pub status: u16,
-    pub headers: BTreeMap<String, String>,
-    pub body: String,
+pub(crate) struct Answer {
+    pub(crate) status: u16,
+    pub(crate) headers: BTreeMap<String, String>,
+    pub(crate) body: String,
 }
 
 impl Answer {
-    pub fn json(&self) -> Value {
+    pub(crate) fn json(&self) -> Value {
         serde_json::from_str(&self.body).unwrap_or_else(|error| panic!("{error}: {self:?}"))
     }
 }
 
 /// The request that the quick start is about.
-pub const GREETING: &str = r#"{"user": {"name": "Ann \"A\" Lee"}, "items": [1, 2, 3]}"#;
+pub(crate) const GREETING: &str = r#"{"user": {"name": "Ann \"A\" Lee"}, "items": [1, 2, 3]}"#;
 
 /// Greets the gateway once, on a connection of its own.
-pub fn greet(at: SocketAddr) -> Result<Answer, String> {
+pub(crate) fn greet(at: SocketAddr) -> Result<Answer, String> {
     Connection::open(at)?.greet()
 }
 
 /// Gets a path once.
-pub fn get(at: SocketAddr, path: &str) -> Result<Answer, String> {
+pub(crate) fn get(at: SocketAddr, path: &str) -> Result<Answer, String> {
     Connection::open(at)?.ask("GET", path, "")
 }
 
@@ -99,7 +99,7 @@ impl Connection {
 }
 
 /// Requests without a pause, on kept and on new connections.
-pub struct Load {
+pub(crate) struct Load {
     stop: Arc<AtomicBool>,
     outcomes: Arc<Mutex<BTreeMap<String, u64>>>,
     clients: Vec<JoinHandle<()>>,
@@ -107,12 +107,12 @@ pub struct Load {
 
 impl Load {
     /// Greets; `outcome` names what counts of an answer.
-    pub fn on(at: SocketAddr, outcome: fn(&Answer) -> String) -> Self {
+    pub(crate) fn on(at: SocketAddr, outcome: fn(&Answer) -> String) -> Self {
         Self::start(at, outcome, Connection::greet)
     }
 
     /// Gets a path.
-    pub fn on_path(at: SocketAddr, path: &'static str, outcome: fn(&Answer) -> String) -> Self {
+    pub(crate) fn on_path(at: SocketAddr, path: &'static str, outcome: fn(&Answer) -> String) -> Self {
         Self::start(at, outcome, move |connection| connection.ask("GET", path, ""))
     }
 
@@ -145,12 +145,12 @@ impl Load {
     }
 
     /// How often each outcome has been seen.
-    pub fn outcomes(&self) -> BTreeMap<String, u64> {
+    pub(crate) fn outcomes(&self) -> BTreeMap<String, u64> {
         self.outcomes.lock().unwrap().clone()
     }
 
     /// Ends it.
-    pub fn stop(self) -> BTreeMap<String, u64> {
+    pub(crate) fn stop(self) -> BTreeMap<String, u64> {
         self.stop.store(true, Ordering::Relaxed);
         for client in self.clients {
             client.join().unwrap();

@@ -12,7 +12,7 @@ use serde_json::Value;
 use tempfile::TempDir;
 
 /// More than anything here takes on a busy machine.
-pub const PATIENCE: Duration = Duration::from_secs(30);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
 const PAUSE: Duration = Duration::from_millis(10);
 
 /// Builds the controller and the native module, once, and says where they are.
@@ -38,12 +38,12 @@ fn build(packages: &[&str]) -> PathBuf {
 }
 
 /// The wasm modules, where they have been built.
-pub fn wasm() -> Option<PathBuf> {
+pub(crate) fn wasm() -> Option<PathBuf> {
     let folder = built().parent()?.join("wasm");
     folder.join("transformation.wasm").is_file().then_some(folder)
 }
 
-pub fn ferrule() -> Command {
+pub(crate) fn ferrule() -> Command {
     Command::new(built().join("ferrule"))
 }
 
@@ -52,24 +52,24 @@ fn free_port() -> u16 {
 }
 
 /// A running controller, its Envoy and its upstream.
-pub struct Controller {
+pub(crate) struct Controller {
     process: Child,
-    pub home: TempDir,
+    pub(crate) home: TempDir,
     /// Where the gateway listens.
-    pub gateway: SocketAddr,
+    pub(crate) gateway: SocketAddr,
     lines: Arc<Mutex<Vec<String>>>,
 }
 
 impl Controller {
     /// Starts it with these further arguments, and waits until the gateway serves.
-    pub fn serving(arguments: &[&str]) -> Self {
+    pub(crate) fn serving(arguments: &[&str]) -> Self {
         let controller = Self::start(arguments);
         controller.wait_for_line("try: curl");
         controller
     }
 
-    /// Starts it.
-    pub fn start(arguments: &[&str]) -> Self {
+    /// Starts it, and waits until it can be asked.
+    pub(crate) fn start(arguments: &[&str]) -> Self {
         let home = tempfile::tempdir().unwrap();
         let (listener, upstream) = (free_port(), free_port());
         copy_quickstart(&home.path().join("config"), listener, upstream);
@@ -86,15 +86,17 @@ impl Controller {
                 sink.lock().unwrap().push(line);
             }
         });
-        Self { process, home, gateway: ([127, 0, 0, 1], listener).into(), lines }
+        let controller = Self { process, home, gateway: ([127, 0, 0, 1], listener).into(), lines };
+        controller.wait_for_line("admin interface on");
+        controller
     }
 
-    pub fn config(&self, name: &str) -> PathBuf {
+    pub(crate) fn config(&self, name: &str) -> PathBuf {
         self.home.path().join("config").join(name)
     }
 
     /// Rewrites a file as editors do: a new one takes the place of the old one.
-    pub fn edit(&self, name: &str, edit: impl FnOnce(String) -> String) {
+    pub(crate) fn edit(&self, name: &str, edit: impl FnOnce(String) -> String) {
         let path = self.config(name);
         let before = fs::read_to_string(&path).unwrap();
         let after = edit(before.clone());
@@ -105,17 +107,17 @@ impl Controller {
     }
 
     /// What it has said so far.
-    pub fn said(&self) -> String {
+    pub(crate) fn said(&self) -> String {
         self.lines.lock().unwrap().join("\n")
     }
 
-    pub fn wait_for_line(&self, part: &str) -> String {
+    pub(crate) fn wait_for_line(&self, part: &str) -> String {
         let found = || self.lines.lock().unwrap().iter().find(|line| line.contains(part)).cloned();
         self.wait_until(&format!("a line with {part:?}"), found)
     }
 
     /// Waits until `found` yields.
-    pub fn wait_until<T>(&self, what: &str, mut found: impl FnMut() -> Option<T>) -> T {
+    pub(crate) fn wait_until<T>(&self, what: &str, mut found: impl FnMut() -> Option<T>) -> T {
         let until = Instant::now() + PATIENCE;
         loop {
             if let Some(found) = found() {
@@ -127,7 +129,7 @@ impl Controller {
     }
 
     /// The output of `ferrule get` with these arguments.
-    pub fn get(&self, arguments: &[&str]) -> String {
+    pub(crate) fn get(&self, arguments: &[&str]) -> String {
         let mut command = ferrule();
         command.arg("get").args(arguments).arg("--admin").arg(admin(self.home.path()));
         let output = command.output().unwrap();
@@ -136,7 +138,7 @@ impl Controller {
     }
 
     /// The conditions of an object that `ferrule get -o json` shows, as `Type=Status Reason: message`.
-    pub fn conditions(&self, kind: &str, name: &str) -> Vec<String> {
+    pub(crate) fn conditions(&self, kind: &str, name: &str) -> Vec<String> {
         let objects: Value = serde_json::from_str(&self.get(&[kind, name, "-o", "json"])).unwrap();
         let mut all = Vec::new();
         collect(&objects, &mut all);
@@ -144,7 +146,7 @@ impl Controller {
     }
 
     /// Process ids of its Envoys.
-    pub fn envoys(&self) -> Vec<u32> {
+    pub(crate) fn envoys(&self) -> Vec<u32> {
         let children = format!("/proc/{0}/task", self.process.id());
         let tasks = fs::read_dir(children).into_iter().flatten().flatten();
         let of_task =
@@ -154,12 +156,12 @@ impl Controller {
     }
 
     /// Sends a signal and waits for the end.
-    pub fn end_by(&mut self, signal: &str) -> ExitStatus {
+    pub(crate) fn end_by(&mut self, signal: &str) -> ExitStatus {
         kill(self.process.id(), signal);
         self.ended()
     }
 
-    pub fn ended(&mut self) -> ExitStatus {
+    pub(crate) fn ended(&mut self) -> ExitStatus {
         let until = Instant::now() + PATIENCE;
         loop {
             if let Some(status) = self.process.try_wait().unwrap() {
@@ -180,7 +182,13 @@ impl Drop for Controller {
     }
 }
 
-pub fn kill(process: u32, signal: &str) {
+/// Whether a process is gone, or is but waiting for whoever inherited it to take note.
+pub(crate) fn has_ended(process: u32) -> bool {
+    let stat = fs::read_to_string(format!("/proc/{process}/stat")).unwrap_or_default();
+    stat.rsplit_once(')').is_none_or(|(_, state)| state.starts_with(" Z"))
+}
+
+pub(crate) fn kill(process: u32, signal: &str) {
     let killed = Command::new("kill").args(["-s", signal, &process.to_string()]).status().unwrap();
     assert!(killed.success(), "no process {process}");
 }
@@ -220,6 +228,6 @@ fn collect(value: &Value, all: &mut Vec<String>) {
 }
 
 /// A native module that lacks the filter.
-pub fn probe_module() -> PathBuf {
+pub(crate) fn probe_module() -> PathBuf {
     build(&["ferrule-probe"]).join("libferrule_probe.so")
 }
