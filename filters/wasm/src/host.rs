@@ -8,15 +8,15 @@ use ferrule_kit::{
     Callout, CalloutError, CalloutId, Counter, Fields, Host, Level, Message, MetadataSource, Octets, Value,
     environment,
 };
-use proxy_wasm::hostcalls as sdk;
-use proxy_wasm::types::{BufferType, LogLevel, MapType};
 
-use crate::hostcalls::{self, Hidden};
+use crate::hostcalls::{self, Buffer, Hidden, Section};
 use crate::view::View;
 use crate::{attribute, callout, metadata, pairs};
 
 /// One stream as Envoy shows it in one callback.
 pub(crate) struct WasmHost<'a> {
+    /// Envoy's number for the stream.
+    pub(crate) id: u32,
     /// What is at hand.
     pub(crate) view: &'a mut View,
     /// Envoy's counter ids by [`Counter`].
@@ -25,19 +25,19 @@ pub(crate) struct WasmHost<'a> {
     pub(crate) buffer_limit: usize,
 }
 
-fn map(fields: Fields) -> MapType {
+fn section(fields: Fields) -> Section {
     match fields {
-        Fields::RequestHeaders => MapType::HttpRequestHeaders,
-        Fields::RequestTrailers => MapType::HttpRequestTrailers,
-        Fields::ResponseHeaders => MapType::HttpResponseHeaders,
-        Fields::ResponseTrailers => MapType::HttpResponseTrailers,
+        Fields::RequestHeaders => Section::RequestHeaders,
+        Fields::RequestTrailers => Section::RequestTrailers,
+        Fields::ResponseHeaders => Section::ResponseHeaders,
+        Fields::ResponseTrailers => Section::ResponseTrailers,
     }
 }
 
-fn buffer(message: Message) -> BufferType {
+fn buffer(message: Message) -> Buffer {
     match message {
-        Message::Request => BufferType::HttpRequestBody,
-        Message::Response => BufferType::HttpResponseBody,
+        Message::Request => Buffer::RequestBody,
+        Message::Response => Buffer::ResponseBody,
     }
 }
 
@@ -65,7 +65,7 @@ fn owned<'a>((name, value): (&[u8], &[u8])) -> (Octets<'a>, Octets<'a>) {
 
 impl Host for WasmHost<'_> {
     fn field(&self, fields: Fields, name: &str) -> Option<Octets<'_>> {
-        match hostcalls::field(map(fields), name) {
+        match hostcalls::field(section(fields), name) {
             Ok(value) => value.map(Into::into),
             Err(Hidden) => {
                 let mut lines = pairs::read(self.gone_on(fields));
@@ -80,7 +80,7 @@ impl Host for WasmHost<'_> {
     }
 
     fn field_lines(&self, fields: Fields) -> Vec<(Octets<'_>, Octets<'_>)> {
-        let lines: Vec<_> = pairs::read(&hostcalls::field_lines(map(fields))).map(owned).collect();
+        let lines: Vec<_> = pairs::read(&hostcalls::field_lines(section(fields))).map(owned).collect();
         if !lines.is_empty() {
             return lines;
         }
@@ -90,14 +90,14 @@ impl Host for WasmHost<'_> {
     fn set_field(&mut self, fields: Fields, name: &str, value: &[u8]) {
         match value {
             _ if !self.has_come(fields) => {}
-            [] => hostcalls::remove_field(map(fields), name),
-            value => hostcalls::set_field(map(fields), name, value),
+            [] => hostcalls::remove_field(section(fields), name),
+            value => hostcalls::set_field(section(fields), name, value),
         }
     }
 
     fn add_field(&mut self, fields: Fields, name: &str, value: &[u8]) {
         if self.has_come(fields) {
-            hostcalls::add_field(map(fields), name, value);
+            hostcalls::add_field(section(fields), name, value);
         }
     }
 
@@ -127,17 +127,17 @@ impl Host for WasmHost<'_> {
 
     fn attribute(&self, name: &str) -> Option<Value<'_>> {
         let kind = attribute::kind(name)?;
-        kind.decode(sdk::get_property(name.split('.').collect()).ok()??)
+        kind.decode(hostcalls::property(&name.replace('.', "\0"))?)
     }
 
     fn metadata(&self, source: MetadataSource, namespace: &str, key: &str) -> Option<Value<'_>> {
         let path = match source {
-            MetadataSource::Dynamic => vec!["metadata"],
-            MetadataSource::Route => vec!["xds", "route_metadata"],
-            MetadataSource::Cluster => vec!["xds", "cluster_metadata"],
-            MetadataSource::Host => vec!["xds", "upstream_host_metadata"],
+            MetadataSource::Dynamic => "metadata",
+            MetadataSource::Route => "xds\0route_metadata",
+            MetadataSource::Cluster => "xds\0cluster_metadata",
+            MetadataSource::Host => "xds\0upstream_host_metadata",
         };
-        let message = sdk::get_property(path).ok().flatten().unwrap_or_default();
+        let message = hostcalls::property(path).unwrap_or_default();
         let found = metadata::find(&message, namespace, key);
         match source {
             MetadataSource::Dynamic => found.or_else(|| own_metadata(namespace, key)),
@@ -146,7 +146,7 @@ impl Host for WasmHost<'_> {
     }
 
     fn set_metadata(&mut self, namespace: &str, key: &str, value: &str) {
-        let _ = sdk::set_property(vec![&state_key(namespace, key)], Some(value.as_bytes()));
+        hostcalls::set_property(&state_key(namespace, key), value.as_bytes());
     }
 
     fn env(&self, name: &str) -> Option<String> {
@@ -154,18 +154,18 @@ impl Host for WasmHost<'_> {
     }
 
     fn callout(&mut self, callout: Callout) -> Result<CalloutId, CalloutError> {
-        callout::send(&callout)
+        callout::send(self.id, &callout)
     }
 
     fn count(&mut self, counter: Counter, by: u64) {
         let by = i64::try_from(by).unwrap_or(i64::MAX);
         if let Some(id) = self.counters.get(counter.0).filter(|_| by > 0) {
-            let _ = sdk::increment_metric(*id, by);
+            hostcalls::count(*id, by);
         }
     }
 
     fn log(&self, level: Level, line: &str) {
-        log(level, line);
+        hostcalls::log(level, line);
     }
 
     fn now(&self) -> SystemTime {
@@ -185,22 +185,9 @@ impl Host for WasmHost<'_> {
     }
 }
 
-/// Writes to Envoy's log, which puts the plugin's name before the line.
-pub(crate) fn log(level: Level, line: &str) {
-    let level = match level {
-        Level::Trace => LogLevel::Trace,
-        Level::Debug => LogLevel::Debug,
-        Level::Info => LogLevel::Info,
-        Level::Warn => LogLevel::Warn,
-        Level::Error => LogLevel::Error,
-    };
-    let _ = sdk::log(level, line);
-}
-
 /// What [`Host::set_metadata`] of a wasm filter has set: Envoy lets wasm set no dynamic metadata, but filter state.
 fn own_metadata(namespace: &str, key: &str) -> Option<Value<'static>> {
-    let value = sdk::get_property(vec![&state_key(namespace, key)]).ok()??;
-    Some(Value::Text(value.into()))
+    hostcalls::property(&state_key(namespace, key)).map(|value| Value::Text(value.into()))
 }
 
 /// Envoy puts `wasm.` before it: an access log shows it by `%FILTER_STATE(wasm.<namespace>.<key>:PLAIN)%`.

@@ -1,63 +1,99 @@
-//! Host calls for which the SDK has no form that fits: it panics where Envoy answers with a status, which would end the
-//! whole VM, and its local replies have neither details nor fields that are not UTF-8.
+//! What a module asks of Envoy: proxy-wasm ABI 0.2.1, as Envoy implements it.
 //!
-//! The declarations are those of proxy-wasm ABI 0.2.1.
+//! Invariants:
+//! - An answer that is not a success is an `Option` or an error, never a panic: a panic ends the VM of a worker.
+//! - Envoy may call the module again before it has answered (see [`crate::exports`]); so nothing is borrowed here.
 
 #![allow(unsafe_code)]
 
 use std::ptr::null_mut;
 
-use ferrule_kit::Response;
-use proxy_wasm::types::{BufferType, MapType};
+use ferrule_kit::{Level, Message, Response};
 
 use crate::pairs;
 
 /// Envoy's status for a call that succeeded.
 const OK: u32 = 0;
-/// Envoy's status where the section is there and the field is not.
+/// Envoy's status where what was asked for is not there.
 const NOT_FOUND: u32 = 1;
 /// Tells Envoy that an answer has no gRPC status of its own.
 const NO_GRPC_STATUS: i32 = -1;
+/// The kind of a metric that is a counter.
+const COUNTER: u32 = 0;
+
+/// A section of field lines.
+#[repr(u32)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Section {
+    RequestHeaders = 0,
+    RequestTrailers = 1,
+    ResponseHeaders = 2,
+    ResponseTrailers = 3,
+    ReplyHeaders = 6,
+}
+
+/// Bytes that Envoy holds.
+#[repr(u32)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Buffer {
+    RequestBody = 0,
+    ResponseBody = 1,
+    ReplyBody = 4,
+    PluginConfiguration = 7,
+}
 
 #[link(wasm_import_module = "env")]
 unsafe extern "C" {
+    fn proxy_log(level: u32, line: *const u8, line_size: usize) -> u32;
+    fn proxy_set_effective_context(context: u32) -> u32;
+    fn proxy_define_metric(kind: u32, name: *const u8, name_size: usize, id: *mut u32) -> u32;
+    fn proxy_increment_metric(id: u32, by: i64) -> u32;
+    fn proxy_get_property(
+        path: *const u8,
+        path_size: usize,
+        value: *mut *mut u8,
+        value_size: *mut usize,
+    ) -> u32;
+    fn proxy_set_property(path: *const u8, path_size: usize, value: *const u8, value_size: usize) -> u32;
     fn proxy_get_header_map_value(
-        map: MapType,
+        section: Section,
         name: *const u8,
         name_size: usize,
         value: *mut *mut u8,
         value_size: *mut usize,
     ) -> u32;
-    fn proxy_get_header_map_pairs(map: MapType, form: *mut *mut u8, form_size: *mut usize) -> u32;
+    fn proxy_get_header_map_pairs(section: Section, form: *mut *mut u8, form_size: *mut usize) -> u32;
     fn proxy_add_header_map_value(
-        map: MapType,
+        section: Section,
         name: *const u8,
         name_size: usize,
         value: *const u8,
         value_size: usize,
     ) -> u32;
     fn proxy_replace_header_map_value(
-        map: MapType,
+        section: Section,
         name: *const u8,
         name_size: usize,
         value: *const u8,
         value_size: usize,
     ) -> u32;
-    fn proxy_remove_header_map_value(map: MapType, name: *const u8, name_size: usize) -> u32;
+    fn proxy_remove_header_map_value(section: Section, name: *const u8, name_size: usize) -> u32;
     fn proxy_get_buffer_bytes(
-        buffer: BufferType,
+        buffer: Buffer,
         start: usize,
         size: usize,
         bytes: *mut *mut u8,
         bytes_size: *mut usize,
     ) -> u32;
     fn proxy_set_buffer_bytes(
-        buffer: BufferType,
+        buffer: Buffer,
         start: usize,
         size: usize,
-        value: *const u8,
-        value_size: usize,
+        bytes: *const u8,
+        bytes_size: usize,
     ) -> u32;
+    fn proxy_continue_stream(message: u32) -> u32;
+    fn proxy_close_stream(message: u32) -> u32;
     fn proxy_send_local_response(
         status: u32,
         details: *const u8,
@@ -67,6 +103,18 @@ unsafe extern "C" {
         fields: *const u8,
         fields_size: usize,
         grpc_status: i32,
+    ) -> u32;
+    fn proxy_http_call(
+        cluster: *const u8,
+        cluster_size: usize,
+        fields: *const u8,
+        fields_size: usize,
+        body: *const u8,
+        body_size: usize,
+        trailers: *const u8,
+        trailers_size: usize,
+        milliseconds: u32,
+        token: *mut u32,
     ) -> u32;
 }
 
@@ -81,16 +129,68 @@ pub(crate) fn construct() {
     unsafe { __wasm_call_ctors() };
 }
 
+/// Writes to Envoy's log, which puts the plugin's name before the line.
+pub(crate) fn log(level: Level, line: &str) {
+    let level = match level {
+        Level::Trace => 0,
+        Level::Debug => 1,
+        Level::Info => 2,
+        Level::Warn => 3,
+        Level::Error => 4,
+    };
+    // SAFETY: the line outlives the call.
+    unsafe { proxy_log(level, line.as_ptr(), line.len()) };
+}
+
+/// Says which context the host calls of this callback are about, where that is not the one that was called.
+pub(crate) fn act_for(context: u32) {
+    // SAFETY: no pointers.
+    unsafe { proxy_set_effective_context(context) };
+}
+
+/// Makes a counter, or finds the one of that name.
+pub(crate) fn define_counter(name: &str) -> Option<u32> {
+    let mut id = 0;
+    // SAFETY: the name outlives the call, and the out-parameter is ours.
+    let status = unsafe { proxy_define_metric(COUNTER, name.as_ptr(), name.len(), &raw mut id) };
+    (status == OK).then_some(id)
+}
+
+/// Adds to a counter; Envoy takes no addition of nothing.
+pub(crate) fn count(id: u32, by: i64) {
+    // SAFETY: no pointers.
+    unsafe { proxy_increment_metric(id, by) };
+}
+
+/// A property by its path, the parts of which are separated by zeroes.
+pub(crate) fn property(path: &str) -> Option<Vec<u8>> {
+    let (mut value, mut size) = (null_mut(), 0);
+    // SAFETY: the path outlives the call; the out-parameters are ours, and Envoy sets them where it says so.
+    unsafe {
+        match proxy_get_property(path.as_ptr(), path.len(), &raw mut value, &raw mut size) {
+            OK => Some(given(value, size)),
+            _ => None,
+        }
+    }
+}
+
+/// Sets filter state that Envoy names `wasm.<path>`.
+pub(crate) fn set_property(path: &str, value: &[u8]) {
+    // SAFETY: path and value outlive the call.
+    unsafe { proxy_set_property(path.as_ptr(), path.len(), value.as_ptr(), value.len()) };
+}
+
 /// A section that Envoy shows no longer, or not yet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Hidden;
 
 /// The first value of a field.
-pub(crate) fn field(map: MapType, name: &str) -> Result<Option<Vec<u8>>, Hidden> {
+pub(crate) fn field(section: Section, name: &str) -> Result<Option<Vec<u8>>, Hidden> {
     let (mut value, mut size) = (null_mut(), 0);
     // SAFETY: the name outlives the call and the out-parameters are ours.
-    let status =
-        unsafe { proxy_get_header_map_value(map, name.as_ptr(), name.len(), &raw mut value, &raw mut size) };
+    let status = unsafe {
+        proxy_get_header_map_value(section, name.as_ptr(), name.len(), &raw mut value, &raw mut size)
+    };
     match status {
         // SAFETY: Envoy has just set them.
         OK => Ok(Some(unsafe { given(value, size) })),
@@ -100,11 +200,11 @@ pub(crate) fn field(map: MapType, name: &str) -> Result<Option<Vec<u8>>, Hidden>
 }
 
 /// A whole section in the form of [`pairs`]; no bytes or no lines where Envoy does not show it.
-pub(crate) fn field_lines(map: MapType) -> Vec<u8> {
+pub(crate) fn field_lines(section: Section) -> Vec<u8> {
     let (mut form, mut size) = (null_mut(), 0);
     // SAFETY: the out-parameters are ours, and Envoy sets them where it says so.
     unsafe {
-        match proxy_get_header_map_pairs(map, &raw mut form, &raw mut size) {
+        match proxy_get_header_map_pairs(section, &raw mut form, &raw mut size) {
             OK => given(form, size),
             _ => Vec::new(),
         }
@@ -112,35 +212,37 @@ pub(crate) fn field_lines(map: MapType) -> Vec<u8> {
 }
 
 /// # Safety
-/// Envoy has set both: it has the SDK allocate what it gives, as many bytes as it says.
+/// Envoy has set both.
 unsafe fn given(bytes: *mut u8, size: usize) -> Vec<u8> {
     if bytes.is_null() {
         return Vec::new();
     }
-    // SAFETY: the SDK allocates a boxed slice of that size.
+    // SAFETY: what Envoy gives lies in what it has had `proxy_on_memory_allocate` make, as many bytes as it says.
     unsafe { Vec::from_raw_parts(bytes, size, size) }
 }
 
 /// Appends a field line; a section that Envoy does not show stays as it is.
-pub(crate) fn add_field(map: MapType, name: &str, value: &[u8]) {
+pub(crate) fn add_field(section: Section, name: &str, value: &[u8]) {
     // SAFETY: name and value outlive the call.
-    unsafe { proxy_add_header_map_value(map, name.as_ptr(), name.len(), value.as_ptr(), value.len()) };
+    unsafe { proxy_add_header_map_value(section, name.as_ptr(), name.len(), value.as_ptr(), value.len()) };
 }
 
 /// Replaces all field lines of that name by one; a section that Envoy does not show stays as it is.
-pub(crate) fn set_field(map: MapType, name: &str, value: &[u8]) {
+pub(crate) fn set_field(section: Section, name: &str, value: &[u8]) {
     // SAFETY: name and value outlive the call.
-    unsafe { proxy_replace_header_map_value(map, name.as_ptr(), name.len(), value.as_ptr(), value.len()) };
+    unsafe {
+        proxy_replace_header_map_value(section, name.as_ptr(), name.len(), value.as_ptr(), value.len())
+    };
 }
 
 /// Removes all field lines of that name; a section that Envoy does not show stays as it is.
-pub(crate) fn remove_field(map: MapType, name: &str) {
+pub(crate) fn remove_field(section: Section, name: &str) {
     // SAFETY: the name outlives the call.
-    unsafe { proxy_remove_header_map_value(map, name.as_ptr(), name.len()) };
+    unsafe { proxy_remove_header_map_value(section, name.as_ptr(), name.len()) };
 }
 
 /// The first `size` bytes of a buffer, which Envoy has just said how many it has.
-pub(crate) fn buffer(buffer: BufferType, size: usize) -> Vec<u8> {
+pub(crate) fn buffer(buffer: Buffer, size: usize) -> Vec<u8> {
     if size == 0 {
         return Vec::new();
     }
@@ -155,7 +257,7 @@ pub(crate) fn buffer(buffer: BufferType, size: usize) -> Vec<u8> {
 }
 
 /// Puts `bytes` in the place of a whole buffer, and says whether there was one.
-pub(crate) fn set_buffer(buffer: BufferType, bytes: &[u8]) -> bool {
+pub(crate) fn set_buffer(buffer: Buffer, bytes: &[u8]) -> bool {
     // SAFETY: the bytes outlive the call.
     unsafe { proxy_set_buffer_bytes(buffer, 0, usize::MAX, bytes.as_ptr(), bytes.len()) == OK }
 }
@@ -176,5 +278,65 @@ pub(crate) fn respond(response: &Response) {
             fields.len(),
             NO_GRPC_STATUS,
         );
+    }
+}
+
+/// Lets a message that was held go on once this callback has returned.
+pub(crate) fn resume(message: Message) {
+    // SAFETY: no pointers.
+    unsafe { proxy_continue_stream(number(message)) };
+}
+
+/// Resets the stream once this callback has returned.
+pub(crate) fn reset() {
+    // SAFETY: no pointers.
+    unsafe { proxy_close_stream(number(Message::Request)) };
+}
+
+fn number(message: Message) -> u32 {
+    match message {
+        Message::Request => 0,
+        Message::Response => 1,
+    }
+}
+
+/// Envoy's reason for not sending a request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum NotSent {
+    /// It does not know the cluster, or a field is missing.
+    BadArgument,
+    /// It could not.
+    Failed,
+}
+
+/// Sends a request to a cluster; the answer comes by its token.
+pub(crate) fn send(
+    cluster: &str,
+    fields: &[(String, Vec<u8>)],
+    body: &[u8],
+    milliseconds: u32,
+) -> Result<u32, NotSent> {
+    const BAD_ARGUMENT: u32 = 2;
+    let (fields, trailers) = (pairs::write(fields), pairs::write::<&str, &str>(&[]));
+    let mut token = 0;
+    // SAFETY: all buffers outlive the call, and the out-parameter is ours.
+    let status = unsafe {
+        proxy_http_call(
+            cluster.as_ptr(),
+            cluster.len(),
+            fields.as_ptr(),
+            fields.len(),
+            body.as_ptr(),
+            body.len(),
+            trailers.as_ptr(),
+            trailers.len(),
+            milliseconds,
+            &raw mut token,
+        )
+    };
+    match status {
+        OK => Ok(token),
+        BAD_ARGUMENT => Err(NotSent::BadArgument),
+        _ => Err(NotSent::Failed),
     }
 }

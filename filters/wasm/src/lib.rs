@@ -24,6 +24,8 @@ mod bodiless;
 mod callout;
 mod export;
 #[cfg(target_arch = "wasm32")]
+mod exports;
+#[cfg(target_arch = "wasm32")]
 mod host;
 #[cfg(target_arch = "wasm32")]
 mod hostcalls;
@@ -31,7 +33,11 @@ pub mod metadata;
 pub mod pairs;
 mod plugin;
 #[cfg(target_arch = "wasm32")]
+mod registry;
+#[cfg(target_arch = "wasm32")]
 mod root;
+#[cfg(target_arch = "wasm32")]
+mod status;
 #[cfg(target_arch = "wasm32")]
 mod stream;
 #[cfg(target_arch = "wasm32")]

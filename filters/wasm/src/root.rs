@@ -1,19 +1,17 @@
 //! One plugin in one worker: compiles its configuration, then makes streams.
 
+use std::cell::RefCell;
 use std::rc::Rc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use ferrule_kit::{ConfigError, Filter, Level, counter_names};
-use proxy_wasm::hostcalls as sdk;
-use proxy_wasm::traits::{Context, HttpContext, RootContext};
-use proxy_wasm::types::{BufferType, ContextType, LogLevel, MetricType};
 
 use crate::Plugin;
-use crate::host::log;
-use crate::hostcalls;
+use crate::hostcalls::{self, Buffer};
+use crate::registry::{self, PluginContext, StreamContext};
 use crate::stream::Stream;
 
-/// Id of the counter of panics; 0 until there is a configuration.
+/// Id of the counter of panics.
 static PANICKED: AtomicU32 = AtomicU32::new(0);
 
 /// What all streams of a plugin share.
@@ -24,56 +22,52 @@ pub(crate) struct Configured<F> {
 }
 
 struct Root<F> {
-    /// None until Envoy has configured the plugin; no stream comes earlier.
-    configured: Option<Rc<Configured<F>>>,
+    /// None until Envoy has configured the plugin.
+    configured: RefCell<Option<Rc<Configured<F>>>>,
 }
 
-/// Tells the SDK how to make a plugin of `F`. To be called once, before Envoy calls anything else.
+/// Makes this module one of plugins of `F`. To be called once, before Envoy calls anything else.
 pub fn install<F: Filter>() {
     hostcalls::construct();
     std::panic::set_hook(Box::new(|info| {
-        // The hook is all that still runs: a panic ends the VM, so nothing but this counts it.
-        let _ = sdk::log(LogLevel::Critical, &info.to_string());
-        let _ = sdk::increment_metric(PANICKED.load(Ordering::Relaxed), 1);
+        // The hook is all that still runs: a panic ends the VM, so nothing but this says so and counts it.
+        hostcalls::log(Level::Error, &format!("the filter panicked: {info}"));
+        hostcalls::count(PANICKED.load(Ordering::Relaxed), 1);
     }));
-    proxy_wasm::set_root_context(|_| Box::new(Root::<F> { configured: None }));
+    registry::install(|| Rc::new(Root::<F> { configured: RefCell::default() }));
 }
 
-impl<F: Filter> Root<F> {
-    fn configure(&mut self, size: usize) -> Result<(), ConfigError> {
-        let plugin = Plugin::parse(&hostcalls::buffer(BufferType::PluginConfiguration, size))?;
-        let counters = counter_names::<F>().map(define_counter::<F>).collect::<Result<Box<_>, _>>()?;
-        if let Some(panicked) = counters.get(F::COUNTERS.len()) {
-            PANICKED.store(*panicked, Ordering::Relaxed);
-        }
-        self.configured = Some(Rc::new(Configured { plugin, counters }));
-        Ok(())
+fn configured<F: Filter>(json: &[u8]) -> Result<Configured<F>, ConfigError> {
+    let plugin = Plugin::parse(json)?;
+    let counters = counter_names::<F>().map(define_counter::<F>).collect::<Result<Box<_>, _>>()?;
+    if let Some(panicked) = counters.get(F::COUNTERS.len()) {
+        PANICKED.store(*panicked, Ordering::Relaxed);
     }
+    Ok(Configured { plugin, counters })
 }
 
 fn define_counter<F: Filter>(name: &str) -> Result<u32, ConfigError> {
     let full = format!("{}.{name}", F::NAME);
-    let refused = |status| ConfigError::new("", format!("Envoy refused the counter {full}: {status:?}"));
-    sdk::define_metric(MetricType::Counter, &full).map_err(refused)
+    hostcalls::define_counter(&full)
+        .ok_or_else(|| ConfigError::new("", format!("Envoy refused the counter {full}")))
 }
 
-impl<F: Filter> Context for Root<F> {}
-
-impl<F: Filter> RootContext for Root<F> {
-    fn on_configure(&mut self, size: usize) -> bool {
-        let configured = self.configure(size);
-        if let Err(error) = &configured {
-            log(Level::Error, &format!("configuration of filter {}: {error}", F::NAME));
+impl<F: Filter> PluginContext for Root<F> {
+    fn configure(&self, size: usize) -> bool {
+        match configured(&hostcalls::buffer(Buffer::PluginConfiguration, size)) {
+            Ok(configured) => {
+                *self.configured.borrow_mut() = Some(Rc::new(configured));
+                true
+            }
+            Err(error) => {
+                hostcalls::log(Level::Error, &format!("configuration of filter {}: {error}", F::NAME));
+                false
+            }
         }
-        configured.is_ok()
     }
 
-    fn get_type(&self) -> Option<ContextType> {
-        Some(ContextType::HttpContext)
-    }
-
-    fn create_http_context(&self, _: u32) -> Option<Box<dyn HttpContext>> {
-        let configured = self.configured.as_ref()?;
-        Some(Box::new(Stream::new(Rc::clone(configured))))
+    fn open(&self, id: u32) -> Option<Rc<dyn StreamContext>> {
+        let configured = self.configured.borrow().as_ref().map(Rc::clone)?;
+        Some(Rc::new(Stream::new(id, configured)))
     }
 }
