@@ -17,8 +17,7 @@ use envoy_types::pb::envoy::extensions::filters::network::http_connection_manage
 use envoy_types::pb::envoy::extensions::filters::network::http_connection_manager::v3::http_filter::ConfigType;
 use envoy_types::pb::envoy::extensions::wasm::v3::plugin_config::Vm;
 use envoy_types::pb::envoy::extensions::wasm::v3::{FailurePolicy, PluginConfig, VmConfig};
-use envoy_types::pb::google::protobuf::value::Kind;
-use envoy_types::pb::google::protobuf::{Any, BoolValue, ListValue, StringValue, Struct, Value};
+use envoy_types::pb::google::protobuf::{Any, BoolValue, StringValue};
 use serde_json::{Value as Json, json};
 
 use super::any;
@@ -74,7 +73,7 @@ fn native(module: &str, filter: &str) -> Any {
     any(&DynamicModuleFilter {
         dynamic_module_config: Some(module_config(module)),
         filter_name: filter.to_owned(),
-        filter_config: Some(any(&Struct::default())),
+        filter_config: Some(configuration("{}".to_owned())),
         ..DynamicModuleFilter::default()
     })
 }
@@ -92,7 +91,7 @@ pub(crate) fn per_route(host: &FilterHost, configs: &Configs) -> HashMap<String,
         let per_route = DynamicModuleFilterPerRoute {
             dynamic_module_config: Some(module_config(module)),
             filter_name: filter.to_owned(),
-            filter_config: Some(any(&Struct { fields: fields(&config.json) })),
+            filter_config: Some(configuration(config.json.to_string())),
             ..DynamicModuleFilterPerRoute::default()
         };
         (chain_name(filter), any(&per_route))
@@ -100,21 +99,9 @@ pub(crate) fn per_route(host: &FilterHost, configs: &Configs) -> HashMap<String,
     typed.collect()
 }
 
-fn fields(json: &Json) -> HashMap<String, Value> {
-    let object = json.as_object().into_iter().flatten();
-    object.map(|(key, value)| (key.clone(), value_of(value))).collect()
-}
-
-fn value_of(json: &Json) -> Value {
-    let kind = match json {
-        Json::Null => Kind::NullValue(0),
-        Json::Bool(value) => Kind::BoolValue(*value),
-        Json::Number(value) => Kind::NumberValue(value.as_f64().unwrap_or_default()),
-        Json::String(value) => Kind::StringValue(value.clone()),
-        Json::Array(values) => Kind::ListValue(ListValue { values: values.iter().map(value_of).collect() }),
-        Json::Object(_) => Kind::StructValue(Struct { fields: fields(json) }),
-    };
-    Value { kind: Some(kind) }
+/// JSON as text: a `Struct` is a map, which protobuf encodes in any order, and its numbers are doubles.
+fn configuration(json: String) -> Any {
+    any(&StringValue { value: json })
 }
 
 /// Configurations of one filter on one port, for a host that has no per-route configuration.
@@ -155,7 +142,7 @@ fn plugin(directory: &str, filter: &str, configuration: String) -> PluginConfig 
         name: filter.to_owned(),
         root_id: filter.to_owned(),
         vm: Some(Vm::VmConfig(vm)),
-        configuration: Some(any(&StringValue { value: configuration })),
+        configuration: Some(self::configuration(configuration)),
         failure_policy: FailurePolicy::FailReload.into(),
         allow_on_headers_stop_iteration: Some(BoolValue { value: true }),
         ..PluginConfig::default()
