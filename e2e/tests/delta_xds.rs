@@ -1,4 +1,5 @@
 //! The delta xDS server against stock Envoy: order, refusals, reconnection, several proxies.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test")]
 
 #[path = "delta_xds/control.rs"]
 mod control;

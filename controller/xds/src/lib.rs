@@ -14,7 +14,7 @@ mod event;
 mod kind;
 mod server;
 mod snapshot;
-mod subscription;
+pub mod subscription;
 mod wire;
 
 pub use event::{Event, Metrics, Peer, Refused};

@@ -36,7 +36,7 @@ pub use message::{Limits, Notice, Outcome, Request, Response, TooManyNames, Wait
 use targets::Targets;
 use watch::Watch;
 
-/// The state of one stream. See the module's documentation for its rules.
+/// The state of one stream. See the [module](self) for its rules.
 #[derive(Debug)]
 pub struct Subscription {
     limits: Limits,

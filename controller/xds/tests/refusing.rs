@@ -1,4 +1,5 @@
 //! What a refused response leads to.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test")]
 
 mod stream;
 

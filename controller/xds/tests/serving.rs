@@ -1,4 +1,5 @@
 //! The server over real gRPC: connections, groups, bounds, shutdown.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test")]
 
 use std::collections::HashMap;
 use std::net::SocketAddr;

@@ -1,4 +1,5 @@
 //! What a stream subscribes to, and what it is sent for it.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test")]
 
 mod stream;
 

@@ -83,5 +83,6 @@ fn doubt(held: Option<Held>, tried: u64) -> Held {
 }
 
 fn cut(message: &str) -> &str {
-    &message[..message.floor_char_boundary(MESSAGE)]
+    let end = (0..=MESSAGE.min(message.len())).rev().find(|end| message.is_char_boundary(*end));
+    &message[..end.unwrap_or(0)]
 }

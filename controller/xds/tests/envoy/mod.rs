@@ -102,7 +102,7 @@ impl Envoy {
             0 | 1 => self.publish(world(&act[1..])),
             2..=4 => self.read(act[1]),
             5 | 6 => self.answer(),
-            _ if act[1] % 4 == 0 => self.reconnect(),
+            _ if act[1].is_multiple_of(4) => self.reconnect(),
             _ => self.read(act[1]),
         }
     }

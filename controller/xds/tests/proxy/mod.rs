@@ -122,7 +122,7 @@ impl Proxy {
                 let has = topic.has.get(*name).copied();
                 let refuses = target.is_some_and(|version| bad(name, version));
                 refused_old |= refuses && has.is_some();
-                let right = self.generation == 0 || has == target || (refuses && has != target);
+                let right = self.generation == 0 || has == target || refuses;
                 let held_back = target.is_none() && self.something_refused();
                 assert!(right || held_back, "{kind:?} {name}: has {has:?}, should have {target:?}");
             }
