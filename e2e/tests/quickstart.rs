@@ -120,8 +120,7 @@ fn mistakes_name_their_place_and_leave_the_rest_as_it_is() {
             line.contains("policy.yaml:") && line.contains(&format!("TrafficPolicy default/greet: {field}")),
             "{line}"
         );
-        let said = controller.conditions("trafficpolicy", "greet").join("\n");
-        assert!(said.contains("Accepted=False Invalid") && said.contains(word), "{said}");
+        controller.wait_for_condition("trafficpolicy", "greet", "Accepted=False Invalid", word);
         restore(&controller);
         controller.wait_until("greeting", || (greet(controller.gateway).ok()?.status == 200).then_some(()));
     }
@@ -134,8 +133,7 @@ fn mistakes_name_their_place_and_leave_the_rest_as_it_is() {
             && line.contains("HTTPRoute default/greeter: spec.rules[0].backendRefs[0]"),
         "{line}"
     );
-    let said = controller.conditions("httproute", "greeter").join("\n");
-    assert!(said.contains("ResolvedRefs=False BackendNotFound"), "{said}");
+    controller.wait_for_condition("httproute", "greeter", "ResolvedRefs=False BackendNotFound", "nowhere");
     controller.edit("route.yaml", |text| text.replacen("name: nowhere", "name: upstream", 1));
     controller.wait_until("greeting", || (greet(controller.gateway).ok()?.status == 200).then_some(()));
 
@@ -147,12 +145,13 @@ fn mistakes_name_their_place_and_leave_the_rest_as_it_is() {
 fn what_envoy_refuses_shows_as_status_in_its_own_words() {
     let module = probe_module();
     let controller = Controller::start(&["--module", module.to_str().unwrap()]);
-    let refused = controller.wait_until("refusal", || {
-        let said = controller.conditions("gateway", "quickstart");
-        said.into_iter()
-            .find(|condition| condition.starts_with("Programmed=False") && condition.contains("no filter"))
-    });
-    assert!(refused.contains("transformation"), "{refused}");
+    controller.wait_for_condition(
+        "gateway",
+        "quickstart",
+        "Programmed=False Invalid",
+        "Failed to initialize dynamic module",
+    );
+    controller.wait_for_line(r#"no filter "transformation" in this module"#);
 }
 
 #[test]
@@ -167,13 +166,7 @@ fn an_envoy_that_is_killed_comes_back() {
     });
     controller
         .wait_until("greeting", || greet(controller.gateway).ok().filter(|answer| answer.status == 200));
-    controller.wait_until("programmed", || {
-        controller
-            .conditions("gateway", "quickstart")
-            .iter()
-            .any(|said| said.starts_with("Programmed=True"))
-            .then_some(())
-    });
+    controller.wait_for_condition("gateway", "quickstart", "Programmed=True", "");
 }
 
 fn ends_with_everything(signal: &str) {

@@ -17,8 +17,8 @@ pub(crate) enum Verdict {
     Pending,
     /// All proxies run the snapshot of this generation, or a newer one.
     Programmed(u64),
-    /// A proxy refuses some of the snapshot of this generation.
-    Refused(u64),
+    /// A proxy refuses some of what it was sent.
+    Refused,
 }
 
 /// A resource that a proxy refuses, by kind and name.
@@ -83,15 +83,13 @@ impl Delivery {
     /// How a gateway stands.
     pub(crate) fn verdict(&self, gateway: &str) -> Verdict {
         let Some(Gateway { proxies }) = self.gateways.get(gateway) else { return Verdict::NoProxy };
-        let Some(synced) = proxies.values().filter_map(|proxy| proxy.synced).min() else {
-            return Verdict::Pending;
-        };
-        // A proxy that has just connected does not make those that serve any less programmed.
+        // A proxy that refuses a listener never asks for its routes, so it may never be done with a snapshot.
         if proxies.values().any(|proxy| !proxy.refusals.is_empty()) {
-            Verdict::Refused(synced)
-        } else {
-            Verdict::Programmed(synced)
+            return Verdict::Refused;
         }
+        // A proxy that has just connected does not make those that serve any less programmed.
+        let synced = proxies.values().filter_map(|proxy| proxy.synced).min();
+        synced.map_or(Verdict::Pending, Verdict::Programmed)
     }
 
     /// What the proxies of a gateway refuse; of several proxies' words one's stand.
@@ -138,7 +136,7 @@ mod tests {
         assert_eq!(delivery.verdict("d/g"), Verdict::Programmed(7));
         delivery.on_event(Event::Connected(peer(2)));
         delivery.on_event(synced(2, 5, vec![refused()]));
-        assert_eq!(delivery.verdict("d/g"), Verdict::Refused(5));
+        assert_eq!(delivery.verdict("d/g"), Verdict::Refused);
         delivery.on_event(Event::Disconnected(peer(2)));
         assert_eq!(delivery.verdict("d/g"), Verdict::Programmed(7));
         delivery.on_event(Event::Disconnected(peer(1)));
@@ -148,9 +146,13 @@ mod tests {
     #[test]
     fn a_refusal_shows_at_once_and_goes_when_a_later_version_is_accepted() {
         let mut delivery = Delivery::default();
+        delivery.on_event(Event::Connected(peer(2)));
+        delivery.on_event(Event::Nacked { peer: peer(2), refused: refused() });
+        assert_eq!(delivery.verdict("d/g"), Verdict::Refused);
+        delivery.on_event(Event::Disconnected(peer(2)));
         delivery.on_event(synced(1, 1, vec![]));
         delivery.on_event(Event::Nacked { peer: peer(1), refused: refused() });
-        assert_eq!(delivery.verdict("d/g"), Verdict::Refused(1));
+        assert_eq!(delivery.verdict("d/g"), Verdict::Refused);
         assert_eq!(delivery.refusals("d/g").into_values().collect::<Vec<_>>(), [refused()]);
         let accepted = vec![("r".into(), 2)];
         delivery.on_event(Event::Acked { peer: peer(1), kind: Kind::Routes, accepted, removed: vec![] });

@@ -125,7 +125,7 @@ impl Observer {
         match self.delivery.verdict(gateway) {
             Verdict::NoProxy => Standing::Waiting("no proxy is connected"),
             Verdict::Pending => Standing::Waiting("the proxy has not taken up the configuration yet"),
-            Verdict::Refused(_) => Standing::Refused(self.words(gateway)),
+            Verdict::Refused => Standing::Refused(self.words(gateway)),
             Verdict::Programmed(generation) if generation >= published => {
                 self.ran.insert(gateway.clone(), self.generation(gateway));
                 Standing::Programmed

@@ -11,7 +11,7 @@ use std::sync::Arc;
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
-use envoy_bootstrap::{Address, Backoff, Bootstrap, Incident, Launch, Supervisor};
+use envoy_bootstrap::{Address, Backoff, Bootstrap, HotRestart, Incident, Launch, Supervisor};
 
 /// What all Envoys have in common.
 #[derive(Clone, Debug)]
@@ -132,13 +132,19 @@ impl Equipment {
         let mut launch = Launch::new(&self.envoy, bootstrap.to_yaml());
         launch.modules.clone_from(&self.modules);
         launch.concurrency = self.concurrency;
+        // Without hot restart Envoy does not ask for SIGTERM at our death, and outlives a controller that is killed.
+        launch.hot_restart = HotRestart::DynamicBaseId;
         launch.drain_time = self.drain;
         launch.log_level.clone_from(&self.log_level);
         // What a template's env() may see of a proxy.
         launch.environment =
             vec![("POD_NAME".into(), node.into()), ("POD_NAMESPACE".into(), namespace.into())];
         let prefix = gateway.to_owned();
-        launch.on_line(move |line| tracing::info!(target: "envoy", "[{prefix}] {line}"))
+        launch.on_line(move |line| {
+            if !line.is_empty() {
+                tracing::info!("[{prefix}] {line}");
+            }
+        })
     }
 }
 

@@ -128,18 +128,20 @@ impl Controller {
         }
     }
 
-    /// The output of `ferrule get` with these arguments.
-    pub(crate) fn get(&self, arguments: &[&str]) -> String {
-        let mut command = ferrule();
-        command.arg("get").args(arguments).arg("--admin").arg(admin(self.home.path()));
-        let output = command.output().unwrap();
-        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-        String::from_utf8(output.stdout).unwrap()
+    /// Waits until `ferrule get` shows a condition of an object that starts with `head` and contains `part`.
+    pub(crate) fn wait_for_condition(&self, kind: &str, name: &str, head: &str, part: &str) {
+        let shown = || {
+            self.conditions(kind, name).into_iter().find(|one| one.starts_with(head) && one.contains(part))
+        };
+        self.wait_until(&format!("{kind} {name} with {head} ... {part}"), shown);
     }
 
     /// The conditions of an object that `ferrule get -o json` shows, as `Type=Status Reason: message`.
-    pub(crate) fn conditions(&self, kind: &str, name: &str) -> Vec<String> {
-        let objects: Value = serde_json::from_str(&self.get(&[kind, name, "-o", "json"])).unwrap();
+    fn conditions(&self, kind: &str, name: &str) -> Vec<String> {
+        let mut command = ferrule();
+        command.args(["get", kind, name, "-o", "json", "--admin"]).arg(admin(self.home.path()));
+        let shown = command.output().unwrap().stdout;
+        let objects: Value = serde_json::from_slice(&shown).unwrap_or_default();
         let mut all = Vec::new();
         collect(&objects, &mut all);
         all
