@@ -27,7 +27,8 @@ fn outside_code_blocks(text: &str) -> String {
 }
 
 fn is_path(word: &str) -> bool {
-    const TOP: [&str; 7] = ["filters/", "controller/", "envoy-bootstrap/", "wasm-build/", "e2e/", "examples/", ".ci/"];
+    const TOP: [&str; 7] =
+        ["filters/", "controller/", "envoy-bootstrap/", "wasm-build/", "e2e/", "examples/", ".ci/"];
     TOP.iter().any(|top| word.starts_with(top)) && !word.contains(['<', '*', '{', ' ', '$'])
 }
 
