@@ -1,5 +1,6 @@
 //! The one pass over a JSON text.
 
+use super::string::plain_length;
 use super::{Entry, Key, MAX_DEPTH, Wanted};
 
 /// Why a text is no JSON that we read. Tells nothing of the content.
@@ -149,14 +150,11 @@ impl<'a> Scanner<'a> {
         self.at = start;
         loop {
             let rest = self.bytes.get(self.at..).unwrap_or_default();
-            let plain = memchr::memchr2(b'"', b'\\', rest).unwrap_or(rest.len());
-            if rest.iter().take(plain).any(|byte| *byte < 0x20) {
-                return Err(self.error("a control character in a string"));
-            }
-            self.at += plain;
+            self.at += plain_length(rest);
             match self.peek() {
                 Some(b'"') => break,
-                Some(_) => self.escape()?,
+                Some(b'\\') => self.escape()?,
+                Some(_) => return Err(self.error("a control character in a string")),
                 None => return Err(self.error("a string does not end")),
             }
         }

@@ -17,15 +17,35 @@ pub(crate) fn unescape(raw: &str) -> Option<Cow<'_, str>> {
     Some(Cow::Owned(text))
 }
 
+/// Bytes that are not simply part of a string: its end, an escape, and what must be escaped.
+const SPECIAL: [bool; 256] = {
+    let mut special = [false; 256];
+    let mut byte = 0;
+    while byte < 0x20 {
+        special[byte] = true;
+        byte += 1;
+    }
+    special[b'"' as usize] = true;
+    special[b'\\' as usize] = true;
+    special
+};
+
+/// How many bytes go by before a special one. Most strings are short: a search by the word would not pay.
+pub(super) fn plain_length(bytes: &[u8]) -> usize {
+    bytes.iter().position(|byte| SPECIAL[usize::from(*byte)]).unwrap_or(bytes.len())
+}
+
 /// How many bytes a string takes, quotes and all, that stands at the start of `bytes`; all of them if it has no end.
 pub(crate) fn string_length(bytes: &[u8]) -> usize {
     let mut at = 1;
-    while let Some(found) = bytes.get(at..).and_then(|rest| memchr::memchr2(b'"', b'\\', rest)) {
-        at += found;
-        if bytes.get(at) == Some(&b'"') {
-            return at + 1;
+    while let Some(rest) = bytes.get(at..) {
+        at += plain_length(rest);
+        match bytes.get(at) {
+            Some(b'"') => return at + 1,
+            Some(b'\\') => at += 2,
+            Some(_) => at += 1,
+            None => break,
         }
-        at += 2;
     }
     bytes.len()
 }
