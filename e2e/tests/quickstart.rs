@@ -1,5 +1,7 @@
 //! The quick start as a newcomer meets it: one command, a curl line, edits, mistakes, mishaps.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
 #[path = "quickstart/client.rs"]
 mod client;
 #[path = "quickstart/controller.rs"]

@@ -1,5 +1,7 @@
 //! What the READMEs say exists, exists.
 
+#![allow(clippy::unwrap_used, clippy::panic)]
+
 use std::path::{Path, PathBuf};
 use std::process::Command;
 

@@ -1,5 +1,7 @@
 //! `golden/<area>/<case>.in.yaml` -> `.xds.yaml` and `.status.yaml`. `BLESS=1` rewrites them.
 
+#![allow(clippy::unwrap_used, clippy::panic)]
+
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
