@@ -2,7 +2,7 @@
 //!
 //! Names and types are those of Envoy's documentation, "Attributes". Maps and messages are left out.
 
-use ferrule_kit::Value;
+use ferrule_kit::{Octets, Value};
 
 /// 64-bit integers; times and durations too, in nanoseconds.
 const INTEGERS: &[&str] = &[
@@ -97,6 +97,31 @@ impl Kind {
     }
 }
 
+/// An attribute that Envoy takes from a field of the request's header section.
+pub fn of_request<'a>(name: &str, field: impl Fn(&str) -> Option<Octets<'a>>) -> Option<Value<'a>> {
+    let path = || field(":path").map(Octets::into_owned);
+    let value = match name {
+        "request.path" => path()?,
+        "request.url_path" => split(path()?, b'?').0,
+        "request.query" => split(split(path()?, b'?').1, b'#').0,
+        "request.host" => field(":authority")?.into_owned(),
+        "request.method" => field(":method")?.into_owned(),
+        "request.scheme" => field(":scheme")?.into_owned(),
+        "request.referer" => field("referer")?.into_owned(),
+        "request.useragent" => field("user-agent")?.into_owned(),
+        "request.id" => field("x-request-id")?.into_owned(),
+        _ => return None,
+    };
+    Some(Value::Text(value.into()))
+}
+
+/// What comes before and after the first `mark`.
+fn split(mut bytes: Vec<u8>, mark: u8) -> (Vec<u8>, Vec<u8>) {
+    let place = bytes.iter().position(|byte| *byte == mark).unwrap_or(bytes.len());
+    let after = bytes.split_off(place);
+    (bytes, after.get(1..).unwrap_or_default().to_vec())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -110,6 +135,24 @@ mod tests {
         assert_eq!(decode("response.code", b"404"), None);
         assert_eq!(decode("connection.mtls", b""), None);
         assert_eq!(decode("request.headers", b"x"), None);
+    }
+
+    #[test]
+    fn what_envoy_takes_from_a_field_is_found_there() {
+        let read = |name| {
+            of_request(name, |field| match field {
+                ":path" => Some(b"/a/b?c=d?e#f".into()),
+                ":authority" => Some(b"host".into()),
+                _ => None,
+            })
+        };
+        let text = |text: &[u8]| Some(Value::Text(text.to_vec().into()));
+        assert_eq!(read("request.path"), text(b"/a/b?c=d?e#f"));
+        assert_eq!(read("request.url_path"), text(b"/a/b"));
+        assert_eq!(read("request.query"), text(b"c=d?e"));
+        assert_eq!(read("request.host"), text(b"host"));
+        assert_eq!((read("request.referer"), read("source.address")), (None, None));
+        assert_eq!(of_request("request.query", |_| Some(b"/a".into())), text(b""));
     }
 
     #[test]

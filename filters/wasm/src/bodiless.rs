@@ -2,7 +2,7 @@
 //!
 //! Envoy's wasm has no way to add a body to such a message. Letting it go on with the content-length of a body that
 //! never comes would hang its receiver. So a response becomes an answer of Envoy's own with the same status and fields,
-//! and a request fails closed.
+//! and a request fails closed, as does a response that has trailers, which an answer cannot have.
 
 use ferrule_kit::{Fields, Filter, Host, Level, Message, Response, Step};
 
@@ -16,13 +16,17 @@ pub(crate) fn settle<F: Filter>(host: &mut WasmHost<'_>, step: Step) -> Step {
     if !matches!(step, Step::Pass | Step::Resume(_)) {
         return step;
     }
-    if host.view.of_mut(Message::Request).misplaced.take().is_some() {
-        host.log(Level::Error, "Envoy's wasm cannot give a body to a request that has none");
-        return Step::Respond(Response::text(500, format!("{}_filter_body_without_place", F::NAME), ""));
-    }
-    match host.view.of_mut(Message::Response).misplaced.take() {
-        Some(body) => Step::Respond(answer::<F>(host, body)),
-        None => step,
+    let request = host.view.of_mut(Message::Request).misplaced.take();
+    let response = host.view.of_mut(Message::Response).misplaced.take();
+    match (request, response) {
+        (None, None) => step,
+        (None, Some(body)) if !host.view.of(Message::Response).trailers => {
+            Step::Respond(answer::<F>(host, body))
+        }
+        _ => {
+            host.log(Level::Error, "Envoy's wasm cannot give a body to a message like this, which has none");
+            Step::Respond(Response::text(500, format!("{}_filter_body_without_place", F::NAME), ""))
+        }
     }
 }
 

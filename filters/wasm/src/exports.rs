@@ -10,8 +10,8 @@ use std::mem::MaybeUninit;
 
 use ferrule_kit::Message;
 
-use crate::registry::{self, Callback};
-use crate::{hostcalls, status};
+use crate::hostcalls;
+use crate::registry::{self, Action, Callback};
 
 /// Says by its name which ABI this is.
 #[unsafe(no_mangle)]
@@ -34,32 +34,32 @@ extern "C" fn proxy_on_configure(id: u32, size: usize) -> bool {
 }
 
 #[unsafe(no_mangle)]
-extern "C" fn proxy_on_request_headers(id: u32, _: usize, end: bool) -> u32 {
+extern "C" fn proxy_on_request_headers(id: u32, _: usize, end: bool) -> Action {
     tell(id, Callback::Headers { message: Message::Request, end })
 }
 
 #[unsafe(no_mangle)]
-extern "C" fn proxy_on_request_body(id: u32, length: usize, end: bool) -> u32 {
+extern "C" fn proxy_on_request_body(id: u32, length: usize, end: bool) -> Action {
     tell(id, Callback::Data { message: Message::Request, length, end })
 }
 
 #[unsafe(no_mangle)]
-extern "C" fn proxy_on_request_trailers(id: u32, _: usize) -> u32 {
+extern "C" fn proxy_on_request_trailers(id: u32, _: usize) -> Action {
     tell(id, Callback::Trailers { message: Message::Request })
 }
 
 #[unsafe(no_mangle)]
-extern "C" fn proxy_on_response_headers(id: u32, _: usize, end: bool) -> u32 {
+extern "C" fn proxy_on_response_headers(id: u32, _: usize, end: bool) -> Action {
     tell(id, Callback::Headers { message: Message::Response, end })
 }
 
 #[unsafe(no_mangle)]
-extern "C" fn proxy_on_response_body(id: u32, length: usize, end: bool) -> u32 {
+extern "C" fn proxy_on_response_body(id: u32, length: usize, end: bool) -> Action {
     tell(id, Callback::Data { message: Message::Response, length, end })
 }
 
 #[unsafe(no_mangle)]
-extern "C" fn proxy_on_response_trailers(id: u32, _: usize) -> u32 {
+extern "C" fn proxy_on_response_trailers(id: u32, _: usize) -> Action {
     tell(id, Callback::Trailers { message: Message::Response })
 }
 
@@ -81,6 +81,6 @@ extern "C" fn proxy_on_delete(id: u32) {
 }
 
 /// A stream without a configuration is unknown here and passes.
-fn tell(id: u32, callback: Callback) -> u32 {
-    registry::stream(id).map_or(status::CONTINUE, |stream| stream.on(callback))
+fn tell(id: u32, callback: Callback) -> Action {
+    registry::stream(id).map_or(Action::Continue, |stream| stream.on(callback))
 }

@@ -6,7 +6,7 @@ use std::time::SystemTime;
 
 use ferrule_kit::{
     Callout, CalloutError, CalloutId, Counter, Fields, Host, Level, Message, MetadataSource, Octets, Value,
-    environment,
+    environment, field_value,
 };
 
 use crate::hostcalls::{self, Buffer, Hidden, Section};
@@ -91,13 +91,13 @@ impl Host for WasmHost<'_> {
         match value {
             _ if !self.has_come(fields) => {}
             [] => hostcalls::remove_field(section(fields), name),
-            value => hostcalls::set_field(section(fields), name, value),
+            value => hostcalls::set_field(section(fields), name, &field_value(value)),
         }
     }
 
     fn add_field(&mut self, fields: Fields, name: &str, value: &[u8]) {
         if self.has_come(fields) {
-            hostcalls::add_field(section(fields), name, value);
+            hostcalls::add_field(section(fields), name, &field_value(value));
         }
     }
 
@@ -127,7 +127,11 @@ impl Host for WasmHost<'_> {
 
     fn attribute(&self, name: &str) -> Option<Value<'_>> {
         let kind = attribute::kind(name)?;
-        kind.decode(hostcalls::property(&name.replace('.', "\0"))?)
+        match hostcalls::property(&name.replace('.', "\0")) {
+            Some(bytes) => kind.decode(bytes),
+            // Envoy derives these from the request's header section, which it may show no longer.
+            None => attribute::of_request(name, |field| self.field(Fields::RequestHeaders, field)),
+        }
     }
 
     fn metadata(&self, source: MetadataSource, namespace: &str, key: &str) -> Option<Value<'_>> {

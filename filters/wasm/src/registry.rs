@@ -20,8 +20,21 @@ pub(crate) trait PluginContext {
 
 /// A stream of a plugin.
 pub(crate) trait StreamContext {
-    /// Does what a callback asks for, and gives back a status of Envoy's.
-    fn on(&self, callback: Callback) -> u32;
+    /// Does what a callback asks for.
+    fn on(&self, callback: Callback) -> Action;
+}
+
+/// What Envoy is to do after a callback about a message, in its own numbers.
+///
+/// There are more, but those that slow a sender down leave Envoy with a pointer to a body that is gone, and those that
+/// stop all callbacks keep from a filter what comes while it holds a message.
+#[repr(u32)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Action {
+    /// Goes on.
+    Continue = 0,
+    /// Holds the message, keeps what has come of its body, and shows more as it comes.
+    Pause = 1,
 }
 
 /// What Envoy tells a stream.

@@ -1,18 +1,18 @@
-//! One filter on one stream: a callback becomes an [`Event`], the [`Step`] that comes back becomes a status or an action.
+//! One filter on one stream: a callback becomes an [`Event`], the [`Step`] that comes back becomes an action.
 //!
 //! Envoy puts off what it is asked to do until the callback has returned.
 
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 
-use ferrule_kit::{CalloutId, Driver, Event, Filter, Hold, Message, Step};
+use ferrule_kit::{CalloutId, Driver, Event, Filter, Message, Step};
 
 use crate::host::WasmHost;
 use crate::hostcalls::{self, Section};
-use crate::registry::{Callback, StreamContext};
+use crate::registry::{Action, Callback, StreamContext};
 use crate::root::Configured;
 use crate::view::View;
-use crate::{bodiless, callout, status};
+use crate::{bodiless, callout};
 
 /// A stream as the registry holds it.
 pub(crate) struct Stream<F: Filter> {
@@ -39,46 +39,46 @@ impl<F: Filter> Stream<F> {
 }
 
 impl<F: Filter> StreamContext for Stream<F> {
-    fn on(&self, callback: Callback) -> u32 {
+    fn on(&self, callback: Callback) -> Action {
         // The filter runs, and has made Envoy end the stream or answer it: that is not for it to see.
         let Ok(mut inner) = self.inner.try_borrow_mut() else {
             self.gone.set(self.gone.get() || callback == Callback::Gone);
-            return status::CONTINUE;
+            return Action::Continue;
         };
-        let status = inner.on(&self.configured, callback);
+        let action = inner.on(&self.configured, callback);
         if self.gone.take() {
             inner.on(&self.configured, Callback::Gone);
         }
-        status
+        action
     }
 }
 
 impl<F: Filter> Inner<F> {
-    fn on(&mut self, configured: &Configured<F>, callback: Callback) -> u32 {
+    fn on(&mut self, configured: &Configured<F>, callback: Callback) -> Action {
         match callback {
             Callback::Headers { message, end } => {
                 if message == Message::Request {
                     self.begin(configured);
                 }
-                self.pass(configured, callback, message, Event::Headers { message, end })
+                self.pass(configured, message, Event::Headers { message, end })
             }
             Callback::Data { message, length, end } => {
                 self.view.of_mut(message).body_len = length;
-                self.pass(configured, callback, message, Event::Data { message, end })
+                self.pass(configured, message, Event::Data { message, end })
             }
             Callback::Trailers { message } => {
                 self.view.of_mut(message).trailers = true;
-                self.pass(configured, callback, message, Event::Trailers { message })
+                self.pass(configured, message, Event::Trailers { message })
             }
             Callback::Reply { token, fields, length } => {
                 let reply = callout::reply(fields, length);
                 let step = self.tell(configured, Event::Reply { id: CalloutId(token.into()), reply });
                 self.act(step);
-                status::CONTINUE
+                Action::Continue
             }
             Callback::Gone => {
                 self.tell(configured, Event::Done);
-                status::CONTINUE
+                Action::Continue
             }
         }
     }
@@ -103,27 +103,17 @@ impl<F: Filter> Inner<F> {
         bodiless::settle::<F>(&mut host, step)
     }
 
-    fn pass(
-        &mut self,
-        configured: &Configured<F>,
-        callback: Callback,
-        message: Message,
-        event: Event<'_>,
-    ) -> u32 {
-        match self.tell(configured, event) {
-            step if step == Step::Pass || step == Step::Resume(message) => {
-                self.view.of_mut(message).body_len = 0;
-                if message == Message::Request {
-                    self.keep_request();
-                }
-                status::CONTINUE
-            }
-            Step::Stop(hold) => status::hold(callback, hold),
-            step => {
-                self.act(step);
-                status::hold(callback, Hold::Stream)
-            }
+    fn pass(&mut self, configured: &Configured<F>, message: Message, event: Event<'_>) -> Action {
+        let step = self.tell(configured, event);
+        if step != Step::Pass && step != Step::Resume(message) {
+            self.act(step);
+            return Action::Pause;
         }
+        self.view.of_mut(message).body_len = 0;
+        if message == Message::Request {
+            self.keep_request();
+        }
+        Action::Continue
     }
 
     fn act(&mut self, step: Step) {
