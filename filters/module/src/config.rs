@@ -3,6 +3,7 @@
 use std::any::TypeId;
 use std::ffi::c_void;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use ferrule_abi::{ConfigPtr, FilterPtr, MetricsResult, ModuleBuffer, ModuleStreamPtr};
 use ferrule_kit::{ConfigError, Filter, Level, compile, counter_names};
@@ -81,8 +82,20 @@ fn new_listener<F: Filter>(config: ConfigPtr, json: &[u8]) -> Result<*const c_vo
 
 fn new_route<F: Filter>(json: &[u8]) -> Result<*const c_void, ConfigError> {
     let filter = Arc::new(compile::<F>(json)?);
-    let head = RouteHead { filter: TypeId::of::<F>(), free: free::<Route<F>> };
+    let head = RouteHead { filter: TypeId::of::<F>(), free: free_route::<F> };
+    ROUTES.fetch_add(1, Ordering::Relaxed);
     Ok(Box::into_raw(Box::new(Route { head, filter })).cast_const().cast())
+}
+
+/// Routes with a configuration of their own that there are now, of any filter of this module.
+///
+/// Envoy's look-up walks the route for every stream; without any such route it is saved.
+static ROUTES: AtomicUsize = AtomicUsize::new(0);
+
+/// Whether any route has a configuration of its own.
+pub(crate) fn routes_exist() -> bool {
+    // Envoy publishes a route to its workers after it was made here, which orders this read after that write.
+    ROUTES.load(Ordering::Relaxed) > 0
 }
 
 fn define_counter<F: Filter>(config: ConfigPtr, name: &str) -> Result<usize, ConfigError> {
@@ -110,6 +123,14 @@ fn define_counter<F: Filter>(config: ConfigPtr, name: &str) -> Result<usize, Con
 unsafe fn free<T>(config: *const c_void) {
     // SAFETY: the caller vouches for it.
     drop(unsafe { Box::from_raw(config.cast_mut().cast::<T>()) });
+}
+
+/// # Safety
+/// As for [`free`], of a `Route<F>`.
+unsafe fn free_route<F: Filter>(route: *const c_void) {
+    // SAFETY: the caller vouches for it.
+    unsafe { free::<Route<F>>(route) };
+    ROUTES.fetch_sub(1, Ordering::Relaxed);
 }
 
 /// Finds the filter `name` and has it make a configuration; what is wrong goes to Envoy's log, because Envoy's own

@@ -15,6 +15,7 @@ use ferrule_kit::{
     environment, field_value,
 };
 
+use crate::config::routes_exist;
 use crate::stream::{Head, Hook};
 use crate::{attributes, envoy, metadata};
 
@@ -44,6 +45,9 @@ impl<'a> NativeHost<'a> {
 
     /// The configuration nearest to the route; null for none.
     pub(crate) fn route_config(&self) -> ModuleRoutePtr {
+        if !routes_exist() {
+            return std::ptr::null();
+        }
         // SAFETY: the filter is alive while the hook runs.
         unsafe { (self.envoy.get_most_specific_route_config)(self.filter) }
     }

@@ -48,6 +48,10 @@ impl<'a, 's> Interpreter<'a, 's> {
                     self.print(expression, out).map_err(|failure| failure.at(*place))?;
                     Next::Statement
                 }
+                Statement::PrintField(section, name) => {
+                    out.write(&self.scope.field(*section, name).unwrap_or_default())?;
+                    Next::Statement
+                }
                 Statement::Break => Next::LoopEnd,
                 Statement::Continue => Next::Iteration,
                 compound => self.nested(|it| it.run_compound(compound, out))?,
@@ -98,7 +102,11 @@ impl<'a, 's> Interpreter<'a, 's> {
             Statement::Do(call, place) => {
                 self.eval(call).map_err(|failure| failure.at(*place))?;
             }
-            Statement::Text(_) | Statement::Print(..) | Statement::Break | Statement::Continue => {}
+            Statement::Text(_)
+            | Statement::Print(..)
+            | Statement::PrintField(..)
+            | Statement::Break
+            | Statement::Continue => {}
         }
         Ok(Next::Statement)
     }

@@ -3,7 +3,7 @@
 
 use super::error::Place;
 use super::filters::Filter;
-use super::functions::Function;
+use super::functions::{Function, Section};
 use super::predicates::Predicate;
 
 /// A name that the template itself assigns, by number.
@@ -18,6 +18,9 @@ pub(crate) type Block = Vec<Statement>;
 pub(crate) enum Statement {
     Text(Box<str>),
     Print(Expression, Place),
+    /// `{{ header("name") }}` and `{{ request_header("name") }}`, the commonest of all: their bytes go straight to the
+    /// output.
+    PrintField(Section, Box<str>),
     /// `if` and its `elif`s, then `else`.
     If {
         arms: Vec<Arm>,

@@ -3,6 +3,7 @@
 use minijinja::machinery::{Span, ast};
 use minijinja::value::{Value, ValueKind};
 
+use super::super::functions::Section;
 use super::super::program::{Applied, Argument, Arguments, Comparison, Expression, Operator, Slice};
 use super::super::{filters, functions, predicates};
 use super::{Lowering, Lowers, Refusal, place};
@@ -133,6 +134,20 @@ impl Lowering<'_> {
                 Err(Refusal::new(call.span(), "only functions and macros can be called, by their name"))
             }
         }
+    }
+
+    /// Section and name where `expression` is a call that reads one header field of a fixed name.
+    pub(super) fn field_call<'e>(&self, expression: &'e ast::Expr<'_>) -> Option<(Section, &'e str)> {
+        let ast::Expr::Call(call) = expression else { return None };
+        let ast::CallType::Function(function) = call.identify_call() else { return None };
+        let section = match function {
+            "header" => Section::Message,
+            "request_header" => Section::Request,
+            _ => return None,
+        };
+        let [ast::CallArg::Pos(ast::Expr::Const(name))] = &call.args[..] else { return None };
+        let name = name.value.as_str().filter(|_| !self.symbols.contains_key(function))?;
+        Some((section, name))
     }
 
     fn call_function(&mut self, name: &str, call: &ast::Spanned<ast::Call<'_>>) -> Lowers<Expression> {

@@ -13,9 +13,10 @@ impl Lowering<'_> {
     fn statement(&mut self, statement: &ast::Stmt<'_>) -> Lowers<Statement> {
         Ok(match statement {
             ast::Stmt::EmitRaw(raw) => Statement::Text(raw.raw.into()),
-            ast::Stmt::EmitExpr(print) => {
-                Statement::Print(self.expression(&print.expr)?, place(print.expr.span()))
-            }
+            ast::Stmt::EmitExpr(print) => match self.field_call(&print.expr) {
+                Some((section, name)) => Statement::PrintField(section, name.into()),
+                None => Statement::Print(self.expression(&print.expr)?, place(print.expr.span())),
+            },
             ast::Stmt::IfCond(code) => self.condition(code)?,
             ast::Stmt::ForLoop(code) => self.for_loop(code)?,
             ast::Stmt::WithBlock(code) => self.with(code)?,
