@@ -41,11 +41,9 @@ fn attach_to(
     place: usize,
     parent: &ParentReference,
 ) -> Option<Attachment> {
-    let is_gateway = parent.group.as_deref().unwrap_or(GATEWAY_GROUP) == GATEWAY_GROUP
-        && parent.kind.as_deref().unwrap_or("Gateway") == "Gateway";
     let namespace = parent.namespace.as_deref().unwrap_or(&reference.namespace);
     let key: Key = (namespace.into(), parent.name.as_str().into());
-    let plan = gateways.get(&key).filter(|_| is_gateway)?;
+    let plan = gateways.get(&key).filter(|_| is_gateway(parent))?;
     let found = listeners_for(world, plan, reference, route, parent);
     let (listeners, problem) = match found {
         Ok(listeners) => (listeners, None),
@@ -54,6 +52,12 @@ fn attach_to(
         }
     };
     Some(Attachment { parent: parent.clone(), gateway: key, listeners, problem })
+}
+
+/// Whether a parent is a Gateway, which it is unless it says otherwise.
+pub(crate) fn is_gateway(parent: &ParentReference) -> bool {
+    parent.group.as_deref().unwrap_or(GATEWAY_GROUP) == GATEWAY_GROUP
+        && parent.kind.as_deref().unwrap_or("Gateway") == "Gateway"
 }
 
 fn listeners_for(

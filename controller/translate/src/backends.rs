@@ -74,11 +74,24 @@ fn backend_of(world: &World, key: Key, to: &ObjectRef) -> Result<Destination, Un
 }
 
 fn service_of(world: &World, key: Key, to: &ObjectRef, port: Option<u16>) -> Result<Destination, Unresolved> {
+    let not_found = |detail: String| Err((Reason::BackendNotFound, detail));
     let service = world.services.get(&key).ok_or_else(|| missing(to))?;
-    let port = port.ok_or_else(|| (Reason::BackendNotFound, format!("{to} needs a port")))?;
-    match service.spec.ports.iter().any(|known| known.port == port) {
-        true => Ok(Destination::Service(key, port)),
-        false => Err((Reason::BackendNotFound, format!("{to} has no port {port}"))),
+    // A name elsewhere would let a namespace reach what it may not (BackendObjectReference, CVE-2021-25740).
+    if service.spec.kind.as_deref() == Some("ExternalName") {
+        return not_found(format!("{to} is of type ExternalName, which is not supported; use a Backend"));
+    }
+    let Some(port) = port else { return not_found(format!("{to} needs a port")) };
+    let Some(found) = service.spec.ports.iter().find(|known| known.port == port) else {
+        return not_found(format!("{to} has no port {port}"));
+    };
+    let unsupported =
+        |what: &str| (Reason::UnsupportedAppProtocol, format!("{to} port {port}: {what} is not supported"));
+    if let Some(transport) = found.protocol.as_deref().filter(|transport| *transport != "TCP") {
+        return Err(unsupported(&format!("protocol {transport}")));
+    }
+    match found.app_protocol.as_deref() {
+        Some(tls @ ("https" | "kubernetes.io/wss")) => Err(unsupported(&format!("appProtocol {tls}"))),
+        _ => Ok(Destination::Service(key, port)),
     }
 }
 

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use crate::api::gateway::{Gateway, Listener, RouteGroupKind};
 use crate::api::meta::{GATEWAY_GROUP, ObjectMeta};
+use crate::hostname;
 use crate::object::{Key, ObjectRef};
 use crate::problem::{Problem, Reason};
 use crate::world::World;
@@ -14,6 +15,8 @@ pub(crate) struct GatewayPlan {
     pub(crate) gateway: Arc<Gateway>,
     pub(crate) reference: ObjectRef,
     pub(crate) listeners: Vec<ListenerPlan>,
+    /// Of the Gateway as a whole; it is served nevertheless.
+    pub(crate) problems: Vec<Problem>,
 }
 
 /// One listener of it.
@@ -52,37 +55,66 @@ fn plan_gateway(key: &Key, gateway: &Arc<Gateway>) -> GatewayPlan {
         .enumerate()
         .map(|(place, listener)| plan_listener(&reference, all, place, listener))
         .collect();
-    GatewayPlan { gateway: Arc::clone(gateway), reference, listeners }
+    let parameters = gateway.spec.infrastructure.as_ref().and_then(|infra| infra.parameters_ref.as_ref());
+    let problems = parameters.map(|parameters| {
+        let detail = format!("{}/{} is not supported", parameters.group, parameters.kind);
+        Problem::new(&reference, "spec.infrastructure.parametersRef", Reason::InvalidParameters, detail)
+    });
+    GatewayPlan {
+        gateway: Arc::clone(gateway),
+        problems: problems.into_iter().collect(),
+        reference,
+        listeners,
+    }
 }
 
 fn plan_listener(gateway: &ObjectRef, all: &[Listener], place: usize, listener: &Listener) -> ListenerPlan {
     let field = format!("spec.listeners[{place}]");
-    let mut problems = Vec::new();
-    if listener.protocol != "HTTP" {
-        let detail = format!("protocol {} is not supported; supported: HTTP", listener.protocol);
-        problems.push(Problem::new(
-            gateway,
-            format!("{field}.protocol"),
-            Reason::UnsupportedProtocol,
-            detail,
-        ));
-    }
-    if listener.filters.as_ref().is_some_and(|filters| !filters.is_null()) {
-        let detail = "listener filters are not supported";
-        problems.push(Problem::new(gateway, format!("{field}.filters"), Reason::UnsupportedValue, detail));
-    }
+    let mut problems: Vec<Problem> = refusals(listener)
+        .into_iter()
+        .map(|(inner, reason, detail)| Problem::new(gateway, format!("{field}.{inner}"), reason, detail))
+        .collect();
     problems.extend(conflict(gateway, &field, all, place, listener));
     let kinds = supported_kinds(gateway, &field, listener, &mut problems);
     ListenerPlan {
         name: listener.name.as_str().into(),
-        hostname: listener.hostname.clone().unwrap_or_default().to_ascii_lowercase(),
+        hostname: hostname(listener),
         port: listener.port,
         kinds,
         problems,
     }
 }
 
-/// Listeners on one port must have one protocol and distinct host names; all that clash are refused.
+/// In lower case; empty for every host.
+fn hostname(listener: &Listener) -> String {
+    listener.hostname.as_deref().unwrap_or_default().to_ascii_lowercase()
+}
+
+/// What a listener asks for that is not served: field, reason, detail.
+fn refusals(listener: &Listener) -> Vec<(&'static str, Reason, String)> {
+    let mut refusals = Vec::new();
+    if listener.protocol != "HTTP" {
+        let detail = format!("{} is not supported; supported: HTTP", listener.protocol);
+        refusals.push(("protocol", Reason::UnsupportedProtocol, detail));
+    }
+    if listener.port == 0 {
+        refusals.push(("port", Reason::UnsupportedValue, "must be 1 to 65535".to_owned()));
+    }
+    if listener.filters.as_ref().is_some_and(|filters| !filters.requests.is_empty()) {
+        refusals.push(("filters", Reason::UnsupportedValue, "listener filters are not supported".to_owned()));
+    }
+    let fault = listener.hostname.as_deref().filter(|host| !host.is_empty()).and_then(hostname::fault);
+    refusals.extend(fault.map(|why| ("hostname", Reason::UnsupportedValue, why.to_owned())));
+    refusals
+}
+
+/// What can share a port: protocols of one group, by different host names.
+fn layer(protocol: &str) -> &str {
+    if protocol == "HTTPS" { "TLS" } else { protocol }
+}
+
+/// Listeners on one port must have one protocol and distinct host names. Of those that clash all are refused, because
+/// none may be picked as the winner (GatewaySpec.listeners).
 fn conflict(
     gateway: &ObjectRef,
     field: &str,
@@ -90,11 +122,15 @@ fn conflict(
     place: usize,
     listener: &Listener,
 ) -> Option<Problem> {
-    let mut others = all.iter().enumerate().filter(|(other, o)| *other != place && o.port == listener.port);
+    let udp = |listener: &Listener| listener.protocol == "UDP";
+    let mut others = all
+        .iter()
+        .enumerate()
+        .filter(|(other, o)| *other != place && o.port == listener.port && udp(o) == udp(listener));
     others.find_map(|(_, other)| {
-        let (reason, what) = if other.protocol != listener.protocol {
+        let (reason, what) = if layer(&other.protocol) != layer(&listener.protocol) {
             (Reason::ProtocolConflict, "protocol")
-        } else if other.hostname == listener.hostname {
+        } else if hostname(other) == hostname(listener) {
             (Reason::HostnameConflict, "hostname")
         } else {
             return None;

@@ -33,6 +33,23 @@ pub(crate) fn specificity(host: &str) -> (bool, usize) {
     (!host.is_empty() && !host.starts_with('*'), host.len())
 }
 
+/// What is wrong with a host name: RFC 1123, with `*` allowed as the whole first label, and no IP address (Hostname of
+/// Gateway API).
+pub(crate) fn fault(host: &str) -> Option<&'static str> {
+    let name = host.strip_prefix("*.").unwrap_or(host);
+    let is_label = |label: &str| {
+        let plain = label.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-');
+        plain && !label.is_empty() && !label.starts_with('-') && !label.ends_with('-')
+    };
+    if host.len() > 253 || !name.split('.').all(is_label) {
+        Some("is no host name: letters, digits and '-' in labels, `*.` in front where wanted")
+    } else if name.parse::<std::net::IpAddr>().is_ok() {
+        Some("must not be an IP address")
+    } else {
+        None
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -58,5 +75,29 @@ mod tests {
         assert!(specificity("a.io") > specificity("*.example.com"));
         assert!(specificity("*.b.example.com") > specificity("*.example.com"));
         assert!(specificity("*.io") > specificity(""));
+    }
+
+    #[test]
+    fn what_is_no_host_name_is_told() {
+        for good in ["example.com", "*.example.com", "a", "a-b.c", "Example.COM"] {
+            assert_eq!(fault(good), None, "{good}");
+        }
+        for bad in [
+            "",
+            "*",
+            "*.",
+            "a..b",
+            "a b",
+            "-a",
+            "a-",
+            "a.*.b",
+            "*a.b",
+            "1.2.3.4",
+            "a.com:80",
+            "a_b",
+            &"a".repeat(254),
+        ] {
+            assert!(fault(bad).is_some(), "{bad}");
+        }
     }
 }

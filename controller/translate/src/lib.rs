@@ -16,6 +16,7 @@ mod policies;
 mod port;
 mod precedence;
 mod problem;
+mod re2;
 mod report;
 mod route;
 mod status;

@@ -147,7 +147,11 @@ impl Object {
         if let Some(Value::Object(metadata)) = json.get_mut("metadata") {
             metadata.insert("namespace".to_owned(), Value::String(namespace));
         }
-        let (object, unknown_fields) = reader(json).map_err(|(path, reason)| refused(&path, &reason))?;
+        let (object, mut unknown_fields) = reader(json).map_err(|(path, reason)| refused(&path, &reason))?;
+        if !group.ends_with(GATEWAY_GROUP) && !group.ends_with(KGATEWAY_GROUP) {
+            // Of Kubernetes' own kinds only a part is known here.
+            unknown_fields.clear();
+        }
         Ok(Parsed::Object { object, unknown_fields })
     }
 

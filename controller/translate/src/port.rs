@@ -7,12 +7,13 @@ use std::cmp::Reverse;
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
+use envoy_types::pb::envoy::config::route::v3::RouteMatch;
 use prost::Message;
 
 use crate::gateways::GatewayPlan;
 use crate::hostname::{covers, intersection, specificity};
 use crate::object::{Key, ObjectRef};
-use crate::policies::{Applied, Configs, POLICIES, PolicyIndex, Target};
+use crate::policies::{Applied, POLICIES, PolicyIndex, Target};
 use crate::problem::{Problem, Reason};
 use crate::route::Entry;
 use crate::translation::{Origins, Resource, ResourceKind, Resources};
@@ -153,9 +154,9 @@ pub(crate) fn lower(
 ) {
     let mut plugins: [PluginRoutes; POLICIES.len()] = Default::default();
     let mut used = [false; POLICIES.len()];
-    note(&mut used, &served.gateway.configs);
+    note(&mut used, &served.gateway);
     let mut configuration =
-        RouteConfigurationBuilder::new(&served.name, served.settings.per_route(&served.gateway.configs));
+        RouteConfigurationBuilder::new(&served.name, served.settings.per_route(&served.gateway));
     for (domain, mut host) in std::mem::take(&mut served.hosts) {
         host.entries
             .sort_by(|a, b| (&a.own_host, &a.entry().precedence).cmp(&(&b.own_host, &b.entry().precedence)));
@@ -182,8 +183,8 @@ pub(crate) fn lower(
     insert(ResourceKind::Routes, &served.name, configuration.finish(), from);
 }
 
-fn note(used: &mut [bool; POLICIES.len()], configs: &Configs) {
-    for (used, config) in used.iter_mut().zip(configs) {
+fn note(used: &mut [bool; POLICIES.len()], applied: &Applied) {
+    for (used, config) in used.iter_mut().zip(applied.configs()) {
         *used |= config.is_some();
     }
 }
@@ -196,22 +197,22 @@ fn virtual_host(
     plugins: &mut [PluginRoutes; POLICIES.len()],
 ) -> VirtualHostBuilder {
     let (place, listener) = &served.listeners[host.listener];
-    let mut builder = VirtualHostBuilder::new(domain, served.settings.per_route(&listener.configs));
+    let mut builder = VirtualHostBuilder::new(domain, served.settings.per_route(listener));
     let around = listener.clone().over(&served.gateway);
-    if around.broken {
-        builder.route(&refusing_all().encode_to_vec(), "broken-policy");
-        return builder;
-    }
-    note(used, &listener.configs);
+    note(used, listener);
     for entry in host.entries.iter().map(HostEntry::entry) {
-        note(used, &entry.configs);
+        note(used, &entry.applied);
+        if entry.applied.clone().over(&around).is_broken() {
+            builder.route(&refusing(&entry.matcher), &entry.name);
+            continue;
+        }
         if !served.wasm() {
             builder.route(&entry.body, &entry.name);
             continue;
         }
         let name = format!("{}@{}", entry.name, served.plan.listeners[*place].name);
-        for ((plugin, own), wide) in plugins.iter_mut().zip(&entry.configs).zip(&around.configs) {
-            if let Some(config) = own.as_ref().or(wide.as_ref()) {
+        for ((plugin, own), wide) in plugins.iter_mut().zip(entry.applied.configs()).zip(around.configs()) {
+            if let Some(config) = own.or(wide) {
                 plugin.add(&name, config);
             }
         }
@@ -220,9 +221,10 @@ fn virtual_host(
     builder
 }
 
-fn refusing_all() -> envoy_types::pb::envoy::config::route::v3::Route {
-    let everything = xds::matching::everything();
-    action::route(action::fixed(500), everything, HashMap::new())
+/// A policy applies that cannot be carried out: these requests must not go on without it.
+fn refusing(matcher: &[u8]) -> Vec<u8> {
+    let matcher = RouteMatch::decode(matcher).unwrap_or_default();
+    action::route(action::fixed(500), matcher, HashMap::new()).encode_to_vec()
 }
 
 /// Of two rules that match the very same requests only the first is ever used; that is allowed, but rarely meant.

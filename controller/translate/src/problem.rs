@@ -32,6 +32,10 @@ pub enum Reason {
     Conflicted,
     TargetNotFound,
     Shadowed,
+    InvalidParameters,
+    FilterNotFound,
+    UnsupportedAppProtocol,
+    ParentNotFound,
     RejectedByProxy,
 }
 
@@ -48,13 +52,17 @@ impl Reason {
             | Self::Invalid
             | Self::Conflicted
             | Self::TargetNotFound
-            | Self::InvalidBackend => Some("Accepted"),
+            | Self::InvalidBackend
+            | Self::InvalidParameters => Some("Accepted"),
             Self::HostnameConflict | Self::ProtocolConflict => Some("Conflicted"),
-            Self::InvalidRouteKinds | Self::RefNotPermitted | Self::InvalidKind | Self::BackendNotFound => {
-                Some("ResolvedRefs")
-            }
+            Self::InvalidRouteKinds
+            | Self::RefNotPermitted
+            | Self::InvalidKind
+            | Self::BackendNotFound
+            | Self::FilterNotFound
+            | Self::UnsupportedAppProtocol => Some("ResolvedRefs"),
             Self::RejectedByProxy => Some("Programmed"),
-            Self::Shadowed => None,
+            Self::Shadowed | Self::ParentNotFound => None,
         }
     }
 
@@ -64,13 +72,17 @@ impl Reason {
             Self::InvalidBackend => "Invalid".to_owned(),
             Self::InvalidListener => "ListenersNotValid".to_owned(),
             Self::RejectedByProxy => "Invalid".to_owned(),
+            Self::UnsupportedAppProtocol => "UnsupportedProtocol".to_owned(),
             reason => format!("{reason:?}"),
         }
     }
 
     /// How much is broken.
     pub fn severity(self) -> Severity {
-        if self == Self::Shadowed { Severity::Warning } else { Severity::Error }
+        match self {
+            Self::Shadowed | Self::ParentNotFound => Severity::Warning,
+            _ => Severity::Error,
+        }
     }
 }
 

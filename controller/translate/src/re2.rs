@@ -5,9 +5,9 @@
 //! in another way. What RE2 alone knows (`\C`, `\Q..\E`) is refused too.
 
 use regex_syntax::ast::{
-    Ast, ClassAscii, ClassSet, ClassSetItem, ClassUnicode, ClassUnicodeKind, Flags, FlagsItemKind, Group,
-    GroupKind, HexLiteralKind, Literal, LiteralKind, Repetition, RepetitionKind, RepetitionRange,
-    SpecialLiteralKind, AssertionKind, Flag, parse::Parser,
+    AssertionKind, Ast, ClassAscii, ClassSet, ClassSetItem, ClassUnicode, ClassUnicodeKind, Flag, Flags,
+    FlagsItemKind, Group, GroupKind, HexLiteralKind, Literal, LiteralKind, Repetition, RepetitionKind,
+    RepetitionRange, SpecialLiteralKind, parse::Parser,
 };
 
 /// Instructions that a program may have; RE2 itself gives up at somewhat more than 80,000.
@@ -24,7 +24,9 @@ pub(crate) fn check(pattern: &str) -> Result<usize, String> {
     if pattern.is_empty() {
         return Err("is empty".to_owned());
     }
-    let ast = Parser::new().parse(pattern).map_err(|error| format!("is no regular expression: {}", error.kind()))?;
+    let ast = Parser::new()
+        .parse(pattern)
+        .map_err(|error| format!("is no regular expression: {}", error.kind()))?;
     let size = size(&ast, 1)?;
     match size <= MAX_PROGRAM {
         true => Ok(size),
@@ -96,8 +98,8 @@ fn assertion(kind: &AssertionKind) -> Result<usize, String> {
 /// RE2 knows properties by their exact names only.
 fn unicode_class(class: &ClassUnicode) -> Result<usize, String> {
     const CATEGORIES: [&str; 30] = [
-        "Cc", "Cf", "Co", "Cs", "Ll", "Lm", "Lo", "Lt", "Lu", "Mc", "Me", "Mn", "Nd", "Nl", "No", "Pc", "Pd", "Pe",
-        "Pf", "Pi", "Po", "Ps", "Sc", "Sk", "Sm", "So", "Zl", "Zp", "Zs", "Any",
+        "Cc", "Cf", "Co", "Cs", "Ll", "Lm", "Lo", "Lt", "Lu", "Mc", "Me", "Mn", "Nd", "Nl", "No", "Pc", "Pd",
+        "Pe", "Pf", "Pi", "Po", "Ps", "Sc", "Sk", "Sm", "So", "Zl", "Zp", "Zs", "Any",
     ];
     let known = match &class.kind {
         ClassUnicodeKind::OneLetter(letter) => "CLMNPSZ".contains(*letter),
@@ -114,13 +116,19 @@ fn class_item(item: &ClassSetItem) -> Result<usize, String> {
         ClassSetItem::Range(range) => Ok(class_literal(&range.start)? + class_literal(&range.end)?),
         ClassSetItem::Unicode(class) => unicode_class(class),
         ClassSetItem::Bracketed(_) => Err(lacks("brackets inside brackets")),
-        ClassSetItem::Union(union) => union.items.iter().try_fold(1, |total, item| Ok(total + class_item(item)?)),
+        ClassSetItem::Union(union) => {
+            union.items.iter().try_fold(1, |total, item| Ok(total + class_item(item)?))
+        }
     }
 }
 
 /// Envoy's RE2 reads bytes: a longer character inside brackets would be torn apart.
 fn class_literal(found: &Literal) -> Result<usize, String> {
-    if found.c.is_ascii() { literal(found) } else { Err("has a character other than ASCII inside brackets".to_owned()) }
+    if found.c.is_ascii() {
+        literal(found)
+    } else {
+        Err("has a character other than ASCII inside brackets".to_owned())
+    }
 }
 
 fn repetition(found: &Repetition, times: usize) -> Result<usize, String> {
@@ -159,8 +167,19 @@ mod tests {
     #[test]
     fn what_both_languages_read_alike_passes() {
         let patterns = [
-            "/users/[0-9]+", "(?i)abc", "^/a(?:/.*)?$", r"\d{3}-\w+\.\S*", "(?P<id>[a-f0-9]{8})", r"[[:alpha:]]+|\x41",
-            r"\pN\p{Lu}", "a|", r"\/\-\.", "[^]a]", "é+", "(?s-m).", "x{2,}y{0,9}?",
+            "/users/[0-9]+",
+            "(?i)abc",
+            "^/a(?:/.*)?$",
+            r"\d{3}-\w+\.\S*",
+            "(?P<id>[a-f0-9]{8})",
+            r"[[:alpha:]]+|\x41",
+            r"\pN\p{Lu}",
+            "a|",
+            r"\/\-\.",
+            "[^]a]",
+            "é+",
+            "(?s-m).",
+            "x{2,}y{0,9}?",
         ];
         for pattern in patterns {
             assert!(check(pattern).is_ok(), "{pattern}: {:?}", check(pattern));
@@ -170,9 +189,30 @@ mod tests {
     #[test]
     fn what_envoy_would_refuse_or_read_otherwise_is_refused() {
         let patterns = [
-            "", "(", "(?=a)", "(?<!a)b", r"(a)\1", "(?x)a", "(?R)a", "(?-u:a)", "a**", "a{2}{3}", "[a&&b]", "[a--b]",
-            "[a[bc]]", r"\u0041", r"\U00000041", r"\x{10FFFF}", r"\p{gc=Lu}", r"\p{greek}", r"\b{start}", r"\<a",
-            "[é-ü]", r"\d{1001}", "(a{100}){11}", "(?P<a.b>x)",
+            "",
+            "(",
+            "(?=a)",
+            "(?<!a)b",
+            r"(a)\1",
+            "(?x)a",
+            "(?R)a",
+            "(?-u:a)",
+            "a**",
+            "a{2}{3}",
+            "[a&&b]",
+            "[a--b]",
+            "[a[bc]]",
+            r"\u0041",
+            r"\U00000041",
+            r"\x{10FFFF}",
+            r"\p{gc=Lu}",
+            r"\p{greek}",
+            r"\b{start}",
+            r"\<a",
+            "[é-ü]",
+            r"\d{1001}",
+            "(a{100}){11}",
+            "(?P<a.b>x)",
         ];
         for pattern in patterns {
             assert!(check(pattern).is_err(), "{pattern}");

@@ -8,6 +8,7 @@ use crate::api::gateway_class::GatewayClassStatus;
 use crate::api::http_route::{ParentReference, RouteParentStatus, RouteStatus};
 use crate::api::meta::{Condition, GATEWAY_GROUP, KGATEWAY_GROUP};
 use crate::api::traffic_policy::{PolicyAncestorStatus, PolicyStatus};
+use crate::attach::is_gateway;
 use crate::backends::fault;
 use crate::gateways::GatewayPlan;
 use crate::object::{Key, ObjectRef};
@@ -30,14 +31,14 @@ pub(crate) fn statuses(
     gateway_classes(world, controller_name, translation);
     for (key, plan) in gateways {
         let status = gateway(key, plan, outcomes);
-        translation
-            .problems
-            .extend(plan.listeners.iter().flat_map(|listener| listener.problems.iter().cloned()));
+        let of_listeners = plan.listeners.iter().flat_map(|listener| &listener.problems);
+        translation.problems.extend(of_listeners.chain(&plan.problems).cloned());
         translation.status.insert(plan.reference.clone(), Status::Gateway(status));
     }
     for outcome in outcomes.iter().filter(|outcome| !outcome.attachments.is_empty()) {
         route(controller_name, outcome, translation);
     }
+    dangling(world, translation);
     backends(world, translation);
     traffic_policies(world, controller_name, policies, translation);
     translation.problems.sort();
@@ -102,9 +103,10 @@ fn listener_conditions(problems: &[&Problem], open: bool, generation: i64) -> Ve
 /// A Gateway with one good listener is accepted; one without any is not (GatewayConditionReason ListenersNotValid).
 fn gateway_conditions(plan: &GatewayPlan, generation: i64) -> Vec<Condition> {
     let bad: Vec<&str> = plan.listeners.iter().filter(|l| !l.takes_routes()).map(|l| &*l.name).collect();
-    let mut accepted = condition("Accepted", "Accepted", generation, &[]);
+    let problems: Vec<&Problem> = plan.problems.iter().collect();
+    let mut accepted = condition("Accepted", "Accepted", generation, &problems);
     let mut programmed = condition("Programmed", "Programmed", generation, &[]);
-    if !bad.is_empty() {
+    if !bad.is_empty() && problems.is_empty() {
         accepted.reason = Reason::InvalidListener.word();
         accepted.message = format!("listeners that do not serve: {}", bad.join(", "));
     }
@@ -138,6 +140,36 @@ fn route(controller_name: &str, outcome: &RouteOutcome<'_>, translation: &mut Tr
     translation.status.insert(outcome.reference.clone(), Status::Route(status));
 }
 
+/// Names of Gateways and classes that do not exist, which are mistyped as a rule.
+fn dangling(world: &World, translation: &mut Translation) {
+    for (key, route) in &world.http_routes {
+        for (place, parent) in
+            route.spec.parent_refs.iter().enumerate().filter(|(_, parent)| is_gateway(parent))
+        {
+            let namespace = parent.namespace.as_deref().unwrap_or(&key.0);
+            if !world.gateways.contains_key(&(namespace.into(), parent.name.as_str().into())) {
+                let detail = format!("Gateway {namespace}/{} does not exist", parent.name);
+                let field = format!("spec.parentRefs[{place}]");
+                let on = crate::route::reference(key);
+                translation.problems.push(Problem::new(&on, field, Reason::ParentNotFound, detail));
+            }
+        }
+    }
+    for (key, gateway) in &world.gateways {
+        let class = &gateway.spec.gateway_class_name;
+        if !world.gateway_classes.contains_key(&("".into(), class.as_str().into())) {
+            let on = ObjectRef::new(GATEWAY_GROUP, "Gateway", &key.0, &key.1);
+            let detail = format!("GatewayClass {class} does not exist");
+            translation.problems.push(Problem::new(
+                &on,
+                "spec.gatewayClassName",
+                Reason::ParentNotFound,
+                detail,
+            ));
+        }
+    }
+}
+
 fn backends(world: &World, translation: &mut Translation) {
     for (key, backend) in &world.backends {
         let reference = ObjectRef::new(KGATEWAY_GROUP, "Backend", &key.0, &key.1);
@@ -159,12 +191,15 @@ fn traffic_policies(
 ) {
     for (key, targets) in &policies.targets {
         let generation = world.traffic_policies.get(key).and_then(|policy| policy.metadata.generation);
+        let faults = policies.faults(key);
         let mut ancestors = Vec::new();
         for target in targets {
-            let problems = policies.problems(world, key, target);
+            let problem = policies.problem(world, key, target);
+            let problems: Vec<&Problem> = faults.iter().chain(&problem).collect();
             ancestors.push(ancestor(controller_name, target, generation.unwrap_or_default(), &problems));
-            translation.problems.extend(problems);
+            translation.problems.extend(problem);
         }
+        translation.problems.extend(faults);
         let reference = ObjectRef::new(KGATEWAY_GROUP, "TrafficPolicy", &key.0, &key.1);
         translation.status.insert(reference, Status::Policy(PolicyStatus { ancestors }));
     }
@@ -174,10 +209,9 @@ fn ancestor(
     controller_name: &str,
     target: &Target,
     generation: i64,
-    problems: &[Problem],
+    problems: &[&Problem],
 ) -> PolicyAncestorStatus {
-    let problems: Vec<&Problem> = problems.iter().collect();
-    let accepted = condition("Accepted", "Accepted", generation, &problems);
+    let accepted = condition("Accepted", "Accepted", generation, problems);
     let mut attached = condition("Attached", "Attached", generation, &[]);
     if accepted.status == "False" {
         attached.status = "False".to_owned();

@@ -6,10 +6,10 @@ use std::sync::Arc;
 
 use prost::Message;
 
-use crate::api::http_route::{HTTPRoute, HTTPRouteMatch, HTTPRouteRule};
+use crate::api::http_route::{HTTPRoute, HTTPRouteMatch, HTTPRouteRule, LocalObjectReference};
 use crate::backends::{Destination, Unresolved, resolve};
 use crate::object::{Key, ObjectRef};
-use crate::policies::{Applied, Configs, PolicyIndex, Target};
+use crate::policies::{Applied, PolicyIndex, Target};
 use crate::precedence::Precedence;
 use crate::problem::{Problem, Reason};
 use crate::translator::Settings;
@@ -55,7 +55,8 @@ pub(crate) struct Entry {
     pub(crate) body: Vec<u8>,
     /// Encoded `RouteMatch`: equal bytes match equal requests.
     pub(crate) matcher: Vec<u8>,
-    pub(crate) configs: Configs,
+    /// Policies of the rule over those of the route.
+    pub(crate) applied: Applied,
     pub(crate) field: String,
 }
 
@@ -79,9 +80,9 @@ fn applied(policies: &PolicyIndex, key: &Key, rule: &HTTPRouteRule) -> Applied {
         return Applied::default();
     }
     let target = |section| Target { kind: "HTTPRoute", object: key.clone(), section };
-    let named = rule.filters.iter().filter_map(|filter| filter.extension_ref.as_ref());
-    let named =
-        named.filter_map(|reference| policies.named(&(key.0.clone(), reference.name.as_str().into())));
+    let is_policy = |reference: &&LocalObjectReference| reference.kind == "TrafficPolicy";
+    let named = rule.filters.iter().filter_map(|filter| filter.extension_ref.as_ref()).filter(is_policy);
+    let named = named.map(|reference| policies.named((key.0.clone(), reference.name.as_str().into())));
     let at_rule =
         rule.name.as_deref().map(|name| policies.at(&target(Some(name.into())))).unwrap_or_default();
     let by_filter = named.fold(Applied::default(), |wider, narrower| narrower.over(&wider));
@@ -119,6 +120,11 @@ fn lower_rule(
         lowered.problems.push(Problem::new(reference, field, *reason, detail));
     }
     let applied = &inputs.applied[place];
+    for (namespace, name) in &applied.missing {
+        let detail = format!("TrafficPolicy {namespace}/{name} does not exist");
+        let field = format!("{field}.filters");
+        lowered.problems.push(Problem::new(reference, field, Reason::FilterNotFound, detail));
+    }
     let everything = [HTTPRouteMatch::default()];
     let matches = if rule.matches.is_empty() { &everything[..] } else { &rule.matches };
     for (at, matched) in matches.iter().enumerate() {
@@ -132,7 +138,7 @@ fn lower_rule(
             }
         };
         let action = match xds::action::lower(rule, matched, &inputs.resolved[place], inputs.port) {
-            Ok(action) if !applied.broken => action,
+            Ok(action) if !applied.is_broken() => action,
             Ok(_) => xds::action::fixed(500),
             Err((inner, why)) => {
                 if at == 0 {
@@ -144,9 +150,9 @@ fn lower_rule(
         };
         let precedence = Precedence::of(matched, &inputs.route.0.metadata, place, at);
         let encoded_matcher = matcher.encode_to_vec();
-        let body = xds::action::route(action, matcher, settings.per_route(&applied.configs)).encode_to_vec();
+        let body = xds::action::route(action, matcher, settings.per_route(applied)).encode_to_vec();
         let name = format!("httproute/{}/{}/{place}/{at}", reference.namespace, reference.name);
-        let configs = applied.configs.clone();
-        lowered.entries.push(Entry { precedence, name, body, matcher: encoded_matcher, configs, field });
+        let applied = applied.clone();
+        lowered.entries.push(Entry { precedence, name, body, matcher: encoded_matcher, applied, field });
     }
 }

@@ -15,7 +15,7 @@ use crate::attach::{Attachment, attach};
 use crate::backends::Destination;
 use crate::gateways::{self, GatewayPlan};
 use crate::object::{Key, ObjectRef};
-use crate::policies::{Configs, PolicyIndex};
+use crate::policies::{Applied, PolicyIndex};
 use crate::port::{self, Served};
 use crate::problem::Problem;
 use crate::report;
@@ -58,8 +58,8 @@ impl Default for Settings {
 }
 
 impl Settings {
-    pub(crate) fn per_route(&self, configs: &Configs) -> HashMap<String, Any> {
-        xds::filter::per_route(&self.filter_host, configs)
+    pub(crate) fn per_route(&self, applied: &Applied) -> HashMap<String, Any> {
+        xds::filter::per_route(&self.filter_host, applied)
     }
 }
 

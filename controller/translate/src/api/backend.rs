@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::meta::{Condition, ObjectMeta};
+use super::meta::{Condition, ObjectMeta, Unread};
 
 /// A destination.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -12,9 +12,9 @@ pub struct Backend {
     pub metadata: ObjectMeta,
     /// What is wanted.
     pub spec: BackendSpec,
-    /// What was seen last; not read.
-    #[serde(default)]
-    pub status: Option<serde_json::Value>,
+    /// Not read.
+    #[serde(default, skip_serializing)]
+    pub status: Unread,
 }
 
 /// `BackendSpec`: exactly one of the destinations.

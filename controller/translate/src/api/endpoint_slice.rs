@@ -24,17 +24,14 @@ pub struct EndpointSlice {
     pub ports: Vec<EndpointPort>,
 }
 
-/// `Endpoint`.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+/// `Endpoint`, the part that matters here.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Endpoint {
     /// Addresses; all mean the same endpoint.
     pub addresses: Vec<String>,
     /// Whether it serves.
     #[serde(default)]
     pub conditions: EndpointConditions,
-    /// What else is there.
-    #[serde(flatten)]
-    pub rest: serde_json::Map<String, serde_json::Value>,
 }
 
 /// `EndpointConditions`.

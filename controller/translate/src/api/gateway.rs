@@ -1,8 +1,12 @@
 //! `Gateway` (gateway.networking.k8s.io/v1).
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
-use super::meta::{Condition, LabelSelector, ObjectMeta};
+use super::http_filter::{ListenerFilters, ListenerTLSConfig};
+use super::http_route::LocalObjectReference;
+use super::meta::{Condition, LabelSelector, ObjectMeta, Unread};
 
 /// A point where traffic enters, with its listeners.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -12,9 +16,9 @@ pub struct Gateway {
     pub metadata: ObjectMeta,
     /// What is wanted.
     pub spec: GatewaySpec,
-    /// What was seen last; not read.
-    #[serde(default)]
-    pub status: Option<serde_json::Value>,
+    /// Not read.
+    #[serde(default, skip_serializing)]
+    pub status: Unread,
 }
 
 /// `GatewaySpec`.
@@ -28,16 +32,16 @@ pub struct GatewaySpec {
     pub listeners: Vec<Listener>,
     /// Wanted addresses.
     #[serde(default)]
-    pub addresses: Vec<serde_json::Value>,
+    pub addresses: Vec<GatewaySpecAddress>,
     /// Labels and annotations of what is provisioned.
     #[serde(default)]
-    pub infrastructure: Option<serde_json::Value>,
+    pub infrastructure: Option<GatewayInfrastructure>,
     /// Which ListenerSets may attach.
     #[serde(default)]
-    pub allowed_listeners: Option<serde_json::Value>,
-    /// Client certificates of the Gateway's own.
+    pub allowed_listeners: Option<AllowedListeners>,
+    /// Certificates that are the Gateway's own.
     #[serde(default)]
-    pub tls: Option<serde_json::Value>,
+    pub tls: Option<GatewayTLSConfig>,
     /// Whether this Gateway is the default one.
     #[serde(default)]
     pub default_scope: Option<String>,
@@ -58,13 +62,13 @@ pub struct Listener {
     pub protocol: String,
     /// TLS settings.
     #[serde(default)]
-    pub tls: Option<serde_json::Value>,
+    pub tls: Option<ListenerTLSConfig>,
     /// Which routes may attach.
     #[serde(default)]
     pub allowed_routes: Option<AllowedRoutes>,
     /// Filters that run before routing.
     #[serde(default)]
-    pub filters: Option<serde_json::Value>,
+    pub filters: Option<ListenerFilters>,
 }
 
 /// `AllowedRoutes`.
@@ -77,7 +81,125 @@ pub struct AllowedRoutes {
     pub kinds: Vec<RouteGroupKind>,
 }
 
-/// `RouteNamespaces`.
+/// `AllowedListeners`.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct AllowedListeners {
+    /// From which namespaces; none by default.
+    pub namespaces: Option<RouteNamespaces>,
+}
+
+/// `GatewaySpecAddress`.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct GatewaySpecAddress {
+    /// `IPAddress` (default), `Hostname` or a domain-prefixed type.
+    #[serde(rename = "type")]
+    pub kind: Option<String>,
+    /// The address; empty for any.
+    pub value: String,
+    /// From where it can be reached.
+    pub routability: Option<String>,
+}
+
+/// `GatewayInfrastructure`.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct GatewayInfrastructure {
+    /// Put on what is provisioned.
+    pub labels: BTreeMap<String, String>,
+    /// Put on what is provisioned.
+    pub annotations: BTreeMap<String, String>,
+    /// Where parameters are.
+    pub parameters_ref: Option<LocalObjectReference>,
+}
+
+/// `GatewayTLSConfig`.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct GatewayTLSConfig {
+    /// Towards backends.
+    pub backend: Option<GatewayBackendTLS>,
+    /// Towards clients.
+    pub frontend: Option<FrontendTLSConfig>,
+}
+
+/// `GatewayBackendTLS`.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct GatewayBackendTLS {
+    /// The Gateway's own certificate.
+    pub client_certificate_ref: Option<SecretObjectReference>,
+}
+
+/// `FrontendTLSConfig`.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct FrontendTLSConfig {
+    /// For all ports that have none of their own.
+    pub default: TLSConfig,
+    /// For some ports.
+    pub per_port: Vec<TLSPortConfig>,
+}
+
+/// `TLSPortConfig`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TLSPortConfig {
+    /// Port.
+    pub port: u16,
+    /// Its settings.
+    pub tls: TLSConfig,
+}
+
+/// `TLSConfig`.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct TLSConfig {
+    /// How clients' certificates are checked.
+    pub validation: Option<FrontendTLSValidation>,
+}
+
+/// `FrontendTLSValidation`.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct FrontendTLSValidation {
+    /// Authorities.
+    pub ca_certificate_refs: Vec<ObjectReference>,
+    /// `AllowValidOnly` (default) or `AllowInsecureFallback`.
+    pub mode: Option<String>,
+}
+
+/// `SecretObjectReference`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SecretObjectReference {
+    /// API group; core by default.
+    #[serde(default)]
+    pub group: Option<String>,
+    /// Kind; `Secret` by default.
+    #[serde(default)]
+    pub kind: Option<String>,
+    /// Name.
+    pub name: String,
+    /// Namespace; that of who refers by default.
+    #[serde(default)]
+    pub namespace: Option<String>,
+}
+
+/// `ObjectReference` and `ParametersReference`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ObjectReference {
+    /// API group.
+    pub group: String,
+    /// Kind.
+    pub kind: String,
+    /// Name.
+    pub name: String,
+    /// Namespace; that of who refers by default.
+    #[serde(default)]
+    pub namespace: Option<String>,
+}
+
+/// `RouteNamespaces` and `ListenerNamespaces`.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct RouteNamespaces {

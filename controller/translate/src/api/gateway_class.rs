@@ -2,7 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::meta::{Condition, ObjectMeta};
+use super::gateway::ObjectReference;
+use super::meta::{Condition, ObjectMeta, Unread};
 
 /// Names the controller that serves Gateways of this class.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -12,9 +13,9 @@ pub struct GatewayClass {
     pub metadata: ObjectMeta,
     /// What is wanted.
     pub spec: GatewayClassSpec,
-    /// What was seen last; not read.
-    #[serde(default)]
-    pub status: Option<serde_json::Value>,
+    /// Not read.
+    #[serde(default, skip_serializing)]
+    pub status: Unread,
 }
 
 /// `GatewayClassSpec`.
@@ -25,7 +26,7 @@ pub struct GatewayClassSpec {
     pub controller_name: String,
     /// Where its parameters are.
     #[serde(default)]
-    pub parameters_ref: Option<serde_json::Value>,
+    pub parameters_ref: Option<ObjectReference>,
     /// For people.
     #[serde(default)]
     pub description: Option<String>,

@@ -2,7 +2,10 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::meta::{Condition, ObjectMeta};
+use super::http_filter::{
+    HTTPCORSFilter, HTTPExternalAuthFilter, HTTPRequestMirrorFilter, SessionPersistence,
+};
+use super::meta::{Condition, ObjectMeta, Unread};
 
 /// Which HTTP requests go where, and what is changed on the way.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -12,9 +15,9 @@ pub struct HTTPRoute {
     pub metadata: ObjectMeta,
     /// What is wanted.
     pub spec: HTTPRouteSpec,
-    /// What was seen last; not read.
-    #[serde(default)]
-    pub status: Option<serde_json::Value>,
+    /// Not read.
+    #[serde(default, skip_serializing)]
+    pub status: Unread,
 }
 
 /// `HTTPRouteSpec`.
@@ -69,9 +72,21 @@ pub struct HTTPRouteRule {
     /// Time-outs.
     pub timeouts: Option<HTTPRouteTimeouts>,
     /// Retries.
-    pub retry: Option<serde_json::Value>,
+    pub retry: Option<HTTPRouteRetry>,
     /// Sticky sessions.
-    pub session_persistence: Option<serde_json::Value>,
+    pub session_persistence: Option<SessionPersistence>,
+}
+
+/// `HTTPRouteRetry` (GEP-1731).
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct HTTPRouteRetry {
+    /// Status codes to retry on, a set.
+    pub codes: Vec<u16>,
+    /// Retries; 1 by default, 0 for none.
+    pub attempts: Option<u32>,
+    /// Base interval between tries, a GEP-2257 duration.
+    pub backoff: Option<String>,
 }
 
 /// `HTTPRouteTimeouts`; GEP-2257 durations, `0s` for none.
@@ -138,11 +153,11 @@ pub struct HTTPRouteFilter {
     /// Edits of host name and path.
     pub url_rewrite: Option<HTTPURLRewriteFilter>,
     /// A second backend that gets a copy.
-    pub request_mirror: Option<serde_json::Value>,
+    pub request_mirror: Option<HTTPRequestMirrorFilter>,
     /// Cross-origin sharing.
-    pub cors: Option<serde_json::Value>,
+    pub cors: Option<HTTPCORSFilter>,
     /// A service that is asked first.
-    pub external_auth: Option<serde_json::Value>,
+    pub external_auth: Option<HTTPExternalAuthFilter>,
     /// An object of another kind, such as a TrafficPolicy.
     pub extension_ref: Option<LocalObjectReference>,
 }

@@ -6,6 +6,7 @@ pub mod backend;
 pub mod endpoint_slice;
 pub mod gateway;
 pub mod gateway_class;
+pub mod http_filter;
 pub mod http_route;
 pub mod meta;
 pub mod namespace;

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::meta::ObjectMeta;
+use super::meta::{ObjectMeta, Unread};
 
 /// A namespace.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -11,9 +11,9 @@ pub struct Namespace {
     #[serde(default)]
     pub metadata: ObjectMeta,
     /// Not read.
-    #[serde(default)]
-    pub spec: Option<serde_json::Value>,
+    #[serde(default, skip_serializing)]
+    pub spec: Unread,
     /// Not read.
-    #[serde(default)]
-    pub status: Option<serde_json::Value>,
+    #[serde(default, skip_serializing)]
+    pub status: Unread,
 }

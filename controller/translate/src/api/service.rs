@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::meta::ObjectMeta;
+use super::meta::{ObjectMeta, Unread};
 
 /// A service.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -14,23 +14,23 @@ pub struct Service {
     #[serde(default)]
     pub spec: ServiceSpec,
     /// Not read.
-    #[serde(default)]
-    pub status: Option<serde_json::Value>,
+    #[serde(default, skip_serializing)]
+    pub status: Unread,
 }
 
-/// `ServiceSpec`: the ports; other fields concern Kubernetes alone and are kept unread.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+/// `ServiceSpec`, the part that matters here.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
 pub struct ServiceSpec {
+    /// `ClusterIP` (default), `NodePort`, `LoadBalancer` or `ExternalName`.
+    #[serde(rename = "type")]
+    pub kind: Option<String>,
     /// Ports.
-    #[serde(default)]
     pub ports: Vec<ServicePort>,
-    /// What else is there.
-    #[serde(flatten)]
-    pub rest: serde_json::Map<String, serde_json::Value>,
 }
 
-/// `ServicePort`.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+/// `ServicePort`, the part that matters here.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct ServicePort {
     /// Name; may be left out where there is one port only.
@@ -38,10 +38,10 @@ pub struct ServicePort {
     pub name: Option<String>,
     /// Port.
     pub port: u16,
+    /// `TCP` (default), `UDP` or `SCTP`.
+    #[serde(default)]
+    pub protocol: Option<String>,
     /// Application protocol, such as `kubernetes.io/h2c`.
     #[serde(default)]
     pub app_protocol: Option<String>,
-    /// What else is there.
-    #[serde(flatten)]
-    pub rest: serde_json::Map<String, serde_json::Value>,
 }

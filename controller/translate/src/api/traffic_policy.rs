@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use super::http_route::ParentReference;
-use super::meta::{Condition, ObjectMeta};
+use super::meta::{Condition, ObjectMeta, Unread};
 
 /// A policy.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -15,9 +15,9 @@ pub struct TrafficPolicy {
     pub metadata: ObjectMeta,
     /// What is wanted.
     pub spec: TrafficPolicySpec,
-    /// What was seen last; not read.
-    #[serde(default)]
-    pub status: Option<serde_json::Value>,
+    /// Not read.
+    #[serde(default, skip_serializing)]
+    pub status: Unread,
 }
 
 /// `TrafficPolicySpec`. Fields that are not implemented are kept so that they can be refused by name.

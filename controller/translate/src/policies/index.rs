@@ -1,9 +1,10 @@
 //! Which TrafficPolicies apply to what.
 
 use std::collections::{BTreeMap, HashMap};
+use std::fmt;
 use std::sync::Arc;
 
-use super::{Configs, Fault, compile};
+use super::{Compiled, FilterConfig, Setting, Settings, compile};
 use crate::api::meta::{GATEWAY_GROUP, KGATEWAY_GROUP};
 use crate::api::traffic_policy::TrafficPolicy;
 use crate::object::{Key, ObjectRef};
@@ -24,36 +25,48 @@ pub(crate) struct Target {
 pub(crate) struct CompiledPolicy {
     source: Arc<TrafficPolicy>,
     pub(crate) reference: ObjectRef,
-    configs: Configs,
-    faults: Vec<Fault>,
+    compiled: Compiled,
 }
 
 /// What applies to a target or to a chain of them.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Applied {
-    pub(crate) configs: Configs,
-    /// A policy that should apply cannot: what it protects must not be served.
-    pub(crate) broken: bool,
+    settings: Settings,
+    unsupported: bool,
+    /// Policies that a route names and that do not exist.
+    pub(crate) missing: Vec<Key>,
     /// Policies that went into this, for origins and for comparison with a later translation.
     pub(crate) from: Vec<Arc<CompiledPolicy>>,
 }
 
 impl PartialEq for Applied {
     fn eq(&self, other: &Self) -> bool {
-        self.from.len() == other.from.len()
+        self.missing == other.missing
+            && self.from.len() == other.from.len()
             && self.from.iter().zip(&other.from).all(|(ours, theirs)| Arc::ptr_eq(ours, theirs))
     }
 }
 
 impl Applied {
-    /// Fills what this, the more specific, leaves open from `wider`.
+    /// Fills what this, the more specific, leaves open from `wider`, field by field.
     pub(crate) fn over(mut self, wider: &Self) -> Self {
-        for (slot, wide) in self.configs.iter_mut().zip(&wider.configs) {
+        for (slot, wide) in self.settings.iter_mut().zip(&wider.settings) {
             *slot = slot.take().or_else(|| wide.clone());
         }
-        self.broken |= wider.broken;
+        self.unsupported |= wider.unsupported;
+        self.missing.extend_from_slice(&wider.missing);
         self.from.extend(wider.from.iter().cloned());
         self
+    }
+
+    /// Whether a policy applies that cannot be carried out: what it protects must not be served.
+    pub(crate) fn is_broken(&self) -> bool {
+        self.unsupported || !self.missing.is_empty() || self.settings.contains(&Some(Setting::Broken))
+    }
+
+    /// Configurations by place in [`super::POLICIES`].
+    pub(crate) fn configs(&self) -> impl Iterator<Item = Option<&Arc<FilterConfig>>> {
+        self.settings.iter().map(|setting| setting.as_ref().and_then(Setting::config))
     }
 }
 
@@ -69,14 +82,20 @@ pub(crate) struct PolicyIndex {
 impl PolicyIndex {
     /// Brings the index up to date.
     pub(crate) fn update(&mut self, world: &World) {
+        let before = self.compiled.len();
         self.compiled.retain(|key, _| world.traffic_policies.contains_key(key));
+        let mut changed = self.compiled.len() != before;
         for (key, policy) in &world.traffic_policies {
             let is_current = self.compiled.get(key).is_some_and(|known| Arc::ptr_eq(&known.source, policy));
             if !is_current {
                 self.compiled.insert(key.clone(), Arc::new(compiled(policy)));
+                changed = true;
             }
         }
-        self.index(world);
+        let selects = |policy: &Arc<CompiledPolicy>| !policy.source.spec.target_selectors.is_empty();
+        if changed || self.compiled.values().any(selects) {
+            self.index(world);
+        }
     }
 
     fn index(&mut self, world: &World) {
@@ -99,33 +118,64 @@ impl PolicyIndex {
         self.by_target.is_empty()
     }
 
-    /// What is attached to exactly this target. The oldest policy wins; others conflict.
+    /// What is attached to exactly this target: field by field, the oldest policy that has it.
     pub(crate) fn at(&self, target: &Target) -> Applied {
         let attached = self.by_target.get(target).map_or(&[][..], Vec::as_slice);
-        attached.first().map(applied).unwrap_or_default()
+        attached.iter().map(applied).fold(Applied::default(), |older, younger| older.over(&younger))
     }
 
-    /// A policy that a route names in a filter.
-    pub(crate) fn named(&self, key: &Key) -> Option<Applied> {
-        self.compiled.get(key).map(applied)
+    /// A policy that a route names in a filter. One that does not exist must not be skipped (HTTPRouteFilter.extensionRef).
+    pub(crate) fn named(&self, key: Key) -> Applied {
+        let missing = |key| Applied { missing: vec![key], ..Applied::default() };
+        self.compiled.get(&key).map(applied).unwrap_or_else(|| missing(key))
+    }
+
+    /// What is wrong with a policy wherever it is attached.
+    pub(crate) fn faults(&self, key: &Key) -> Vec<Problem> {
+        let Some(policy) = self.compiled.get(key) else { return Vec::new() };
+        let on = &policy.reference;
+        let mut problems: Vec<Problem> = policy
+            .compiled
+            .faults
+            .iter()
+            .map(|(field, why)| Problem::new(on, field, Reason::Invalid, why))
+            .collect();
+        let spec = &policy.source.spec;
+        let by_name = spec.target_refs.iter().map(|target| ("targetRefs", &target.group, &target.kind));
+        let by_label = spec.target_selectors.iter().map(|t| ("targetSelectors", &t.group, &t.kind));
+        for (list, group, kind) in
+            by_name.chain(by_label).filter(|(_, group, kind)| kind_of(group, kind).is_none())
+        {
+            let detail = format!("{group}/{kind} is not supported; supported: Gateway, HTTPRoute");
+            problems.push(Problem::new(on, format!("spec.{list}"), Reason::Invalid, detail));
+        }
+        problems
     }
 
     /// What is wrong with a policy at one of its targets.
-    pub(crate) fn problems(&self, world: &World, key: &Key, target: &Target) -> Vec<Problem> {
-        let Some(policy) = self.compiled.get(key) else { return Vec::new() };
+    pub(crate) fn problem(&self, world: &World, key: &Key, target: &Target) -> Option<Problem> {
+        let policy = self.compiled.get(key)?;
         let on = &policy.reference;
-        let invalid = policy.faults.iter().map(|(field, why)| Problem::new(on, field, Reason::Invalid, why));
-        let mut problems: Vec<Problem> = invalid.collect();
         if !exists(world, target) {
-            let detail = format!("{} {}/{} does not exist", target.kind, target.object.0, target.object.1);
-            problems.push(Problem::new(on, "spec.targetRefs", Reason::TargetNotFound, detail));
+            return Some(Problem::new(
+                on,
+                "spec.targetRefs",
+                Reason::TargetNotFound,
+                format!("{target} does not exist"),
+            ));
         }
-        let winner = self.by_target.get(target).and_then(|policies| policies.first());
-        if let Some(winner) = winner.filter(|winner| !Arc::ptr_eq(winner, policy)) {
-            let detail = format!("{} is older and has the same target", winner.reference);
-            problems.push(Problem::new(on, "spec.targetRefs", Reason::Conflicted, detail));
-        }
-        problems
+        let older = self.by_target.get(target)?.iter().take_while(|other| !Arc::ptr_eq(other, policy));
+        let winner = older.into_iter().find(|older| older.clashes(policy))?;
+        let detail = format!("{} is older and says something else for {target}", winner.reference);
+        Some(Problem::new(on, "spec.targetRefs", Reason::Conflicted, detail))
+    }
+}
+
+impl fmt::Display for Target {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { kind, object: (namespace, name), section } = self;
+        write!(f, "{kind} {namespace}/{name}")?;
+        section.iter().try_for_each(|section| write!(f, " section {section}"))
     }
 }
 
@@ -135,18 +185,28 @@ impl CompiledPolicy {
         let made = self.source.metadata.creation_timestamp.clone();
         (made.is_none(), made, self.reference.clone())
     }
+
+    /// Whether both have something to say to one filter.
+    fn clashes(&self, other: &Self) -> bool {
+        let both = self.compiled.settings.iter().zip(&other.compiled.settings);
+        both.into_iter().any(|(ours, theirs)| ours.is_some() && theirs.is_some())
+    }
 }
 
 fn applied(policy: &Arc<CompiledPolicy>) -> Applied {
-    let broken = !policy.faults.is_empty();
-    Applied { configs: policy.configs.clone(), broken, from: vec![Arc::clone(policy)] }
+    let Compiled { settings, unsupported, .. } = &policy.compiled;
+    Applied {
+        settings: settings.clone(),
+        unsupported: *unsupported,
+        missing: Vec::new(),
+        from: vec![Arc::clone(policy)],
+    }
 }
 
 fn compiled(policy: &Arc<TrafficPolicy>) -> CompiledPolicy {
-    let (configs, faults) = compile(&policy.spec);
     let metadata = &policy.metadata;
     let reference = ObjectRef::new(KGATEWAY_GROUP, "TrafficPolicy", &metadata.namespace, &metadata.name);
-    CompiledPolicy { source: Arc::clone(policy), reference, configs, faults }
+    CompiledPolicy { source: Arc::clone(policy), reference, compiled: compile(&policy.spec) }
 }
 
 fn targets(world: &World, policy: &TrafficPolicy) -> Vec<Target> {

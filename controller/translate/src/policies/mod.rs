@@ -36,23 +36,56 @@ pub(crate) struct FilterConfig {
     pub(crate) id: String,
 }
 
-/// Configurations by place in [`POLICIES`].
-pub(crate) type Configs = [Option<Arc<FilterConfig>>; POLICIES.len()];
+/// What a TrafficPolicy says to one filter.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) enum Setting {
+    /// Run with this configuration.
+    Config(Arc<FilterConfig>),
+    /// Something that does not compile. Where it applies nothing may be served.
+    Broken,
+}
 
-/// Compiles each field of a policy.
-fn compile(spec: &TrafficPolicySpec) -> (Configs, Vec<Fault>) {
-    let mut configs = Configs::default();
-    let unsupported = spec.unsupported().into_iter();
-    let mut faults: Vec<Fault> =
-        unsupported.map(|field| (format!("spec.{field}"), "is not supported".to_owned())).collect();
-    for (slot, policy) in configs.iter_mut().zip(POLICIES) {
-        match policy.compile(spec) {
-            Some(Ok(json)) => *slot = Some(Arc::new(identified(json))),
-            Some(Err(fault)) => faults.push(fault),
-            None => {}
+impl Setting {
+    /// The configuration, unless it is broken.
+    pub(crate) fn config(&self) -> Option<&Arc<FilterConfig>> {
+        match self {
+            Self::Config(config) => Some(config),
+            Self::Broken => None,
         }
     }
-    (configs, faults)
+}
+
+/// Settings by place in [`POLICIES`].
+pub(crate) type Settings = [Option<Setting>; POLICIES.len()];
+
+/// A TrafficPolicy's fields, compiled.
+#[derive(Debug)]
+struct Compiled {
+    settings: Settings,
+    /// A field is set that no filter here implements; nothing more specific can take that back.
+    unsupported: bool,
+    faults: Vec<Fault>,
+}
+
+fn compile(spec: &TrafficPolicySpec) -> Compiled {
+    let mut settings = Settings::default();
+    let unsupported = spec.unsupported();
+    let mut faults: Vec<Fault> = unsupported
+        .iter()
+        .map(|field| {
+            (format!("spec.{field}"), "is not supported; routes that it applies to answer 500".to_owned())
+        })
+        .collect();
+    for (slot, policy) in settings.iter_mut().zip(POLICIES) {
+        *slot = policy.compile(spec).map(|compiled| match compiled {
+            Ok(json) => Setting::Config(Arc::new(identified(json))),
+            Err(fault) => {
+                faults.push(fault);
+                Setting::Broken
+            }
+        });
+    }
+    Compiled { settings, unsupported: !unsupported.is_empty(), faults }
 }
 
 fn identified(json: Value) -> FilterConfig {

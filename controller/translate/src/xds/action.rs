@@ -15,17 +15,21 @@ use envoy_types::pb::envoy::config::route::v3::weighted_cluster::ClusterWeight;
 use envoy_types::pb::google::protobuf::{Any, UInt32Value};
 
 use super::header::HeaderEdits;
+use super::limits;
 use super::rewrite::{self, PathRewrite};
-use super::{gep2257, pb_duration};
 use crate::api::http_route::{
-    HTTPBackendRef, HTTPRequestRedirectFilter, HTTPRouteFilter, HTTPRouteMatch, HTTPRouteRule,
-    HTTPURLRewriteFilter,
+    HTTPBackendRef, HTTPHeaderFilter, HTTPRequestRedirectFilter, HTTPRouteFilter, HTTPRouteMatch,
+    HTTPRouteRule, HTTPURLRewriteFilter,
 };
 use crate::api::meta::KGATEWAY_GROUP;
 use crate::backends::{Destination, Unresolved};
+use crate::hostname;
 
 /// A cluster that never exists: its share of requests gets the 500 that the specification asks for (HTTPRouteRule.backendRefs).
 const UNRESOLVED: &str = "unresolved";
+
+/// Largest share of a backend (BackendRef.weight).
+const MAX_WEIGHT: u32 = 1_000_000;
 
 /// Field of the rule, and why it cannot be lowered.
 pub(crate) type Unsupported = (String, String);
@@ -73,21 +77,25 @@ pub(crate) fn lower(
     resolved: &[Result<Destination, Unresolved>],
     port: u16,
 ) -> Result<Action, Unsupported> {
-    let filters = collect(&rule.filters, "filters")?;
+    let filters = collect(&rule.filters, "filters", true)?;
     if rule.session_persistence.is_some() {
-        return Err(("sessionPersistence".to_owned(), "is not supported".to_owned()));
+        return Err(refused("sessionPersistence", "is not supported"));
     }
     let action = match filters.redirect {
         Some(_) if filters.rewrite.is_some() => {
-            return Err((
-                "filters".to_owned(),
-                "RequestRedirect and URLRewrite exclude each other".to_owned(),
-            ));
+            return Err(refused("filters", "RequestRedirect and URLRewrite exclude each other"));
+        }
+        Some(_) if !rule.backend_refs.is_empty() => {
+            return Err(refused("filters", "RequestRedirect and backendRefs exclude each other"));
         }
         Some(redirect) => EnvoyAction::Redirect(redirected(redirect, matched, port)?),
         None => forward(rule, matched, filters.rewrite, resolved)?,
     };
     Ok(Action { action, request: filters.request, response: filters.response })
+}
+
+fn refused(field: &str, why: &str) -> Unsupported {
+    (field.to_owned(), why.to_owned())
 }
 
 #[derive(Default)]
@@ -98,30 +106,68 @@ struct Filters<'a> {
     rewrite: Option<&'a HTTPURLRewriteFilter>,
 }
 
-fn collect<'a>(filters: &'a [HTTPRouteFilter], list: &str) -> Result<Filters<'a>, Unsupported> {
+/// Sorts a list of filters by what they do; `of_rule` says whether they stand at a rule, or else at a backend.
+fn collect<'a>(
+    filters: &'a [HTTPRouteFilter],
+    list: &str,
+    of_rule: bool,
+) -> Result<Filters<'a>, Unsupported> {
     let mut found = Filters::default();
     for (place, filter) in filters.iter().enumerate() {
-        let refused = |why: &str| (format!("{list}[{place}]"), why.to_owned());
-        let missing = || refused("lacks the field of its type");
+        let at = |(inner, why): (&str, &str)| (format!("{list}[{place}]{inner}"), why.to_owned());
+        let repeated = filters[..place].iter().any(|other| other.kind == filter.kind);
+        if repeated && filter.kind != "ExtensionRef" {
+            return Err(at(("", "repeats a type that may stand here once")));
+        }
+        only_its_own(filter).map_err(|why| at(("", why)))?;
+        let edit = |edits: &mut HeaderEdits, name: &str, modifier: &HTTPHeaderFilter| {
+            edits.push(modifier).map_err(|(inner, why)| (format!("{list}[{place}].{name}.{inner}"), why))
+        };
         match filter.kind.as_str() {
             "RequestHeaderModifier" => {
-                found.request.push(filter.request_header_modifier.as_ref().ok_or_else(missing)?)
+                let modifier = filter.request_header_modifier.as_ref();
+                modifier.map_or(Ok(()), |m| edit(&mut found.request, "requestHeaderModifier", m))?;
             }
             "ResponseHeaderModifier" => {
-                found.response.push(filter.response_header_modifier.as_ref().ok_or_else(missing)?);
+                let modifier = filter.response_header_modifier.as_ref();
+                modifier.map_or(Ok(()), |m| edit(&mut found.response, "responseHeaderModifier", m))?;
             }
-            "RequestRedirect" => found.redirect = Some(filter.request_redirect.as_ref().ok_or_else(missing)?),
-            "URLRewrite" => found.rewrite = Some(filter.url_rewrite.as_ref().ok_or_else(missing)?),
-            "ExtensionRef" => {
-                let reference = filter.extension_ref.as_ref().ok_or_else(missing)?;
-                if (reference.group.as_str(), reference.kind.as_str()) != (KGATEWAY_GROUP, "TrafficPolicy") {
-                    return Err(refused("only a TrafficPolicy can be an extension"));
-                }
-            }
-            other => return Err(refused(&format!("type {other} is not supported"))),
+            "RequestRedirect" if of_rule => found.redirect = filter.request_redirect.as_ref(),
+            "URLRewrite" if of_rule => found.rewrite = filter.url_rewrite.as_ref(),
+            "ExtensionRef" if of_rule => extension(filter).map_err(at)?,
+            other => return Err(at((".type", &format!("{other} is not supported here")))),
         }
     }
     Ok(found)
+}
+
+/// A filter has the field of its type and no other (HTTPRouteFilter).
+fn only_its_own(filter: &HTTPRouteFilter) -> Result<(), &'static str> {
+    let fields = [
+        ("RequestHeaderModifier", filter.request_header_modifier.is_some()),
+        ("ResponseHeaderModifier", filter.response_header_modifier.is_some()),
+        ("RequestRedirect", filter.request_redirect.is_some()),
+        ("URLRewrite", filter.url_rewrite.is_some()),
+        ("RequestMirror", filter.request_mirror.is_some()),
+        ("CORS", filter.cors.is_some()),
+        ("ExternalAuth", filter.external_auth.is_some()),
+        ("ExtensionRef", filter.extension_ref.is_some()),
+    ];
+    if fields.iter().any(|(kind, is_set)| *is_set && *kind != filter.kind) {
+        return Err("has the field of another type");
+    }
+    if fields.iter().any(|(kind, is_set)| !*is_set && *kind == filter.kind) {
+        return Err("lacks the field of its type");
+    }
+    Ok(())
+}
+
+fn extension(filter: &HTTPRouteFilter) -> Result<(), (&'static str, &'static str)> {
+    let named = filter.extension_ref.as_ref().map(|named| (named.group.as_str(), named.kind.as_str()));
+    match named {
+        Some((KGATEWAY_GROUP, "TrafficPolicy")) => Ok(()),
+        _ => Err((".extensionRef", "only a TrafficPolicy can be an extension")),
+    }
 }
 
 fn redirected(
@@ -129,35 +175,49 @@ fn redirected(
     matched: &HTTPRouteMatch,
     port: u16,
 ) -> Result<envoy::RedirectAction, Unsupported> {
-    let refused = |why: String| ("filters".to_owned(), why);
-    let path =
-        redirect.path.as_ref().map(|path| rewrite::lower(path, matched)).transpose().map_err(refused)?;
-    let path_rewrite_specifier = path.map(|path| match path {
+    let at = |field: &str, why: String| (format!("filters.requestRedirect.{field}"), why);
+    if let Some(scheme) =
+        redirect.scheme.as_ref().filter(|scheme| !matches!(scheme.as_str(), "http" | "https"))
+    {
+        return Err(at("scheme", format!("{scheme} is not supported; supported: http, https")));
+    }
+    let host =
+        redirect.hostname.as_deref().map(precise_host).transpose().map_err(|why| at("hostname", why))?;
+    let path = redirect.path.as_ref().map(|path| rewrite::lower(path, matched)).transpose();
+    let path_rewrite_specifier = path.map_err(|why| at("path", why))?.map(|path| match path {
         PathRewrite::Full(path) => PathRewriteSpecifier::PathRedirect(path),
         PathRewrite::Prefix(prefix) => PathRewriteSpecifier::PrefixRewrite(prefix),
         PathRewrite::Regex(regex) => PathRewriteSpecifier::RegexRewrite(regex),
     });
     Ok(envoy::RedirectAction {
-        host_redirect: redirect.hostname.clone().unwrap_or_default(),
+        host_redirect: host.unwrap_or_default(),
         port_redirect: redirect_port(redirect, port),
-        response_code: response_code(redirect.status_code).map_err(refused)?.into(),
+        response_code: response_code(redirect.status_code).map_err(|why| at("statusCode", why))?.into(),
         scheme_rewrite_specifier: redirect.scheme.clone().map(SchemeRewriteSpecifier::SchemeRedirect),
         path_rewrite_specifier,
         ..envoy::RedirectAction::default()
     })
 }
 
-/// Without a port: the scheme's own, which is not written, or else the listener's (HTTPRequestRedirectFilter.port).
+/// A host name without wildcard (PreciseHostname).
+fn precise_host(host: &str) -> Result<String, String> {
+    let fault = if host.starts_with('*') { Some("must not be a wildcard") } else { hostname::fault(host) };
+    fault.map_or_else(|| Ok(host.to_ascii_lowercase()), |why| Err(why.to_owned()))
+}
+
+/// Without a port: the scheme's own, or else the listener's; the scheme's own should not be written
+/// (HTTPRequestRedirectFilter.port).
+///
+/// Envoy keeps the port that the client wrote into Host unless it is given another. So the scheme's own is given, and
+/// written, where clients must have written the listener's.
 fn redirect_port(redirect: &HTTPRequestRedirectFilter, listener: u16) -> u32 {
-    let port = match (redirect.port, redirect.scheme.as_deref()) {
-        (Some(port), _) => port,
-        (None, Some(_)) => return 0,
-        (None, None) => listener,
+    let own = match redirect.scheme.as_deref() {
+        Some("https") => 443,
+        _ => 80,
     };
-    match (redirect.scheme.as_deref().unwrap_or("http"), port) {
-        ("http", 80) | ("https", 443) => 0,
-        (_, port) => port.into(),
-    }
+    let port = redirect.port.unwrap_or(if redirect.scheme.is_some() { own } else { listener });
+    let host_has_none = redirect.hostname.is_some() || listener == 80;
+    if port == own && host_has_none { 0 } else { port.into() }
 }
 
 fn response_code(status: Option<u16>) -> Result<RedirectResponseCode, String> {
@@ -186,7 +246,7 @@ fn forward(
         ..envoy::RouteAction::default()
     };
     apply_rewrite(&mut action, rewrite, matched)?;
-    apply_timeouts(&mut action, rule)?;
+    limits::apply(&mut action, rule)?;
     Ok(EnvoyAction::Route(action))
 }
 
@@ -211,10 +271,9 @@ fn clusters(
 }
 
 fn weighted(place: usize, backend: &HTTPBackendRef, name: String) -> Result<ClusterWeight, Unsupported> {
-    let list = format!("backendRefs[{place}].filters");
-    let filters = collect(&backend.filters, &list)?;
-    if filters.redirect.is_some() || filters.rewrite.is_some() {
-        return Err((list, "only header modifiers are supported on a backend".to_owned()));
+    let filters = collect(&backend.filters, &format!("backendRefs[{place}].filters"), false)?;
+    if backend.weight.is_some_and(|weight| weight > MAX_WEIGHT) {
+        return Err((format!("backendRefs[{place}].weight"), format!("must be at most {MAX_WEIGHT}")));
     }
     Ok(ClusterWeight {
         name,
@@ -233,72 +292,15 @@ fn apply_rewrite(
     matched: &HTTPRouteMatch,
 ) -> Result<(), Unsupported> {
     let Some(rewrite) = rewrite else { return Ok(()) };
-    action.host_rewrite_specifier = rewrite.hostname.clone().map(HostRewriteSpecifier::HostRewriteLiteral);
+    let at = |field: &str, why: String| (format!("filters.urlRewrite.{field}"), why);
+    let host =
+        rewrite.hostname.as_deref().map(precise_host).transpose().map_err(|why| at("hostname", why))?;
+    action.host_rewrite_specifier = host.map(HostRewriteSpecifier::HostRewriteLiteral);
     let Some(path) = &rewrite.path else { return Ok(()) };
-    match rewrite::lower(path, matched).map_err(|why| ("filters".to_owned(), why))? {
+    match rewrite::lower(path, matched).map_err(|why| at("path", why))? {
         PathRewrite::Full(path) => action.regex_rewrite = Some(rewrite::full(&path)),
         PathRewrite::Prefix(prefix) => action.prefix_rewrite = prefix,
         PathRewrite::Regex(regex) => action.regex_rewrite = Some(regex),
     }
     Ok(())
-}
-
-/// Envoy's default of 15 seconds is no default of Gateway API's: without a time-out there is none (GEP-1742).
-fn apply_timeouts(action: &mut envoy::RouteAction, rule: &HTTPRouteRule) -> Result<(), Unsupported> {
-    let timeouts = rule.timeouts.clone().unwrap_or_default();
-    let read = |field: &str, text: Option<String>| match text {
-        None => Ok(None),
-        Some(text) => match gep2257(&text) {
-            Some(duration) => Ok(Some(duration)),
-            None => {
-                Err((format!("timeouts.{field}"), format!("{text:?} is no duration, such as 10s or 250ms")))
-            }
-        },
-    };
-    let request = read("request", timeouts.request)?;
-    let backend = read("backendRequest", timeouts.backend_request)?;
-    action.timeout = Some(pb_duration(request.unwrap_or_default()));
-    let retry = rule.retry.as_ref().map(retry_policy).transpose()?;
-    action.retry_policy = match (retry, backend) {
-        (None, None) => None,
-        (policy, backend) => {
-            let mut policy = policy.unwrap_or(envoy::RetryPolicy {
-                num_retries: Some(UInt32Value { value: 0 }),
-                ..Default::default()
-            });
-            policy.per_try_timeout = backend.filter(|limit| !limit.is_zero()).map(pb_duration);
-            Some(policy)
-        }
-    };
-    Ok(())
-}
-
-/// `HTTPRouteRetry` (GEP-1731): one retry by default, none for 0; connection errors are retried where no byte was sent.
-fn retry_policy(retry: &serde_json::Value) -> Result<envoy::RetryPolicy, Unsupported> {
-    let refused = |field: &str| (format!("retry.{field}"), "is not valid".to_owned());
-    let attempts = match &retry["attempts"] {
-        serde_json::Value::Null => 1,
-        value => {
-            value.as_u64().and_then(|value| u32::try_from(value).ok()).ok_or_else(|| refused("attempts"))?
-        }
-    };
-    let codes = retry["codes"].as_array().map_or(&[][..], Vec::as_slice).iter();
-    let codes = codes
-        .map(|code| code.as_u64().and_then(|code| u32::try_from(code).ok()).ok_or_else(|| refused("codes")));
-    let base_interval = match retry["backoff"].as_str() {
-        None => None,
-        Some(text) => {
-            Some(pb_duration(gep2257(text).filter(|d| !d.is_zero()).ok_or_else(|| refused("backoff"))?))
-        }
-    };
-    Ok(envoy::RetryPolicy {
-        retry_on: "connect-failure,refused-stream,reset-before-request,retriable-status-codes".to_owned(),
-        num_retries: Some(UInt32Value { value: attempts }),
-        retriable_status_codes: codes.collect::<Result<_, _>>()?,
-        retry_back_off: base_interval.map(|interval| envoy::retry_policy::RetryBackOff {
-            base_interval: Some(interval),
-            max_interval: None,
-        }),
-        ..envoy::RetryPolicy::default()
-    })
 }

@@ -22,7 +22,7 @@ use serde_json::{Value as Json, json};
 
 use super::any;
 use super::cluster::ads;
-use crate::policies::{Configs, POLICIES};
+use crate::policies::{Applied, POLICIES};
 use crate::translator::FilterHost;
 
 /// Name of a filter in the chain.
@@ -83,10 +83,10 @@ fn module_config(module: &str) -> DynamicModuleConfig {
 }
 
 /// Per-route configuration. Only native modules have it.
-pub(crate) fn per_route(host: &FilterHost, configs: &Configs) -> HashMap<String, Any> {
+pub(crate) fn per_route(host: &FilterHost, applied: &Applied) -> HashMap<String, Any> {
     let FilterHost::Native { module } = host else { return HashMap::new() };
-    let set =
-        POLICIES.iter().zip(configs).filter_map(|(policy, config)| Some((policy.filter(), config.as_ref()?)));
+    let configs = POLICIES.iter().zip(applied.configs());
+    let set = configs.filter_map(|(policy, config)| Some((policy.filter(), config?)));
     let typed = set.map(|(filter, config)| {
         let per_route = DynamicModuleFilterPerRoute {
             dynamic_module_config: Some(module_config(module)),

@@ -1,6 +1,6 @@
 //! A port of a Gateway -> `envoy.config.listener.v3.Listener`.
 
-use envoy_types::pb::envoy::config::core::v3::{HttpProtocolOptions, Http2ProtocolOptions};
+use envoy_types::pb::envoy::config::core::v3::{Http2ProtocolOptions, HttpProtocolOptions};
 use envoy_types::pb::envoy::config::listener::v3::filter::ConfigType;
 use envoy_types::pb::envoy::config::listener::v3::{Filter, FilterChain, Listener};
 use envoy_types::pb::envoy::extensions::filters::network::http_connection_manager::v3::http_connection_manager::{
@@ -42,6 +42,8 @@ fn manager(name: &str, http_filters: Vec<HttpFilter>) -> HttpConnectionManager {
         http_filters,
         use_remote_address: yes(),
         normalize_path: yes(),
+        merge_slashes: true,
+        request_headers_timeout: Some(Duration { seconds: 10, nanos: 0 }),
         common_http_protocol_options: Some(HttpProtocolOptions {
             idle_timeout: Some(Duration { seconds: 3600, nanos: 0 }),
             ..HttpProtocolOptions::default()

@@ -4,6 +4,7 @@ pub(crate) mod action;
 pub(crate) mod cluster;
 pub(crate) mod filter;
 pub(crate) mod header;
+pub(crate) mod limits;
 pub(crate) mod listener;
 pub(crate) mod matching;
 pub(crate) mod rewrite;

@@ -2,6 +2,7 @@
 
 use envoy_types::pb::envoy::r#type::matcher::v3::{RegexMatchAndSubstitute, RegexMatcher};
 
+use super::{header, matching};
 use crate::api::http_route::{HTTPPathModifier, HTTPRouteMatch};
 
 /// A new path in Envoy's form.
@@ -19,11 +20,11 @@ pub(crate) enum PathRewrite {
 pub(crate) fn lower(modifier: &HTTPPathModifier, matched: &HTTPRouteMatch) -> Result<PathRewrite, String> {
     match modifier.kind.as_str() {
         "ReplaceFullPath" => match &modifier.replace_full_path {
-            Some(path) => Ok(PathRewrite::Full(path.clone())),
+            Some(path) => checked(path).map(|path| PathRewrite::Full(path.to_owned())),
             None => Err("replaceFullPath is missing".to_owned()),
         },
         "ReplacePrefixMatch" => match &modifier.replace_prefix_match {
-            Some(replacement) => replace_prefix(replacement, matched),
+            Some(replacement) => replace_prefix(checked(replacement)?, matched),
             None => Err("replacePrefixMatch is missing".to_owned()),
         },
         other => Err(format!("type {other} is unknown")),
@@ -39,19 +40,70 @@ fn replace_prefix(replacement: &str, matched: &HTTPRouteMatch) -> Result<PathRew
     let replacement = replacement.trim_end_matches('/');
     Ok(match (prefix, replacement) {
         ("", replacement) => PathRewrite::Prefix(format!("{replacement}/")),
-        (prefix, "") => PathRewrite::Regex(substitute(&format!("^{}/*", regex_syntax::escape(prefix)), "/")),
+        (prefix, "") => PathRewrite::Regex(RegexMatchAndSubstitute {
+            pattern: Some(matching::regex(&format!("^{}/*", regex_syntax::escape(prefix)))?),
+            substitution: "/".to_owned(),
+        }),
         (_, replacement) => PathRewrite::Prefix(replacement.to_owned()),
     })
 }
 
-/// Replaces the whole path, which is all but the query.
-pub(crate) fn full(path: &str) -> RegexMatchAndSubstitute {
-    substitute("^.*$", &path.replace('\\', "\\\\"))
+fn checked(path: &str) -> Result<&str, String> {
+    match header::unprintable(path) {
+        None if path.len() <= 1024 => Ok(path),
+        None => Err("is longer than 1024 characters".to_owned()),
+        Some(why) => Err(why),
+    }
 }
 
-fn substitute(pattern: &str, substitution: &str) -> RegexMatchAndSubstitute {
+/// Replaces the whole path, which is all but the query.
+pub(crate) fn full(path: &str) -> RegexMatchAndSubstitute {
     RegexMatchAndSubstitute {
-        pattern: Some(RegexMatcher { regex: pattern.to_owned(), ..RegexMatcher::default() }),
-        substitution: substitution.to_owned(),
+        pattern: Some(RegexMatcher { regex: "^.*$".to_owned(), ..RegexMatcher::default() }),
+        // RE2 reads \1 as a group.
+        substitution: path.replace('\\', r"\\"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::api::http_route::HTTPPathMatch;
+
+    fn replaced(prefix: &str, by: &str) -> PathRewrite {
+        let path = HTTPPathMatch { kind: None, value: Some(prefix.to_owned()) };
+        replace_prefix(by, &HTTPRouteMatch { path: Some(path), ..HTTPRouteMatch::default() }).unwrap()
+    }
+
+    #[test]
+    fn slashes_at_the_end_of_either_prefix_do_not_count() {
+        for (prefix, by) in [("/foo", "/xyz"), ("/foo", "/xyz/"), ("/foo/", "/xyz"), ("/foo/", "/xyz/")] {
+            assert_eq!(replaced(prefix, by), PathRewrite::Prefix("/xyz".to_owned()), "{prefix} {by}");
+        }
+        assert_eq!(replaced("/", "/xyz"), PathRewrite::Prefix("/xyz/".to_owned()));
+    }
+
+    #[test]
+    fn a_prefix_replaced_by_nothing_leaves_one_slash() {
+        for by in ["", "/"] {
+            let PathRewrite::Regex(regex) = replaced("/foo.x", by) else { panic!("no regular expression") };
+            assert_eq!(
+                (regex.pattern.unwrap().regex.as_str(), regex.substitution.as_str()),
+                (r"^/foo\.x/*", "/")
+            );
+        }
+    }
+
+    #[test]
+    fn backslashes_are_no_groups() {
+        assert_eq!(full(r"/a\1").substitution, r"/a\\1");
+    }
+
+    #[test]
+    fn only_prefixes_can_be_replaced() {
+        let path = HTTPPathMatch { kind: Some("Exact".to_owned()), value: Some("/a".to_owned()) };
+        assert!(
+            replace_prefix("/b", &HTTPRouteMatch { path: Some(path), ..HTTPRouteMatch::default() }).is_err()
+        );
     }
 }
