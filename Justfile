@@ -34,9 +34,9 @@ cases: native wasm
     cargo test -p ferrule-transformation -p ferrule-probe
     cargo test -p e2e --test cases
 
-# The native modules
+# The native modules and the controller
 native:
-    cargo build -p ferrule-native -p ferrule-probe
+    cargo build -p ferrule-native -p ferrule-probe -p ferrule-controller
 
 # The wasm modules, into target/wasm
 wasm:
@@ -48,6 +48,6 @@ e2e: native wasm
 
 # Figures of one AREA beside their baselines, from one run: filters, control-plane
 bench AREA:
-    cargo build --release -p ferrule-native -p ferrule-probe -p bench
+    cargo build --release -p ferrule-native -p ferrule-probe -p ferrule-controller -p bench
     cargo run --release -p wasm-build
     cargo run --release -p bench -- {{ AREA }}

@@ -157,6 +157,29 @@ fn what_envoy_refuses_shows_as_status_in_its_own_words() {
 }
 
 #[test]
+fn a_port_that_is_taken_is_refused_and_another_port_mends_it() {
+    let controller = Controller::serving(&[]);
+    let load = Load::on(controller.gateway, |answer| answer.status.to_string());
+    let taken = std::net::TcpListener::bind("0.0.0.0:0").unwrap();
+    let port = taken.local_addr().unwrap().port().to_string();
+    let listener = format!("  listeners:\n  - {{name: more, protocol: HTTP, port: {port}}}\n");
+    controller.edit("gateway.yaml", |text| text.replace("  listeners:\n", &listener));
+    controller.wait_for_condition(
+        "gateway",
+        "quickstart",
+        "Programmed=False Invalid",
+        "Address already in use",
+    );
+    let free = controller::free_port().to_string();
+    controller.edit("gateway.yaml", |text| text.replace(&port, &free));
+    controller.wait_for_condition("gateway", "quickstart", "Programmed=True", "");
+    let more = std::net::SocketAddr::from(([127, 0, 0, 1], free.parse().unwrap()));
+    assert_greeted(&greet(more).unwrap());
+    let outcomes = load.stop();
+    assert_eq!(outcomes.keys().collect::<Vec<_>>(), ["200"], "{outcomes:?}");
+}
+
+#[test]
 fn an_envoy_that_is_killed_comes_back() {
     let controller = Controller::serving(&[]);
     let before = controller.envoys();

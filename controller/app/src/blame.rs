@@ -113,7 +113,7 @@ fn origins<'t>(
     let key = gateway.split_once('/').map(|(namespace, name)| (namespace.into(), name.into()));
     let of_gateway = key.and_then(|key| translation.origins.get(&key));
     let of_resource = of_gateway.and_then(|origins| origins.get(&(kind, name.clone())));
-    of_resource.into_iter().flatten().filter(|object| &*object.kind != "Gateway")
+    of_resource.into_iter().flat_map(|origins| origins.iter()).filter(|object| &*object.kind != "Gateway")
 }
 
 /// Whether `words` has `name` as a word of its own.

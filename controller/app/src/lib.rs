@@ -25,6 +25,8 @@ mod supervise;
 mod watch;
 mod yaml;
 
+pub use offline::{Refresh, Workbench};
+
 use std::io::{IsTerminal, Write};
 use std::process::ExitCode;
 

@@ -160,7 +160,7 @@ impl Observer {
     }
 
     fn generation(&self, gateway: &str) -> i64 {
-        match self.now.translation.status.get(&reference(gateway)) {
+        match self.now.translation.status.get(&reference(gateway)).map(|status| &**status) {
             Some(Status::Gateway(status)) => {
                 status.conditions.first().map_or(0, |first| first.observed_generation)
             }
@@ -216,3 +216,6 @@ fn reference(gateway: &str) -> ObjectRef {
 pub(crate) fn lock(writer: &SharedWriter) -> MutexGuard<'_, StatusWriter> {
     writer.lock().unwrap_or_else(PoisonError::into_inner)
 }
+
+#[cfg(test)]
+mod tests;

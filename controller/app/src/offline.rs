@@ -4,7 +4,7 @@ use std::io::Write;
 use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail};
 use ferrule_translate::Settings;
@@ -13,19 +13,83 @@ use serde_json::{Map, Value, json};
 
 use crate::cli::{CheckArgs, Notation, TranslateArgs};
 use crate::diagnostic::{Diagnostic, Severity};
-use crate::metrics::Metrics;
 use crate::pipeline::{Pipeline, Translated};
 use crate::publish::Publisher;
 use crate::record::Record;
 use crate::watch::{Folder, Patience, Update};
 use crate::{filters, print, yaml};
 
+/// A folder and what it translates to, without proxies.
+pub struct Workbench {
+    folder: Folder,
+    pipeline: Pipeline,
+    server: Server,
+}
+
+/// What a [`Workbench::refresh`] did.
+#[derive(Clone, Copy, Debug)]
+pub struct Refresh {
+    /// Time to read what changed in the folder.
+    pub read: Duration,
+    /// Time to translate and publish it.
+    pub translated: Duration,
+    /// Objects that are held.
+    pub objects: usize,
+    /// Of these, how many came or changed.
+    pub changed: usize,
+    /// Things that are wrong.
+    pub errors: usize,
+}
+
+impl Workbench {
+    /// Reads nothing yet.
+    ///
+    /// # Errors
+    /// There is no such folder or file.
+    pub fn new(folder: &Path) -> anyhow::Result<Self> {
+        Self::with(folder, Settings::default())
+    }
+
+    /// Reads, translates and publishes what changed since the last time.
+    pub fn refresh(&mut self) -> Refresh {
+        let begun = Instant::now();
+        let update = self.read();
+        let read = begun.elapsed();
+        let begun = Instant::now();
+        let translated = self.pipeline.run(vec![update]);
+        Refresh {
+            read,
+            translated: begun.elapsed(),
+            objects: self.pipeline.objects(),
+            changed: translated.changed.len(),
+            errors: errors(&translated.diagnostics),
+        }
+    }
+
+    fn with(folder: &Path, settings: Settings) -> anyhow::Result<Self> {
+        if let Err(error) = std::fs::metadata(folder) {
+            bail!("{}: {error}", folder.display());
+        }
+        let folder = Folder::new(folder).context("the current folder is gone")?;
+        let (server, _) = Server::new(Options::default());
+        let pipeline = Pipeline::new(settings, Publisher::new(server.clone()), Arc::default());
+        Ok(Self { folder, pipeline, server })
+    }
+
+    fn read(&mut self) -> Update {
+        let look = self.folder.look(Patience::Now);
+        Update { changes: look.changes, diagnostics: self.folder.diagnostics(), took: Duration::ZERO }
+    }
+}
+
 /// Prints what is wrong. Exit code 0: nothing but warnings; 1: something.
 ///
 /// # Errors
 /// There is nothing to check.
 pub(crate) fn check(args: &CheckArgs, out: &mut impl Write) -> anyhow::Result<ExitCode> {
-    let (translated, _) = translate_folder(&args.folder.folder, Settings::default())?;
+    let mut bench = Workbench::new(&args.folder.folder)?;
+    let update = bench.read();
+    let translated = bench.pipeline.run(vec![update]);
     for diagnostic in &translated.diagnostics {
         writeln!(out, "{diagnostic}")?;
     }
@@ -45,8 +109,10 @@ pub(crate) fn translate(
     complaints: &mut impl Write,
 ) -> anyhow::Result<ExitCode> {
     let settings = Settings { filter_host: filters::nominal(&args.filters).host, ..Settings::default() };
-    let (translated, server) = translate_folder(&args.folder.folder, settings)?;
-    let document = document(&translated, &server);
+    let mut bench = Workbench::with(&args.folder.folder, settings)?;
+    let update = bench.read();
+    let translated = bench.pipeline.run(vec![update]);
+    let document = document(&translated, &bench.server);
     match args.output {
         Notation::Yaml => out.write_all(yaml::documents(&[document])?.as_bytes())?,
         Notation::Json => writeln!(out, "{}", serde_json::to_string_pretty(&document)?)?,
@@ -73,17 +139,4 @@ fn errors(diagnostics: &[Diagnostic]) -> usize {
 
 fn verdict(errors: usize) -> ExitCode {
     if errors == 0 { ExitCode::SUCCESS } else { ExitCode::from(1) }
-}
-
-/// Reads and translates a folder once.
-fn translate_folder(folder: &Path, settings: Settings) -> anyhow::Result<(Translated, Server)> {
-    if let Err(error) = std::fs::metadata(folder) {
-        bail!("{}: {error}", folder.display());
-    }
-    let mut source = Folder::new(folder).context("the current folder is gone")?;
-    let look = source.look(Patience::Now);
-    let update = Update { changes: look.changes, diagnostics: source.diagnostics(), took: Duration::ZERO };
-    let (server, _) = Server::new(Options::default());
-    let mut pipeline = Pipeline::new(settings, Publisher::new(server.clone()), Arc::new(Metrics::default()));
-    Ok((pipeline.run(vec![update]), server))
 }

@@ -80,6 +80,11 @@ impl Pipeline {
         })
     }
 
+    /// How many objects are held.
+    pub(crate) fn objects(&self) -> usize {
+        self.index.len()
+    }
+
     /// Takes updates into the world, translates it and publishes the result.
     pub(crate) fn run(&mut self, updates: Vec<Update>) -> Translated {
         let (mut changed, mut removed) = (Vec::new(), Vec::new());

@@ -39,6 +39,7 @@ const RETRY: Duration = Duration::from_secs(1);
 /// Runs until SIGINT or SIGTERM; what was started has ended when it returns.
 pub(crate) async fn run(args: RunArgs) -> anyhow::Result<()> {
     let mut signals = Signals::new()?;
+    std::fs::metadata(&args.folder.folder).with_context(|| args.folder.folder.display().to_string())?;
     let filters = filters::locate(&args.filters)?;
     let private = tempfile::Builder::new().prefix("ferrule-").tempdir().context("no folder for sockets")?;
     let ads = args.ads.clone().unwrap_or_else(|| match args.no_envoy {

@@ -1,12 +1,14 @@
 //! Which cluster a backend reference means, or why it means none.
 
 use std::net::IpAddr;
+use std::sync::Arc;
 
-use crate::api::backend::Backend;
+use crate::api::backend::{Backend, BackendStatus};
 use crate::api::http_route::HTTPBackendRef;
 use crate::api::meta::{GATEWAY_GROUP, KGATEWAY_GROUP};
 use crate::object::{Key, ObjectRef};
-use crate::problem::Reason;
+use crate::problem::{Problem, Reason};
+use crate::status::{Status, condition};
 use crate::world::World;
 
 /// A destination, in the order of names.
@@ -30,10 +32,38 @@ impl Destination {
     /// The object that it is.
     pub(crate) fn reference(&self) -> ObjectRef {
         match self {
-            Self::Backend((namespace, name)) => ObjectRef::new(KGATEWAY_GROUP, "Backend", namespace, name),
-            Self::Service((namespace, name), _) => ObjectRef::new("", "Service", namespace, name),
+            Self::Backend(key) => ObjectRef::at(KGATEWAY_GROUP, "Backend", key),
+            Self::Service(key, _) => ObjectRef::at("", "Service", key),
         }
     }
+}
+
+/// What there is to say of a Backend, used or not.
+pub(crate) struct BackendOutcome {
+    source: Arc<Backend>,
+    pub(crate) reference: ObjectRef,
+    pub(crate) status: Arc<Status>,
+    pub(crate) problem: Option<Problem>,
+}
+
+/// Looks at a Backend; what was found earlier holds for as long as the object is the same.
+pub(crate) fn outcome(key: &Key, backend: &Arc<Backend>, earlier: Option<BackendOutcome>) -> BackendOutcome {
+    if let Some(earlier) = earlier.filter(|earlier| Arc::ptr_eq(&earlier.source, backend)) {
+        return earlier;
+    }
+    let reference = ObjectRef::at(KGATEWAY_GROUP, "Backend", key);
+    let problem =
+        fault(backend).map(|(field, why)| Problem::new(&reference, field, Reason::InvalidBackend, why));
+    let generation = backend.metadata.generation.unwrap_or_default();
+    let problems: Vec<&Problem> = problem.iter().collect();
+    let conditions = vec![condition("Accepted", "Accepted", generation, &problems)];
+    let status = Arc::new(Status::Backend(BackendStatus { conditions }));
+    BackendOutcome { source: Arc::clone(backend), reference, status, problem }
+}
+
+/// The object that a rule in `namespace` names.
+pub(crate) fn key_of(namespace: &str, backend: &HTTPBackendRef) -> Key {
+    (backend.namespace.as_deref().unwrap_or(namespace).into(), backend.name.as_str().into())
 }
 
 /// Why a reference leads nowhere.

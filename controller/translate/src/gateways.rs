@@ -48,7 +48,7 @@ pub(crate) fn plan(world: &World, controller_name: &str) -> BTreeMap<Key, Gatewa
 }
 
 fn plan_gateway(key: &Key, gateway: &Arc<Gateway>) -> GatewayPlan {
-    let reference = ObjectRef::new(GATEWAY_GROUP, "Gateway", &key.0, &key.1);
+    let reference = ObjectRef::at(GATEWAY_GROUP, "Gateway", key);
     let all = &gateway.spec.listeners;
     let listeners = all
         .iter()

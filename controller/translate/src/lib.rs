@@ -9,9 +9,13 @@
 pub mod api;
 mod attach;
 mod backends;
+mod carried;
+mod changes;
+mod clusters;
 mod gateways;
 mod hostname;
 mod object;
+mod outcome;
 mod policies;
 mod port;
 mod precedence;

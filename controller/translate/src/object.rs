@@ -1,7 +1,7 @@
 //! One object of the world: its identity, and how it is read from JSON.
 
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 use serde::de::DeserializeOwned;
 use serde_json::Value;
@@ -33,8 +33,26 @@ pub struct ObjectRef {
 impl ObjectRef {
     /// Names an object.
     pub fn new(group: &str, kind: &str, namespace: &str, name: &str) -> Self {
-        Self { group: group.into(), kind: kind.into(), namespace: namespace.into(), name: name.into() }
+        Self::at(group, kind, &(namespace.into(), name.into()))
     }
+
+    /// Names an object by its key, whose text is shared.
+    pub(crate) fn at(group: &str, kind: &str, (namespace, name): &Key) -> Self {
+        Self {
+            group: shared(group),
+            kind: shared(kind),
+            namespace: Arc::clone(namespace),
+            name: Arc::clone(name),
+        }
+    }
+}
+
+/// Groups and kinds that are read here have one text each for all objects.
+fn shared(word: &str) -> Arc<str> {
+    static WORDS: LazyLock<Vec<Arc<str>>> = LazyLock::new(|| {
+        KINDS.iter().flat_map(|(group, kind, ..)| [(*group).into(), (*kind).into()]).collect()
+    });
+    WORDS.iter().find(|known| &***known == word).map_or_else(|| word.into(), Arc::clone)
 }
 
 impl fmt::Display for ObjectRef {
@@ -136,16 +154,15 @@ impl Object {
             return Ok(Parsed::Ignored(ObjectRef::new(&group, &kind, namespace, &name)));
         };
         let namespace = if *namespaced { namespace } else { String::new() };
-        let object = ObjectRef::new(&group, &kind, &namespace, &name);
         let refused = |path: &str, reason: &str| {
             let (path, reason) = (path.to_owned(), reason.to_owned());
-            ParseError { object: Some(object.clone()), path, reason }
+            ParseError { object: Some(ObjectRef::new(&group, &kind, &namespace, &name)), path, reason }
         };
         if name.is_empty() {
             return Err(refused("metadata.name", "is missing"));
         }
         if let Some(Value::Object(metadata)) = json.get_mut("metadata") {
-            metadata.insert("namespace".to_owned(), Value::String(namespace));
+            metadata.insert("namespace".to_owned(), Value::String(namespace.clone()));
         }
         let (object, mut unknown_fields) = reader(json).map_err(|(path, reason)| refused(&path, &reason))?;
         if !group.ends_with(GATEWAY_GROUP) && !group.ends_with(KGATEWAY_GROUP) {
@@ -170,6 +187,12 @@ impl Object {
         }
     }
 
+    /// Namespace and name.
+    pub(crate) fn key(&self) -> Key {
+        let metadata = self.metadata();
+        (metadata.namespace.as_str().into(), metadata.name.as_str().into())
+    }
+
     /// Which object this is.
     pub fn reference(&self) -> ObjectRef {
         let (group, kind) = match self {
@@ -183,8 +206,7 @@ impl Object {
             Self::Backend(_) => (KGATEWAY_GROUP, "Backend"),
             Self::TrafficPolicy(_) => (KGATEWAY_GROUP, "TrafficPolicy"),
         };
-        let metadata = self.metadata();
-        ObjectRef::new(group, kind, &metadata.namespace, &metadata.name)
+        ObjectRef::at(group, kind, &self.key())
     }
 }
 

@@ -13,11 +13,12 @@ use prost::Message;
 use crate::gateways::GatewayPlan;
 use crate::hostname::{covers, intersection, specificity};
 use crate::object::{Key, ObjectRef};
+use crate::outcome::RouteOutcome;
 use crate::policies::{Applied, POLICIES, PolicyIndex, Target};
 use crate::problem::{Problem, Reason};
 use crate::route::Entry;
 use crate::translation::{Origins, Resource, ResourceKind, Resources};
-use crate::translator::{FilterHost, RouteOutcome, Settings};
+use crate::translator::{FilterHost, Settings};
 use crate::xds::filter::PluginRoutes;
 use crate::xds::routes::{RouteConfigurationBuilder, VirtualHostBuilder};
 use crate::xds::{self, action};
@@ -89,7 +90,7 @@ impl<'a> Served<'a> {
     }
 
     /// Adds a route that is attached to these listeners of the Gateway; says whether it is served here.
-    pub(crate) fn add(&mut self, outcome: &RouteOutcome<'_>, attached: &[usize]) -> bool {
+    pub(crate) fn add(&mut self, outcome: &RouteOutcome, attached: &[usize]) -> bool {
         let Some(lowered) = outcome.lowered.get(&self.port) else { return false };
         let here: Vec<usize> =
             (0..self.listeners.len()).filter(|at| attached.contains(&self.listeners[*at].0)).collect();
@@ -114,7 +115,7 @@ impl<'a> Served<'a> {
         &mut self,
         at: usize,
         own: &str,
-        outcome: &RouteOutcome<'_>,
+        outcome: &RouteOutcome,
         lowered: &Arc<crate::route::LoweredRoute>,
     ) {
         let listener = &self.plan.listeners[self.listeners[at].0].hostname;
@@ -165,7 +166,7 @@ pub(crate) fn lower(
     }
     let mut insert = |kind, name: &Arc<str>, body: Vec<u8>, from: Vec<ObjectRef>| {
         resources.insert(kind, Resource::of_bytes(Arc::clone(name), body.into()));
-        origins.insert((kind, Arc::clone(name)), from);
+        origins.insert((kind, Arc::clone(name)), from.into());
     };
     let gateway = served.plan.reference.clone();
     let chain = xds::filter::chain(&served.settings.filter_host, used, served.port);

@@ -1,71 +1,91 @@
 //! The status of every object of ours.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
-use crate::api::backend::BackendStatus;
 use crate::api::gateway::{GatewayStatus, ListenerStatus};
 use crate::api::gateway_class::GatewayClassStatus;
 use crate::api::http_route::{ParentReference, RouteParentStatus, RouteStatus};
 use crate::api::meta::{Condition, GATEWAY_GROUP, KGATEWAY_GROUP};
 use crate::api::traffic_policy::{PolicyAncestorStatus, PolicyStatus};
 use crate::attach::is_gateway;
-use crate::backends::fault;
+use crate::backends::BackendOutcome;
+use crate::carried::Carried;
 use crate::gateways::GatewayPlan;
 use crate::object::{Key, ObjectRef};
+use crate::outcome::RouteOutcome;
 use crate::policies::{PolicyIndex, Target};
 use crate::problem::{Problem, Reason};
 use crate::status::{Status, condition};
 use crate::translation::Translation;
-use crate::translator::RouteOutcome;
 use crate::world::World;
 
+/// What a translation has found out.
+pub(crate) struct Found<'a> {
+    pub(crate) world: &'a World,
+    pub(crate) controller_name: &'a str,
+    pub(crate) gateways: &'a BTreeMap<Key, GatewayPlan>,
+    pub(crate) routes: &'a Carried<Key, RouteOutcome>,
+    pub(crate) backends: &'a Carried<Key, BackendOutcome>,
+    pub(crate) policies: &'a PolicyIndex,
+}
+
 /// Fills in [`Translation::status`] and [`Translation::problems`].
-pub(crate) fn statuses(
-    world: &World,
-    controller_name: &str,
-    gateways: &BTreeMap<Key, GatewayPlan>,
-    outcomes: &[RouteOutcome<'_>],
-    policies: &PolicyIndex,
-    translation: &mut Translation,
-) {
-    gateway_classes(world, controller_name, translation);
-    for (key, plan) in gateways {
-        let status = gateway(key, plan, outcomes);
-        let of_listeners = plan.listeners.iter().flat_map(|listener| &listener.problems);
-        translation.problems.extend(of_listeners.chain(&plan.problems).cloned());
-        translation.status.insert(plan.reference.clone(), Status::Gateway(status));
-    }
-    for outcome in outcomes.iter().filter(|outcome| !outcome.attachments.is_empty()) {
-        route(controller_name, outcome, translation);
-    }
-    dangling(world, translation);
-    backends(world, translation);
-    traffic_policies(world, controller_name, policies, translation);
+pub(crate) fn statuses(found: &Found<'_>, translation: &mut Translation) {
+    let routes =
+        found.routes.iter().filter_map(|(_, o)| Some((o.reference.clone(), Arc::clone(o.status.as_ref()?))));
+    let backends = found.backends.iter().map(|(_, o)| (o.reference.clone(), Arc::clone(&o.status)));
+    translation.status = routes.chain(backends).collect();
+    let of_routes = found.routes.iter().flat_map(|(_, outcome)| &outcome.problems);
+    translation.problems.extend(of_routes.cloned());
+    let of_backends = found.backends.iter().filter_map(|(_, outcome)| outcome.problem.as_ref());
+    translation.problems.extend(of_backends.cloned());
+    gateway_classes(found, translation);
+    gateways(found, translation);
+    traffic_policies(found, translation);
     translation.problems.sort();
     translation.problems.dedup();
 }
 
-fn gateway_classes(world: &World, controller_name: &str, translation: &mut Translation) {
-    let ours =
-        world.gateway_classes.iter().filter(|(_, class)| class.spec.controller_name == controller_name);
-    for (key, class) in ours {
-        let generation = class.metadata.generation.unwrap_or_default();
-        let conditions = vec![condition("Accepted", "Accepted", generation, &[])];
-        let reference = ObjectRef::new(GATEWAY_GROUP, "GatewayClass", "", &key.1);
-        translation.status.insert(reference, Status::GatewayClass(GatewayClassStatus { conditions }));
+fn gateways(found: &Found<'_>, translation: &mut Translation) {
+    for (key, plan) in found.gateways {
+        let of_listeners = plan.listeners.iter().flat_map(|listener| &listener.problems);
+        translation.problems.extend(of_listeners.chain(&plan.problems).cloned());
+        let status = Arc::new(Status::Gateway(gateway(key, plan, found.routes)));
+        translation.status.insert(plan.reference.clone(), status);
+    }
+    for (key, gateway) in &found.world.gateways {
+        let class = &gateway.spec.gateway_class_name;
+        if !found.world.gateway_classes.contains_key(&("".into(), class.as_str().into())) {
+            let on = ObjectRef::at(GATEWAY_GROUP, "Gateway", key);
+            let detail = format!("GatewayClass {class} does not exist");
+            translation.problems.push(Problem::new(
+                &on,
+                "spec.gatewayClassName",
+                Reason::ParentNotFound,
+                detail,
+            ));
+        }
     }
 }
 
-fn gateway(key: &Key, plan: &GatewayPlan, outcomes: &[RouteOutcome<'_>]) -> GatewayStatus {
+fn gateway_classes(found: &Found<'_>, translation: &mut Translation) {
+    let classes = &found.world.gateway_classes;
+    let ours = classes.iter().filter(|(_, class)| class.spec.controller_name == found.controller_name);
+    for (key, class) in ours {
+        let generation = class.metadata.generation.unwrap_or_default();
+        let conditions = vec![condition("Accepted", "Accepted", generation, &[])];
+        let reference = ObjectRef::at(GATEWAY_GROUP, "GatewayClass", key);
+        let status = Arc::new(Status::GatewayClass(GatewayClassStatus { conditions }));
+        translation.status.insert(reference, status);
+    }
+}
+
+fn gateway(key: &Key, plan: &GatewayPlan, routes: &Carried<Key, RouteOutcome>) -> GatewayStatus {
     let generation = plan.gateway.metadata.generation.unwrap_or_default();
     let mut attached = vec![0_i32; plan.listeners.len()];
-    for outcome in outcomes {
-        let mut here: Vec<usize> = outcome
-            .attachments
-            .iter()
-            .filter(|a| a.gateway == *key)
-            .flat_map(|a| a.listeners.clone())
-            .collect();
+    for (_, outcome) in routes.iter() {
+        let mut here: Vec<usize> = outcome.attached_to(key).collect();
         here.sort_unstable();
         here.dedup();
         here.into_iter().for_each(|place| attached[place] += 1);
@@ -119,9 +139,10 @@ fn gateway_conditions(plan: &GatewayPlan, generation: i64) -> Vec<Condition> {
     vec![accepted, programmed]
 }
 
-fn route(controller_name: &str, outcome: &RouteOutcome<'_>, translation: &mut Translation) {
+/// The status of a route, unless none of its parents is ours.
+pub(crate) fn route(controller_name: &str, outcome: &RouteOutcome) -> Option<Status> {
     let generation = outcome.route.metadata.generation.unwrap_or_default();
-    let of_rules = outcome.problems();
+    let of_rules = outcome.problems_of_rules();
     let parents = outcome.attachments.iter().map(|attachment| {
         let problems: Vec<&Problem> = attachment.problem.iter().chain(of_rules.iter().copied()).collect();
         let accepted = condition("Accepted", "Accepted", generation, &problems);
@@ -132,63 +153,28 @@ fn route(controller_name: &str, outcome: &RouteOutcome<'_>, translation: &mut Tr
             conditions: vec![accepted, resolved],
         }
     });
-    let status = RouteStatus { parents: parents.collect() };
-    translation
-        .problems
-        .extend(outcome.attachments.iter().filter_map(|attachment| attachment.problem.clone()));
-    translation.problems.extend(of_rules.into_iter().cloned());
-    translation.status.insert(outcome.reference.clone(), Status::Route(status));
+    let parents: Vec<RouteParentStatus> = parents.collect();
+    (!parents.is_empty()).then_some(Status::Route(RouteStatus { parents }))
 }
 
-/// Names of Gateways and classes that do not exist, which are mistyped as a rule.
-fn dangling(world: &World, translation: &mut Translation) {
-    for (key, route) in &world.http_routes {
-        for (place, parent) in
-            route.spec.parent_refs.iter().enumerate().filter(|(_, parent)| is_gateway(parent))
-        {
-            let namespace = parent.namespace.as_deref().unwrap_or(&key.0);
-            if !world.gateways.contains_key(&(namespace.into(), parent.name.as_str().into())) {
-                let detail = format!("Gateway {namespace}/{} does not exist", parent.name);
-                let field = format!("spec.parentRefs[{place}]");
-                let on = crate::route::reference(key);
-                translation.problems.push(Problem::new(&on, field, Reason::ParentNotFound, detail));
-            }
-        }
-    }
-    for (key, gateway) in &world.gateways {
-        let class = &gateway.spec.gateway_class_name;
-        if !world.gateway_classes.contains_key(&("".into(), class.as_str().into())) {
-            let on = ObjectRef::new(GATEWAY_GROUP, "Gateway", &key.0, &key.1);
-            let detail = format!("GatewayClass {class} does not exist");
-            translation.problems.push(Problem::new(
-                &on,
-                "spec.gatewayClassName",
-                Reason::ParentNotFound,
-                detail,
-            ));
-        }
-    }
+/// Everything that is wrong with a route: with its parents, also those that do not exist and are mistyped as a rule,
+/// and with its rules.
+pub(crate) fn route_problems(world: &World, outcome: &RouteOutcome) -> Vec<Problem> {
+    let on = &outcome.reference;
+    let parents = outcome.route.spec.parent_refs.iter().enumerate();
+    let dangling = parents.filter(|(_, parent)| is_gateway(parent)).filter_map(|(place, parent)| {
+        let namespace = parent.namespace.as_deref().unwrap_or(&on.namespace);
+        let exists = world.gateways.contains_key(&(namespace.into(), parent.name.as_str().into()));
+        let detail = || format!("Gateway {namespace}/{} does not exist", parent.name);
+        let field = || format!("spec.parentRefs[{place}]");
+        (!exists).then(|| Problem::new(on, field(), Reason::ParentNotFound, detail()))
+    });
+    let of_parents = outcome.attachments.iter().filter_map(|attachment| attachment.problem.clone());
+    dangling.chain(of_parents).chain(outcome.problems_of_rules().into_iter().cloned()).collect()
 }
 
-fn backends(world: &World, translation: &mut Translation) {
-    for (key, backend) in &world.backends {
-        let reference = ObjectRef::new(KGATEWAY_GROUP, "Backend", &key.0, &key.1);
-        let problem =
-            fault(backend).map(|(field, why)| Problem::new(&reference, field, Reason::InvalidBackend, why));
-        let generation = backend.metadata.generation.unwrap_or_default();
-        let problems: Vec<&Problem> = problem.iter().collect();
-        let conditions = vec![condition("Accepted", "Accepted", generation, &problems)];
-        translation.problems.extend(problem);
-        translation.status.insert(reference, Status::Backend(BackendStatus { conditions }));
-    }
-}
-
-fn traffic_policies(
-    world: &World,
-    controller_name: &str,
-    policies: &PolicyIndex,
-    translation: &mut Translation,
-) {
+fn traffic_policies(found: &Found<'_>, translation: &mut Translation) {
+    let Found { world, controller_name, policies, .. } = found;
     for (key, targets) in &policies.targets {
         let generation = world.traffic_policies.get(key).and_then(|policy| policy.metadata.generation);
         let faults = policies.faults(key);
@@ -200,8 +186,8 @@ fn traffic_policies(
             translation.problems.extend(problem);
         }
         translation.problems.extend(faults);
-        let reference = ObjectRef::new(KGATEWAY_GROUP, "TrafficPolicy", &key.0, &key.1);
-        translation.status.insert(reference, Status::Policy(PolicyStatus { ancestors }));
+        let reference = ObjectRef::at(KGATEWAY_GROUP, "TrafficPolicy", key);
+        translation.status.insert(reference, Arc::new(Status::Policy(PolicyStatus { ancestors })));
     }
 }
 

@@ -21,7 +21,6 @@ use crate::xds::matching::Unmatchable;
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct RouteInputs {
     pub(crate) route: ByAddress,
-    pub(crate) port: u16,
     /// By rule and backend reference.
     pub(crate) resolved: Vec<Vec<Result<Destination, Unresolved>>>,
     /// By rule: policies of the rule over those of the route.
@@ -66,13 +65,12 @@ pub(crate) fn inputs(
     policies: &PolicyIndex,
     key: &Key,
     route: &Arc<HTTPRoute>,
-    port: u16,
 ) -> RouteInputs {
     let of_rule =
         |rule: &HTTPRouteRule| rule.backend_refs.iter().map(|b| resolve(world, &key.0, b)).collect();
     let resolved = route.spec.rules.iter().map(of_rule).collect();
     let applied = route.spec.rules.iter().map(|rule| applied(policies, key, rule)).collect();
-    RouteInputs { route: ByAddress(Arc::clone(route)), port, resolved, applied }
+    RouteInputs { route: ByAddress(Arc::clone(route)), resolved, applied }
 }
 
 fn applied(policies: &PolicyIndex, key: &Key, rule: &HTTPRouteRule) -> Applied {
@@ -89,26 +87,26 @@ fn applied(policies: &PolicyIndex, key: &Key, rule: &HTTPRouteRule) -> Applied {
     by_filter.over(&at_rule).over(&policies.at(&target(None)))
 }
 
-/// Lowers every match of every rule. A rule that cannot be served as written answers 500.
-pub(crate) fn lower(settings: &Settings, key: &Key, inputs: &RouteInputs) -> LoweredRoute {
+/// Lowers every match of every rule on a port. A rule that cannot be served as written answers 500.
+pub(crate) fn lower(settings: &Settings, key: &Key, inputs: &RouteInputs, port: u16) -> LoweredRoute {
     let route = &*inputs.route.0;
     let reference = reference(key);
     let mut lowered = LoweredRoute { entries: Vec::new(), problems: Vec::new() };
     for (place, rule) in route.spec.rules.iter().enumerate() {
-        lower_rule(settings, &reference, inputs, place, rule, &mut lowered);
+        lower_rule(settings, &reference, inputs, (port, place), rule, &mut lowered);
     }
     lowered
 }
 
 pub(crate) fn reference(key: &Key) -> ObjectRef {
-    ObjectRef::new(crate::api::meta::GATEWAY_GROUP, "HTTPRoute", &key.0, &key.1)
+    ObjectRef::at(crate::api::meta::GATEWAY_GROUP, "HTTPRoute", key)
 }
 
 fn lower_rule(
     settings: &Settings,
     reference: &ObjectRef,
     inputs: &RouteInputs,
-    place: usize,
+    (port, place): (u16, usize),
     rule: &HTTPRouteRule,
     lowered: &mut LoweredRoute,
 ) {
@@ -137,7 +135,7 @@ fn lower_rule(
                 continue;
             }
         };
-        let action = match xds::action::lower(rule, matched, &inputs.resolved[place], inputs.port) {
+        let action = match xds::action::lower(rule, matched, &inputs.resolved[place], port) {
             Ok(action) if !applied.is_broken() => action,
             Ok(_) => xds::action::fixed(500),
             Err((inner, why)) => {

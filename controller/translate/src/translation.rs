@@ -57,6 +57,15 @@ impl Resources {
         self.by_kind.entry(kind).or_default().insert(Arc::clone(&resource.name), resource);
     }
 
+    /// Puts in all resources of one kind.
+    pub fn extend(&mut self, kind: ResourceKind, resources: impl IntoIterator<Item = Resource>) {
+        let mut named =
+            resources.into_iter().map(|resource| (Arc::clone(&resource.name), resource)).peekable();
+        if named.peek().is_some() {
+            self.by_kind.entry(kind).or_default().append(&mut named.collect());
+        }
+    }
+
     /// Resources of one kind by name.
     pub fn of(&self, kind: ResourceKind) -> impl Iterator<Item = &Resource> {
         self.by_kind.get(&kind).into_iter().flat_map(BTreeMap::values)
@@ -69,7 +78,7 @@ impl Resources {
 }
 
 /// The objects that a resource was made from, so that a proxy's refusal reaches who caused it.
-pub type Origins = BTreeMap<(ResourceKind, Arc<str>), Vec<ObjectRef>>;
+pub type Origins = BTreeMap<(ResourceKind, Arc<str>), Arc<[ObjectRef]>>;
 
 /// The result of a translation.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -77,7 +86,7 @@ pub struct Translation {
     /// Resources by Gateway.
     pub gateways: BTreeMap<Key, Resources>,
     /// Status by object; objects of other controllers are not among them.
-    pub status: BTreeMap<ObjectRef, Status>,
+    pub status: BTreeMap<ObjectRef, Arc<Status>>,
     /// Origins by Gateway.
     pub origins: BTreeMap<Key, Origins>,
     /// Everything that is wrong, whether or not a condition shows it.

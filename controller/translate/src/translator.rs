@@ -1,26 +1,24 @@
 //! World in, translation out.
 //!
-//! Every stage is a plain function; what is kept between two translations only saves work: a route or a cluster is
-//! lowered again when one of its inputs has changed, and a translator that kept nothing gives the same bytes.
+//! Every stage is a plain function; what is carried from one translation to the next only saves work: a route, a Backend
+//! or a cluster is looked at again when something that it depends on has changed, and a translator that carries nothing
+//! gives the same bytes.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
-use std::sync::Arc;
 
 use envoy_types::pb::google::protobuf::Any;
 
-use crate::api::backend::Backend;
-use crate::api::http_route::HTTPRoute;
-use crate::api::service::Service;
-use crate::attach::{Attachment, attach};
-use crate::backends::Destination;
+use crate::backends::{self, BackendOutcome, Destination};
+use crate::carried::Carried;
+use crate::changes::{Changes, Seen};
+use crate::clusters::Clusters;
 use crate::gateways::{self, GatewayPlan};
-use crate::object::{Key, ObjectRef};
+use crate::object::Key;
+use crate::outcome::{self, RouteOutcome};
 use crate::policies::{Applied, PolicyIndex};
 use crate::port::{self, Served};
-use crate::problem::Problem;
 use crate::report;
-use crate::route::{self, LoweredRoute, RouteInputs};
-use crate::translation::{Origins, Resource, ResourceKind, Resources, Translation};
+use crate::translation::{Origins, Resources, Translation};
 use crate::world::World;
 use crate::xds;
 
@@ -67,35 +65,11 @@ impl Settings {
 #[derive(Default)]
 pub struct Translator {
     settings: Settings,
+    seen: Seen,
     policies: PolicyIndex,
-    routes: HashMap<(Key, u16), KeptRoute>,
-    clusters: HashMap<Destination, KeptCluster>,
-}
-
-struct KeptRoute {
-    inputs: RouteInputs,
-    lowered: Arc<LoweredRoute>,
-}
-
-struct KeptCluster {
-    source: ClusterSource,
-    resource: Resource,
-}
-
-/// What a cluster is made of; objects are immutable, so their address stands for their content.
-enum ClusterSource {
-    Backend(Arc<Backend>),
-    Service(Arc<Service>),
-}
-
-/// A route with its attachments and, by port, what it became.
-pub(crate) struct RouteOutcome<'a> {
-    pub(crate) key: &'a Key,
-    pub(crate) route: &'a Arc<HTTPRoute>,
-    pub(crate) reference: ObjectRef,
-    pub(crate) attachments: Vec<Attachment>,
-    pub(crate) lowered: BTreeMap<u16, Arc<LoweredRoute>>,
-    pub(crate) destinations: BTreeSet<Destination>,
+    routes: Carried<Key, RouteOutcome>,
+    backends: Carried<Key, BackendOutcome>,
+    clusters: Clusters,
 }
 
 impl Translator {
@@ -107,177 +81,62 @@ impl Translator {
     /// Translates a world. Total: what is wrong becomes status and, for the routes concerned, a 500.
     pub fn translate(&mut self, world: &World) -> Translation {
         let gateways = gateways::plan(world, &self.settings.controller_name);
-        self.policies.update(world);
-        let outcomes = self.outcomes(world, &gateways);
+        let mut changes = self.seen.update(world);
+        changes.context |= self.policies.update(world);
+        self.renew(world, &gateways, &changes);
         let mut translation = Translation::default();
         for (key, plan) in &gateways {
-            self.gateway(world, key, plan, &outcomes, &mut translation);
+            self.gateway(key, plan, &mut translation);
         }
-        let used: BTreeSet<&Destination> =
-            outcomes.iter().flat_map(|outcome| &outcome.destinations).collect();
-        self.clusters.retain(|destination, _| used.contains(destination));
-        report::statuses(
+        let found = report::Found {
             world,
-            &self.settings.controller_name,
-            &gateways,
-            &outcomes,
-            &self.policies,
-            &mut translation,
-        );
+            controller_name: &self.settings.controller_name,
+            gateways: &gateways,
+            routes: &self.routes,
+            backends: &self.backends,
+            policies: &self.policies,
+        };
+        report::statuses(&found, &mut translation);
         translation
     }
 
-    fn outcomes<'a>(
-        &mut self,
-        world: &'a World,
-        gateways: &BTreeMap<Key, GatewayPlan>,
-    ) -> Vec<RouteOutcome<'a>> {
-        let mut kept = std::mem::take(&mut self.routes);
-        let outcomes = world.http_routes.iter().map(|(key, route)| {
-            let reference = route::reference(key);
-            let attachments = attach(world, gateways, &reference, route);
-            let mut outcome = RouteOutcome {
-                key,
-                route,
-                reference,
-                attachments,
-                lowered: BTreeMap::new(),
-                destinations: BTreeSet::new(),
-            };
-            for port in ports(gateways, &outcome.attachments) {
-                self.lower_route(world, &mut kept, port, &mut outcome);
-            }
-            outcome
-        });
-        outcomes.collect()
+    fn renew(&mut self, world: &World, gateways: &BTreeMap<Key, GatewayPlan>, changes: &Changes) {
+        let context =
+            outcome::Context { settings: &self.settings, world, policies: &self.policies, gateways };
+        self.routes.renew(
+            world.http_routes.iter().map(|(key, route)| (key.clone(), route)),
+            |key, route, earlier| outcome::renew(&context, changes, key, route, earlier),
+        );
+        let backends = world.backends.iter().map(|(key, backend)| (key.clone(), backend));
+        self.backends.renew(backends, backends::outcome);
+        let used = self.routes.iter().flat_map(|(_, outcome)| outcome.destinations());
+        self.clusters.renew(world, &ascending(used.collect()));
     }
 
-    fn lower_route(
-        &mut self,
-        world: &World,
-        kept: &mut HashMap<(Key, u16), KeptRoute>,
-        port: u16,
-        outcome: &mut RouteOutcome<'_>,
-    ) {
-        let inputs = route::inputs(world, &self.policies, outcome.key, outcome.route, port);
-        outcome.destinations.extend(inputs.resolved.iter().flatten().flatten().cloned());
-        let place = (outcome.key.clone(), port);
-        let known = kept.remove(&place).filter(|known| known.inputs == inputs);
-        let known = known.unwrap_or_else(|| {
-            let lowered = Arc::new(route::lower(&self.settings, outcome.key, &inputs));
-            KeptRoute { inputs, lowered }
-        });
-        outcome.lowered.insert(port, Arc::clone(&known.lowered));
-        self.routes.insert(place, known);
-    }
-
-    fn gateway(
-        &mut self,
-        world: &World,
-        key: &Key,
-        plan: &GatewayPlan,
-        outcomes: &[RouteOutcome<'_>],
-        translation: &mut Translation,
-    ) {
+    fn gateway(&self, key: &Key, plan: &GatewayPlan, translation: &mut Translation) {
         let mut resources = Resources::default();
         let mut origins = Origins::default();
-        let mut destinations = BTreeSet::new();
-        let open: BTreeSet<u16> = plan
-            .listeners
-            .iter()
-            .filter(|listener| listener.takes_routes())
-            .map(|listener| listener.port)
-            .collect();
-        for port in open {
+        let mut destinations: Vec<&Destination> = Vec::new();
+        let open = plan.listeners.iter().filter(|listener| listener.takes_routes());
+        let ports: BTreeSet<u16> = open.map(|listener| listener.port).collect();
+        for port in ports {
             let mut served = Served::new(&self.settings, &self.policies, key, plan, port);
-            for outcome in outcomes {
-                let attached: Vec<usize> = attached_to(outcome, key).collect();
+            for (_, outcome) in self.routes.iter() {
+                let attached: Vec<usize> = outcome.attached_to(key).collect();
                 if served.add(outcome, &attached) {
-                    destinations.extend(outcome.destinations.iter().cloned());
+                    destinations.extend(outcome.destinations());
                 }
             }
             port::lower(served, &mut resources, &mut origins, &mut translation.problems);
         }
-        for destination in destinations {
-            self.cluster(world, &destination, &mut resources, &mut origins);
-        }
+        self.clusters.put(&ascending(destinations), &mut resources, &mut origins);
         translation.gateways.insert(key.clone(), resources);
         translation.origins.insert(key.clone(), origins);
     }
-
-    fn cluster(
-        &mut self,
-        world: &World,
-        destination: &Destination,
-        resources: &mut Resources,
-        origins: &mut Origins,
-    ) {
-        let Some(resource) = self.cluster_resource(world, destination) else { return };
-        let origin = vec![destination.reference()];
-        if let Destination::Service(key, port) = destination
-            && let Some(service) = world.services.get(key)
-            && let Some(port) = service.spec.ports.iter().find(|known| known.port == *port)
-        {
-            let assignment = xds::cluster::endpoints(&resource.name, port, world.slices_of(&key.0, &key.1));
-            resources.insert(ResourceKind::Endpoints, Resource::new(&resource.name, &assignment));
-            origins.insert((ResourceKind::Endpoints, Arc::clone(&resource.name)), origin.clone());
-        }
-        origins.insert((ResourceKind::Cluster, Arc::clone(&resource.name)), origin);
-        resources.insert(ResourceKind::Cluster, resource);
-    }
-
-    fn cluster_resource(&mut self, world: &World, destination: &Destination) -> Option<Resource> {
-        let source = match destination {
-            Destination::Backend(key) => ClusterSource::Backend(Arc::clone(world.backends.get(key)?)),
-            Destination::Service(key, _) => ClusterSource::Service(Arc::clone(world.services.get(key)?)),
-        };
-        if let Some(kept) = self.clusters.get(destination).filter(|kept| kept.source.is(&source)) {
-            return Some(kept.resource.clone());
-        }
-        let name = destination.cluster();
-        let message = match (&source, destination) {
-            (ClusterSource::Service(service), Destination::Service(_, port)) => {
-                xds::cluster::of_service(&name, service.spec.ports.iter().find(|known| known.port == *port)?)
-            }
-            (ClusterSource::Backend(backend), _) => xds::cluster::of_backend(&name, backend),
-            (ClusterSource::Service(_), Destination::Backend(_)) => return None,
-        };
-        let resource = Resource::new(&name, &message);
-        self.clusters.insert(destination.clone(), KeptCluster { source, resource: resource.clone() });
-        Some(resource)
-    }
 }
 
-impl ClusterSource {
-    fn is(&self, other: &Self) -> bool {
-        match (self, other) {
-            (Self::Backend(ours), Self::Backend(theirs)) => Arc::ptr_eq(ours, theirs),
-            (Self::Service(ours), Self::Service(theirs)) => Arc::ptr_eq(ours, theirs),
-            _ => false,
-        }
-    }
-}
-
-fn ports(gateways: &BTreeMap<Key, GatewayPlan>, attachments: &[Attachment]) -> BTreeSet<u16> {
-    let listeners = attachments.iter().flat_map(|attachment| {
-        let plan = gateways.get(&attachment.gateway);
-        attachment.listeners.iter().filter_map(move |place| Some(plan?.listeners.get(*place)?.port))
-    });
-    listeners.collect()
-}
-
-fn attached_to<'a>(outcome: &'a RouteOutcome<'_>, gateway: &'a Key) -> impl Iterator<Item = usize> + 'a {
-    let here = outcome.attachments.iter().filter(move |attachment| attachment.gateway == *gateway);
-    here.flat_map(|attachment| attachment.listeners.iter().copied())
-}
-
-impl RouteOutcome<'_> {
-    /// Everything that is wrong with the route itself, on any port, once.
-    pub(crate) fn problems(&self) -> Vec<&Problem> {
-        let mut problems: Vec<&Problem> =
-            self.lowered.values().flat_map(|lowered| &lowered.problems).collect();
-        problems.sort();
-        problems.dedup();
-        problems
-    }
+fn ascending(mut destinations: Vec<&Destination>) -> Vec<&Destination> {
+    destinations.sort();
+    destinations.dedup();
+    destinations
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crate::api::backend::Backend;
-use crate::api::endpoint_slice::{EndpointSlice, SERVICE_NAME};
+use crate::api::endpoint_slice::EndpointSlice;
 use crate::api::gateway::Gateway;
 use crate::api::gateway_class::GatewayClass;
 use crate::api::http_route::HTTPRoute;
@@ -35,7 +35,7 @@ pub struct World {
 impl World {
     /// Puts an object in, in the place of the one with its key.
     pub fn apply(&mut self, object: Object) {
-        let key = key(&object.reference());
+        let key = object.key();
         match object {
             Object::GatewayClass(object) => drop(self.gateway_classes.insert(key, object)),
             Object::Gateway(object) => drop(self.gateways.insert(key, object)),
@@ -80,20 +80,6 @@ impl World {
             .range(first..)
             .take_while(move |(key, _)| key.0 == owned)
             .map(|(_, grant)| &**grant)
-    }
-
-    /// The slices of a Service, in the order of their names.
-    pub fn slices_of<'a>(
-        &'a self,
-        namespace: &'a str,
-        service: &'a str,
-    ) -> impl Iterator<Item = &'a EndpointSlice> {
-        let first: Key = (namespace.into(), "".into());
-        let of_namespace =
-            self.endpoint_slices.range(first..).take_while(move |(key, _)| &*key.0 == namespace);
-        of_namespace
-            .map(|(_, slice)| &**slice)
-            .filter(move |slice| slice.metadata.labels.get(SERVICE_NAME).is_some_and(|name| name == service))
     }
 }
 

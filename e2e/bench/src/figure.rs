@@ -1,6 +1,7 @@
 //! One figure a line, in a form that people read and scripts compare.
 
 use std::fmt;
+use std::time::Duration;
 
 /// A measured cost of ours beside the cost of its baseline, both from the same run.
 pub(crate) struct Figure {
@@ -36,6 +37,11 @@ impl fmt::Display for Figure {
         write!(f, "figure {name} ratio={:.2} goal<={goal:.2} ", self.ratio())?;
         write!(f, "ours={ours:.2}{unit} baseline={baseline}:{against:.2}{unit}{missed}")
     }
+}
+
+/// Microseconds.
+pub(crate) fn micros(duration: Duration) -> f64 {
+    duration.as_secs_f64() * 1e6
 }
 
 /// The middle value; robust against a noisy neighbour.

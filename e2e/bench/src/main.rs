@@ -2,10 +2,12 @@
 //!
 //! Ours and the baseline alternate in one run on one Envoy with one worker, because only ratios survive a noisy machine.
 
+mod control_plane;
 mod cpu;
 mod envoy;
 mod figure;
 mod filters;
+mod folder;
 mod load;
 mod variant;
 
@@ -13,6 +15,10 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use anyhow::{Result, bail};
+
+/// The allocator of the `ferrule` binary.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
     match run(std::env::args().nth(1).as_deref()) {
@@ -31,8 +37,13 @@ fn run(area: Option<&str>) -> Result<Vec<figure::Figure>> {
     let artefacts = artefacts();
     match area {
         Some("filters") => filters::run(&artefacts),
-        Some(other) => bail!("no area {other}; there is: filters"),
-        None => bail!("usage: bench AREA; areas: filters"),
+        Some("control-plane") => {
+            let mut figures = control_plane::run()?;
+            figures.extend(folder::run(&artefacts)?);
+            Ok(figures)
+        }
+        Some(other) => bail!("no area {other}; there are: filters, control-plane"),
+        None => bail!("usage: bench AREA; areas: filters, control-plane"),
     }
 }
 

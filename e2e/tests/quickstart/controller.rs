@@ -47,7 +47,8 @@ pub(crate) fn ferrule() -> Command {
     Command::new(built().join("ferrule"))
 }
 
-fn free_port() -> u16 {
+/// A port that nobody listens on.
+pub(crate) fn free_port() -> u16 {
     TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
 }
 

@@ -3,7 +3,7 @@
 use ferrule_translate::Status;
 use ferrule_translate::api::meta::Condition;
 
-use super::conditions::{Part, all_mut};
+use super::conditions::all_mut;
 
 const PROGRAMMED: &str = "Programmed";
 
@@ -32,9 +32,9 @@ pub(crate) enum Overlay {
 impl Overlay {
     /// Puts it over a status.
     pub(crate) fn apply(&self, status: &mut Status) {
-        for (part, conditions) in all_mut(status) {
+        for (_, conditions) in all_mut(status) {
             match self {
-                Self::Gateway(standing) => standing.apply(part, conditions),
+                Self::Gateway(standing) => standing.apply(conditions),
                 Self::Refused(words) => {
                     let generation = conditions.first().map_or(0, |condition| condition.observed_generation);
                     conditions.retain(|condition| condition.kind != PROGRAMMED);
@@ -47,7 +47,7 @@ impl Overlay {
 
 impl Standing {
     /// What is not programmed for a reason of its own stays so.
-    fn apply(&self, part: Part<'_>, conditions: &mut [Condition]) {
+    fn apply(&self, conditions: &mut [Condition]) {
         let ours = |condition: &&mut Condition| condition.kind == PROGRAMMED && condition.status == "True";
         let Some(condition) = conditions.iter_mut().find(ours) else { return };
         let generation = condition.observed_generation;
@@ -57,14 +57,7 @@ impl Standing {
                 *condition = programmed("Unknown", "Pending", (*why).to_owned(), generation)
             }
             Self::Earlier(generation) => condition.observed_generation = *generation,
-            Self::Refused(words) => {
-                let message = if part == Part::Object {
-                    words.clone()
-                } else {
-                    "see the Gateway's condition".to_owned()
-                };
-                *condition = programmed("False", "Invalid", message, generation);
-            }
+            Self::Refused(words) => *condition = programmed("False", "Invalid", words.clone(), generation),
         }
     }
 }

@@ -5,6 +5,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::{fs, io};
 
 use anyhow::Context;
@@ -47,7 +48,7 @@ impl StatusWriter {
     /// Takes over the status of all objects as of `now`; returns what to tell people.
     pub(crate) fn update(
         &mut self,
-        fresh: &BTreeMap<ObjectRef, Status>,
+        fresh: &BTreeMap<ObjectRef, Arc<Status>>,
         overlays: &BTreeMap<ObjectRef, Overlay>,
         now: &str,
     ) -> Vec<String> {
@@ -59,7 +60,7 @@ impl StatusWriter {
         }
         let mut changed = Vec::new();
         for (object, status) in fresh {
-            let mut status = status.clone();
+            let mut status = Status::clone(status);
             if let Some(overlay) = overlays.get(object) {
                 overlay.apply(&mut status);
             }
@@ -122,13 +123,24 @@ fn is_bad(record: &Record) -> bool {
     record.conditions().iter().any(Condition::is_bad)
 }
 
-/// What is new about an object's conditions, bad ones with their message.
+/// What is wrong with an object, each thing once, or that nothing is any more.
 fn line(record: &Record, before: Option<&Record>) -> Option<String> {
-    let old = before.map(Record::conditions).unwrap_or_default();
+    let told = verdict(record);
+    (before.map(verdict).as_ref() != Some(&told)).then(|| format!("{}: {told}", record.title()))
+}
+
+fn verdict(record: &Record) -> String {
     let conditions = record.conditions();
-    let news: Vec<String> =
-        conditions.iter().filter(|condition| !old.contains(condition)).map(Condition::to_string).collect();
-    (!news.is_empty()).then(|| format!("{}: {}", record.title(), news.join("; ")))
+    let mut bad: Vec<&Condition<'_>> = Vec::new();
+    for condition in conditions.iter().filter(|condition| condition.is_bad()) {
+        if bad.iter().all(|known| (known.kind, known.message) != (condition.kind, condition.message)) {
+            bad.push(condition);
+        }
+    }
+    if bad.is_empty() {
+        return "ok".to_owned();
+    }
+    bad.into_iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")
 }
 
 const SUFFIX: &str = ".status.yaml";
@@ -191,9 +203,9 @@ mod tests {
 
     use super::*;
 
-    type World = BTreeMap<ObjectRef, Status>;
+    type World = BTreeMap<ObjectRef, Arc<Status>>;
 
-    fn with(name: &str, status: &str, message: &str) -> (ObjectRef, Status) {
+    fn with(name: &str, status: &str, message: &str) -> (ObjectRef, Arc<Status>) {
         let condition = Condition {
             kind: "Accepted".into(),
             status: status.into(),
@@ -203,12 +215,12 @@ mod tests {
             last_transition_time: None,
         };
         let object = ObjectRef::new(KGATEWAY_GROUP, "Backend", "d", name);
-        (object, Status::Backend(BackendStatus { conditions: vec![condition] }))
+        (object, Arc::new(Status::Backend(BackendStatus { conditions: vec![condition] })))
     }
 
     fn update(
         writer: &mut StatusWriter,
-        world: impl IntoIterator<Item = (ObjectRef, Status)>,
+        world: impl IntoIterator<Item = (ObjectRef, Arc<Status>)>,
         now: &str,
     ) -> Vec<String> {
         writer.update(&world.into_iter().collect::<World>(), &BTreeMap::new(), now)
@@ -217,7 +229,7 @@ mod tests {
     #[test]
     fn what_changed_is_said_once() {
         let mut writer = StatusWriter::default();
-        assert_eq!(update(&mut writer, [with("a", "True", "fine")], "1"), ["Backend d/a: Accepted=True R"]);
+        assert_eq!(update(&mut writer, [with("a", "True", "fine")], "1"), ["Backend d/a: ok"]);
         assert_eq!(update(&mut writer, [with("a", "True", "fine")], "2"), [] as [&str; 0]);
         assert_eq!(
             update(&mut writer, [with("a", "False", "broken")], "3"),

@@ -107,7 +107,8 @@ impl Catalogue {
     /// Takes over what a file says now; `shown` is how its path is shown to people.
     pub(super) fn read(&mut self, path: &Path, shown: &Arc<Path>, text: &str, changes: &mut Changes) {
         let before = self.files.remove(path).unwrap_or_default();
-        let mut reader = Reader { shown, before: before.entries, file: File::default(), lost: false };
+        let before = before.entries;
+        let mut reader = Reader { shown, before, served: &self.served, file: File::default(), lost: false };
         reader.file.shown = Some(shown.clone());
         for part in manifest::read(text) {
             reader.part(part);
@@ -212,6 +213,7 @@ impl Catalogue {
 struct Reader<'f> {
     shown: &'f Arc<Path>,
     before: BTreeMap<ObjectRef, Entry>,
+    served: &'f HashMap<ObjectRef, Arc<Loaded>>,
     file: File,
     /// Whether a document could be anything.
     lost: bool,
@@ -262,9 +264,10 @@ impl Reader<'_> {
         }
         let (content, substance) = (hash(&value, true), hash(&value, false));
         let invitation = Invitation::of(&value);
-        let generation = match before {
-            Some(before) if before.substance == substance => before.generation,
-            Some(before) => before.generation + 1,
+        // An object that moves from one file to another is still the same.
+        let generation = match before.or_else(|| self.served.get(key)) {
+            Some(known) if known.substance == substance => known.generation,
+            Some(known) => known.generation + 1,
             None => 1,
         };
         let object = match before {

@@ -166,7 +166,9 @@ impl Scope {
 #[cfg(test)]
 mod tests {
     use std::fs;
+    use std::os::unix::fs::symlink;
 
+    use super::super::walk::walk;
     use super::*;
 
     const LONG: Duration = Duration::from_secs(20);
@@ -208,6 +210,39 @@ mod tests {
         assert!(notices.watch(&set(&[&root]), &set(&[above.path()])).unwrap());
         fs::write(root.join("a.yaml"), "").unwrap();
         assert_eq!(wait(&notices, LONG), Woken::Changed);
+    }
+
+    #[test]
+    fn every_way_of_changing_a_folder_is_noticed() {
+        let above = tempfile::tempdir().unwrap();
+        let root = above.path().join("config");
+        let elsewhere = above.path().join("elsewhere");
+        let mut notices = Notices::new(&root).unwrap();
+        let changes: [(&str, &dyn Fn()); 8] = [
+            ("made", &|| fs::create_dir_all(root.join("..1")).unwrap()),
+            ("written", &|| fs::write(root.join("a.yaml"), "1").unwrap()),
+            ("replaced", &|| fs::rename(root.join("a.yaml"), root.join("b.yaml")).unwrap()),
+            ("linked", &|| {
+                fs::write(&elsewhere, "1").unwrap();
+                symlink(&elsewhere, root.join("c.yaml")).unwrap();
+            }),
+            ("written through a link", &|| fs::write(&elsewhere, "2").unwrap()),
+            ("swapped", &|| {
+                symlink("..1", root.join("..tmp")).unwrap();
+                fs::rename(root.join("..tmp"), root.join("..data")).unwrap();
+            }),
+            ("removed", &|| fs::remove_dir_all(&root).unwrap()),
+            ("made again", &|| fs::create_dir(&root).unwrap()),
+        ];
+        for (what, change) in changes {
+            while {
+                let walk = walk(&root);
+                notices.watch(&walk.watch, &walk.above).unwrap()
+            } {}
+            while wait(&notices, 2 * QUIET) == Woken::Changed {}
+            change();
+            assert_eq!(wait(&notices, LONG), Woken::Changed, "{what}");
+        }
     }
 
     #[test]

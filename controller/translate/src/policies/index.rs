@@ -80,8 +80,8 @@ pub(crate) struct PolicyIndex {
 }
 
 impl PolicyIndex {
-    /// Brings the index up to date.
-    pub(crate) fn update(&mut self, world: &World) {
+    /// Brings the index up to date; says whether anything that it answers may have changed.
+    pub(crate) fn update(&mut self, world: &World) -> bool {
         let before = self.compiled.len();
         self.compiled.retain(|key, _| world.traffic_policies.contains_key(key));
         let mut changed = self.compiled.len() != before;
@@ -94,13 +94,15 @@ impl PolicyIndex {
         }
         let selects = |policy: &Arc<CompiledPolicy>| !policy.source.spec.target_selectors.is_empty();
         if changed || self.compiled.values().any(selects) {
+            let before = std::mem::take(&mut self.targets);
             self.index(world);
+            changed |= before != self.targets;
         }
+        changed
     }
 
     fn index(&mut self, world: &World) {
         self.by_target.clear();
-        self.targets.clear();
         for (key, policy) in &self.compiled {
             let targets = targets(world, &policy.source);
             for target in &targets {

@@ -8,11 +8,16 @@ use std::collections::HashMap;
 use envoy_types::pb::envoy::config::route::v3::{RouteConfiguration, VirtualHost};
 use envoy_types::pb::google::protobuf::{Any, BoolValue};
 use prost::Message;
-use prost::encoding::{WireType, encode_key, encode_varint, string};
+use prost::encoding::{WireType, encode_key, encode_varint, encoded_len_varint, key_len};
 
 const ROUTE_NAME: u32 = 14;
+const VIRTUAL_HOST_NAME: u32 = 1;
+const VIRTUAL_HOST_DOMAINS: u32 = 2;
 const VIRTUAL_HOST_ROUTES: u32 = 3;
 const ROUTE_CONFIGURATION_VIRTUAL_HOSTS: u32 = 2;
+
+/// Bytes that a virtual host with one route fits into, as a rule.
+const ROOM: usize = 256;
 
 /// Collects the routes of a virtual host.
 pub(crate) struct VirtualHostBuilder(Vec<u8>);
@@ -21,23 +26,32 @@ impl VirtualHostBuilder {
     /// A virtual host for one domain; an empty one stands for every host.
     pub(crate) fn new(domain: &str, per_filter: HashMap<String, Any>) -> Self {
         let domain = if domain.is_empty() { "*" } else { domain };
-        let head = VirtualHost {
-            name: domain.to_owned(),
-            domains: vec![domain.to_owned()],
-            typed_per_filter_config: per_filter,
-            ..VirtualHost::default()
-        };
-        Self(head.encode_to_vec())
+        let rest = VirtualHost { typed_per_filter_config: per_filter, ..VirtualHost::default() };
+        let mut encoded = Vec::with_capacity(ROOM + rest.encoded_len());
+        put(VIRTUAL_HOST_NAME, domain.as_bytes(), &mut encoded);
+        put(VIRTUAL_HOST_DOMAINS, domain.as_bytes(), &mut encoded);
+        rest.encode_raw(&mut encoded);
+        Self(encoded)
     }
 
     /// Appends a route: encoded without its name, and the name.
     pub(crate) fn route(&mut self, body: &[u8], name: &str) {
-        let length = body.len() + string::encoded_len(ROUTE_NAME, &name.to_owned());
-        encode_key(VIRTUAL_HOST_ROUTES, WireType::LengthDelimited, &mut self.0);
-        encode_varint(length as u64, &mut self.0);
+        let name_length = key_len(ROUTE_NAME) + encoded_len_varint(name.len() as u64) + name.len();
+        head(VIRTUAL_HOST_ROUTES, body.len() + name_length, &mut self.0);
         self.0.extend_from_slice(body);
-        string::encode(ROUTE_NAME, &name.to_owned(), &mut self.0);
+        put(ROUTE_NAME, name.as_bytes(), &mut self.0);
     }
+}
+
+/// Opens a field of that length.
+fn head(field: u32, length: usize, into: &mut Vec<u8>) {
+    encode_key(field, WireType::LengthDelimited, into);
+    encode_varint(length as u64, into);
+}
+
+fn put(field: u32, bytes: &[u8], into: &mut Vec<u8>) {
+    head(field, bytes.len(), into);
+    into.extend_from_slice(bytes);
 }
 
 /// Collects the virtual hosts of a port.
@@ -56,9 +70,7 @@ impl RouteConfigurationBuilder {
     }
 
     pub(crate) fn virtual_host(&mut self, host: &VirtualHostBuilder) {
-        encode_key(ROUTE_CONFIGURATION_VIRTUAL_HOSTS, WireType::LengthDelimited, &mut self.0);
-        encode_varint(host.0.len() as u64, &mut self.0);
-        self.0.extend_from_slice(&host.0);
+        put(ROUTE_CONFIGURATION_VIRTUAL_HOSTS, &host.0, &mut self.0);
     }
 
     pub(crate) fn finish(self) -> Vec<u8> {

@@ -1,0 +1,63 @@
+//! What differs between two worlds, as far as routes depend on it.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+
+use crate::object::Key;
+use crate::world::{Store, World};
+
+/// What of the world that was translated last has changed.
+#[derive(Debug, Default)]
+pub(crate) struct Changes {
+    /// Something that any route may depend on: a class, a Gateway, a namespace, a grant or a policy.
+    pub(crate) context: bool,
+    /// Backends and Services, also those that have come or gone.
+    pub(crate) destinations: HashSet<Key>,
+}
+
+/// The parts of the last world that routes depend on, except for the routes.
+#[derive(Default)]
+pub(crate) struct Seen(World);
+
+impl Seen {
+    /// Takes over `now` and says what is new about it.
+    pub(crate) fn update(&mut self, now: &World) -> Changes {
+        let seen = &mut self.0;
+        let mut destinations = HashSet::new();
+        differing(&seen.backends, &now.backends, &mut destinations);
+        differing(&seen.services, &now.services, &mut destinations);
+        renew(&mut seen.backends, &now.backends);
+        renew(&mut seen.services, &now.services);
+        let context = [
+            renew(&mut seen.gateway_classes, &now.gateway_classes),
+            renew(&mut seen.gateways, &now.gateways),
+            renew(&mut seen.namespaces, &now.namespaces),
+            renew(&mut seen.reference_grants, &now.reference_grants),
+        ];
+        Changes { context: context.contains(&true), destinations }
+    }
+}
+
+/// Objects are immutable, so the same address means the same content, and the same key.
+fn same<T>(before: &Store<T>, now: &Store<T>) -> bool {
+    before.len() == now.len() && before.values().zip(now.values()).all(|(a, b)| Arc::ptr_eq(a, b))
+}
+
+fn renew<T>(before: &mut Store<T>, now: &Store<T>) -> bool {
+    let differs = !same(before, now);
+    if differs {
+        before.clone_from(now);
+    }
+    differs
+}
+
+fn differing<T>(before: &Store<T>, now: &Store<T>, into: &mut HashSet<Key>) {
+    if same(before, now) {
+        return;
+    }
+    let is_in = |store: &Store<T>, key: &Key, object: &Arc<T>| {
+        store.get(key).is_some_and(|other| Arc::ptr_eq(other, object))
+    };
+    into.extend(before.iter().filter(|(key, object)| !is_in(now, key, object)).map(|(key, _)| key.clone()));
+    into.extend(now.iter().filter(|(key, object)| !is_in(before, key, object)).map(|(key, _)| key.clone()));
+}
