@@ -78,7 +78,7 @@ fn measure(routes: usize) -> Result<Costs> {
         std::thread::sleep(Duration::from_millis(50));
         bench.refresh();
         let edited = routes / 2 + round;
-        fs::write(folder.path().join(name(edited)), route(edited, 9000 + round))?;
+        fs::write(folder.path().join(name(edited)), route(edited, &format!("/edited-{round}")))?;
         let change = bench.refresh();
         if change.changed != 1 {
             bail!("{} objects changed by one edit", change.changed);
@@ -92,7 +92,7 @@ fn measure(routes: usize) -> Result<Costs> {
 fn generate(folder: &Path, routes: usize) -> Result<()> {
     fs::write(folder.join("gateway.yaml"), GATEWAY)?;
     for number in 0..routes {
-        fs::write(folder.join(name(number)), route(number, 9000))?;
+        fs::write(folder.join(name(number)), route(number, "/api"))?;
     }
     Ok(())
 }
@@ -115,7 +115,7 @@ spec:
   - {name: http, protocol: HTTP, port: 8080}
 ";
 
-fn route(number: usize, port: usize) -> String {
+fn route(number: usize, path: &str) -> String {
     format!(
         "apiVersion: gateway.networking.k8s.io/v1
 kind: HTTPRoute
@@ -128,7 +128,7 @@ spec:
   - host-{number}.example.com
   rules:
   - matches:
-    - path: {{type: PathPrefix, value: /api}}
+    - path: {{type: PathPrefix, value: {path}}}
       headers:
       - {{name: x-version, value: v{number}}}
     filters:
@@ -147,7 +147,7 @@ spec:
   type: Static
   static:
     hosts:
-    - {{host: 127.0.0.1, port: {port}}}
+    - {{host: 127.0.0.1, port: 9000}}
 "
     )
 }

@@ -3,6 +3,7 @@
 //! Invariants: no input panics or takes memory out of proportion; what is wrong with one document never touches the
 //! others of its file; nothing here knows which kinds exist.
 
+mod composer;
 mod documents;
 mod node;
 mod positions;
@@ -19,8 +20,9 @@ use serde_json::Value;
 pub(crate) use node::{Fault, Mark};
 pub(crate) use positions::Positions;
 
+use composer::Composed;
 use documents::Chunk;
-use node::{Composed, Content, Node};
+use node::{Content, Node};
 
 /// What a document says it is; what it does not say is empty.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -56,7 +58,7 @@ pub(crate) fn read(text: &str) -> Vec<Part> {
     let mut parts = Vec::new();
     for chunk in documents::split(text) {
         let joined = surrogates::join_pairs(chunk.text);
-        read_document(node::compose(Chunk { text: &joined, ..chunk }), &mut parts);
+        read_document(composer::compose(Chunk { text: &joined, ..chunk }), &mut parts);
     }
     parts
 }
