@@ -28,9 +28,11 @@ pub(crate) fn attach(
     route: &HTTPRoute,
 ) -> Vec<Attachment> {
     let parents = route.spec.parent_refs.iter().enumerate();
-    parents
+    let mut attachments: Vec<Attachment> = parents
         .filter_map(|(place, parent)| attach_to(world, gateways, reference, route, place, parent))
-        .collect()
+        .collect();
+    attachments.shrink_to_fit();
+    attachments
 }
 
 fn attach_to(

@@ -95,6 +95,8 @@ pub(crate) fn lower(settings: &Settings, key: &Key, inputs: &RouteInputs, port: 
     for (place, rule) in route.spec.rules.iter().enumerate() {
         lower_rule(settings, &reference, inputs, (port, place), rule, &mut lowered);
     }
+    // There are thousands of these, and most have one entry.
+    lowered.entries.shrink_to_fit();
     lowered
 }
 

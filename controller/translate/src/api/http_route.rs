@@ -74,7 +74,7 @@ pub struct HTTPRouteRule {
     /// Retries.
     pub retry: Option<HTTPRouteRetry>,
     /// Sticky sessions.
-    pub session_persistence: Option<SessionPersistence>,
+    pub session_persistence: Option<Box<SessionPersistence>>,
 }
 
 /// `HTTPRouteRetry` (GEP-1731).
@@ -149,15 +149,15 @@ pub struct HTTPRouteFilter {
     /// Edits of the response's header section.
     pub response_header_modifier: Option<HTTPHeaderFilter>,
     /// An answer that sends the client elsewhere.
-    pub request_redirect: Option<HTTPRequestRedirectFilter>,
+    pub request_redirect: Option<Box<HTTPRequestRedirectFilter>>,
     /// Edits of host name and path.
-    pub url_rewrite: Option<HTTPURLRewriteFilter>,
+    pub url_rewrite: Option<Box<HTTPURLRewriteFilter>>,
     /// A second backend that gets a copy.
-    pub request_mirror: Option<HTTPRequestMirrorFilter>,
+    pub request_mirror: Option<Box<HTTPRequestMirrorFilter>>,
     /// Cross-origin sharing.
-    pub cors: Option<HTTPCORSFilter>,
+    pub cors: Option<Box<HTTPCORSFilter>>,
     /// A service that is asked first.
-    pub external_auth: Option<HTTPExternalAuthFilter>,
+    pub external_auth: Option<Box<HTTPExternalAuthFilter>>,
     /// An object of another kind, such as a TrafficPolicy.
     pub extension_ref: Option<LocalObjectReference>,
 }

@@ -132,8 +132,8 @@ fn collect<'a>(
                 let modifier = filter.response_header_modifier.as_ref();
                 modifier.map_or(Ok(()), |m| edit(&mut found.response, "responseHeaderModifier", m))?;
             }
-            "RequestRedirect" if of_rule => found.redirect = filter.request_redirect.as_ref(),
-            "URLRewrite" if of_rule => found.rewrite = filter.url_rewrite.as_ref(),
+            "RequestRedirect" if of_rule => found.redirect = filter.request_redirect.as_deref(),
+            "URLRewrite" if of_rule => found.rewrite = filter.url_rewrite.as_deref(),
             "ExtensionRef" if of_rule => extension(filter).map_err(at)?,
             other => return Err(at((".type", &format!("{other} is not supported here")))),
         }
