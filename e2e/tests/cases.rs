@@ -7,7 +7,7 @@
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use envoy_harness::envoy::{NativeModule, Suite, WasmModule};
+use envoy_harness::envoy::{Built, NativeModule, Suite, WasmModule};
 use envoy_harness::{Case, Trials};
 
 /// One filter's cases and modules.
@@ -22,40 +22,33 @@ fn tables(root: &Path) -> std::io::Result<Vec<Table>> {
     let mut tables = vec![Table {
         filter: "probe".to_owned(),
         cases: root.join("e2e/probe/cases"),
-        native: "libferrule_probe.so",
+        native: "ferrule_probe",
     }];
     for folder in std::fs::read_dir(root.join("filters"))? {
         let folder = folder?;
         let cases = folder.path().join("cases");
         if cases.is_dir() {
             let filter = folder.file_name().to_string_lossy().into_owned();
-            tables.push(Table { filter, cases, native: "libferrule.so" });
+            tables.push(Table { filter, cases, native: "ferrule" });
         }
     }
     tables.sort_by(|a, b| a.filter.cmp(&b.filter));
     Ok(tables)
 }
 
-/// Where cargo puts what it builds in this test's profile, and the target folder above it.
-fn built() -> Option<(PathBuf, PathBuf)> {
-    let test = std::env::current_exe().ok()?;
-    let profile = test.parent()?.parent()?;
-    let target = profile.ancestors().find(|folder| folder.join("CACHEDIR.TAG").is_file())?;
-    Some((profile.to_owned(), target.to_owned()))
-}
-
 fn plan(trials: &mut Trials, suite: &mut Suite, table: Table) {
     let Table { filter, cases, native } = table;
-    let Some((profile, target)) = built() else {
-        return trials.add_broken(&filter, "this test is not in cargo's target folder");
+    let built = match Built::here() {
+        Ok(built) => built,
+        Err(error) => return trials.add_broken(&filter, error.to_string()),
     };
     let cases = match Case::load_dir(&cases) {
         Ok(cases) => cases,
         Err(error) => return trials.add_broken(format!("{filter}/cases"), error.to_string()),
     };
-    let native = NativeModule { module: profile.join(native), filter: filter.clone() };
+    let native = NativeModule { module: built.native(native), filter: filter.clone() };
     let wasm =
-        WasmModule { module: target.join("wasm").join(format!("{filter}.wasm")), filter: filter.clone() };
+        WasmModule { module: built.target().join("wasm").join(format!("{filter}.wasm")), filter: filter.clone() };
     if is_built(trials, &format!("{filter}/native"), &native.module, "just native") {
         suite.add(&format!("{filter}/native"), cases.clone(), native);
     }

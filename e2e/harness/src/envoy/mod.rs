@@ -6,6 +6,7 @@
 //! - Envoy starts with the first test that runs and ends with the last.
 
 mod access_log;
+mod built;
 mod client;
 mod config;
 mod http1;
@@ -21,6 +22,7 @@ use std::process::ExitCode;
 use std::sync::{Arc, OnceLock, PoisonError, RwLock};
 use std::time::Duration;
 
+pub use built::Built;
 pub use placement::{Builtin, NativeModule, Placement, Site, WasmModule};
 
 use crate::case::Case;
@@ -135,6 +137,10 @@ impl Shared {
 
     fn run(&self, at: usize) -> Result<(), Failure> {
         let planned = &self.suite.planned[at];
+        if let Some(module) = planned.placement.module().filter(|module| !module.is_file()) {
+            let missing = format!("  {} is missing: it is to be built before the test runs", module.display());
+            return Err(Failure::unplayable(&planned.case, missing));
+        }
         let environment = &planned.case.environment;
         let running = self.running[environment].get_or_init(|| Running::start(&self.suite, environment));
         let running = running.as_ref().map_err(|error| Failure::unplayable(&planned.case, error))?;

@@ -1,6 +1,6 @@
 //! How the filter under test is put into Envoy's filter chain.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use serde_json::{Value, json};
 
@@ -27,6 +27,11 @@ pub trait Placement: Send + Sync {
 
     /// The full name of Envoy's counter for the filter's counter `name`.
     fn counter(&self, name: &str) -> String;
+
+    /// The file that the filter comes from; `None` for a filter that Envoy has built in.
+    fn module(&self) -> Option<&Path> {
+        None
+    }
 }
 
 /// A filter of a dynamic module: once in the chain, disabled, and enabled by each route's own configuration.
@@ -68,6 +73,10 @@ impl Placement for NativeModule {
 
     fn counter(&self, name: &str) -> String {
         format!("dynamicmodulescustom.{}.{name}", self.filter)
+    }
+
+    fn module(&self) -> Option<&Path> {
+        Some(&self.module)
     }
 }
 
@@ -127,6 +136,10 @@ impl Placement for WasmModule {
 
     fn counter(&self, name: &str) -> String {
         format!("wasmcustom.{}.{name}", self.filter)
+    }
+
+    fn module(&self) -> Option<&Path> {
+        Some(&self.module)
     }
 }
 
