@@ -11,6 +11,7 @@ mod process;
 mod toolchain;
 mod workspace;
 
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use anyhow::Result;
@@ -36,6 +37,15 @@ enum Job {
     Build,
     /// Runs the unit tests of the pure crates, compiled to wasm, under Node.
     Test,
+    /// Builds the library of a package that is none of this workspace's, such as a filter of one's own, in its profile
+    /// `wasm`, into `wasm32-wasip1/wasm` of its target folder.
+    Package {
+        /// Its Cargo.toml.
+        manifest: PathBuf,
+        /// Its target folder, where cargo is not to choose.
+        #[arg(long)]
+        target_dir: Option<PathBuf>,
+    },
 }
 
 fn main() -> ExitCode {
@@ -53,5 +63,9 @@ fn run(arguments: &Arguments) -> Result<()> {
     match arguments.job.as_ref().unwrap_or(&Job::Build) {
         Job::Build => modules::build(&workspace, &Toolchain::find(arguments.toolchain, Target::Wasi)?),
         Job::Test => node::test(&workspace, &Toolchain::find(arguments.toolchain, Target::Bare)?),
+        Job::Package { manifest, target_dir } => {
+            let toolchain = Toolchain::find(arguments.toolchain, Target::Wasi)?;
+            modules::package(manifest, target_dir.as_deref(), &toolchain)
+        }
     }
 }

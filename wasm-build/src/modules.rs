@@ -49,6 +49,19 @@ pub(crate) fn build(workspace: &Workspace, toolchain: &Toolchain) -> Result<()> 
     within_budget(&sizes.collect::<Result<Vec<_>>>()?)
 }
 
+/// Builds the library of a package of its own, where its cargo puts it.
+///
+/// # Errors
+/// Cargo fails.
+pub(crate) fn package(manifest: &Path, target: Option<&Path>, toolchain: &Toolchain) -> Result<()> {
+    let mut cargo = toolchain.cargo("build");
+    cargo.args(["--profile", PROFILE, "--lib", "--manifest-path"]).arg(manifest);
+    target.into_iter().for_each(|folder| {
+        cargo.arg("--target-dir").arg(folder);
+    });
+    process::run(&mut cargo)
+}
+
 /// Copies a file where its content is not there yet, so that who looks at times sees no change where there is none.
 fn place(from: &Path, to: &Path) -> io::Result<u64> {
     let module = fs::read(from)?;
