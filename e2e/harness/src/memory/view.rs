@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 
-use ferrule_kit::{FieldLines, MemoryHost, MetadataSource, Reply, Value};
+use ferrule_kit::{FieldLines, MemoryHost, MetadataSource, Reply, Value, environment};
 use serde_json::json;
 
 use crate::case::{Answer, Case, Exchange, Lines, Protocol, Request, Route};
@@ -15,9 +15,16 @@ const BUFFER_LIMIT: usize = 1024 * 1024;
 pub(super) fn host(case: &Case, exchange: &Exchange, route: Option<&Route>) -> MemoryHost {
     let clusters = exchange.callouts.iter().map(|callout| callout.cluster.clone()).collect();
     let limit = case.buffer_limit.map_or(BUFFER_LIMIT, |limit| limit as usize);
-    let environment = case.environment.clone();
+    let environment = visible(&case.environment);
     let attributes = attributes(&exchange.request, route);
     MemoryHost { limit, clusters, environment, attributes, ..MemoryHost::default() }
+}
+
+/// Those of the proxy's variables that hosts show to filters.
+fn visible(variables: &BTreeMap<String, String>) -> BTreeMap<String, String> {
+    let allowed = variables.get(environment::ALLOW).map_or("", String::as_str);
+    let visible = variables.iter().filter(|(name, _)| environment::is_allowed(name, allowed));
+    visible.map(|(name, value)| (name.clone(), value.clone())).collect()
 }
 
 /// Those of Envoy's attributes that need no connection.
