@@ -3,6 +3,7 @@
 set shell := ["bash", "-euo", "pipefail", "-c"]
 
 wasm_flag := "--filters wasm"
+target := env("CARGO_TARGET_DIR", justfile_directory() / "target")
 
 # Recipes, a line each
 default:
@@ -16,7 +17,7 @@ run *flags:
     exec target/release/ferrule run -f examples/quickstart --demo-upstream 9000 {{ flags }}
 
 # All tests: format, lints, unit, golden, cases on all three hosts, delta xDS, quick start
-test: check native wasm
+test: check native wasm example
     cargo test
     cargo run -p wasm-build -- test
 
@@ -24,6 +25,7 @@ test: check native wasm
 check:
     cargo fmt --all --check
     cargo clippy --all-targets -- -D warnings
+    cargo fmt --manifest-path examples/filter/Cargo.toml --check && cargo clippy --manifest-path examples/filter/Cargo.toml --target-dir {{ target }}/example --all-targets --all-features -- -D warnings
 
 # Rewrite the goldens from what the code gives now; read the diff before you commit it
 bless:
@@ -51,3 +53,22 @@ bench AREA:
     cargo build --release -p ferrule-native -p ferrule-probe -p ferrule-controller -p bench
     cargo run --release -p wasm-build
     cargo run --release -p bench -- {{ AREA }}
+
+# The example filter's cases on all three hosts, from a workspace of its own
+example:
+    cargo run -p wasm-build -- package examples/filter/Cargo.toml --target-dir {{ target }}/example
+    cargo test --manifest-path examples/filter/Cargo.toml --target-dir {{ target }}/example --features envoy
+
+# Random input for SECONDS to each fuzz target: transform, subscription; what crashes one is kept in its `artifacts`
+fuzz SECONDS="60": (fuzz-target "filters/transformation" "transform" SECONDS) (fuzz-target "controller/xds" "subscription" SECONDS)
+
+# New inputs go to the target folder, so that the seeds in git grow only on purpose.
+[private]
+fuzz-target FOLDER NAME SECONDS:
+    @cargo +nightly --version >/dev/null || { echo "ferrule: no nightly compiler; rustup toolchain install nightly --profile minimal" >&2; exit 1; }
+    @cargo +nightly fuzz --version >/dev/null || { echo "ferrule: no cargo-fuzz; cargo install cargo-fuzz" >&2; exit 1; }
+    mkdir -p {{ target }}/fuzz/corpus/{{ NAME }}
+    cargo +nightly fuzz run --fuzz-dir {{ FOLDER }}/fuzz --target-dir {{ target }}/fuzz {{ NAME }} \
+        {{ target }}/fuzz/corpus/{{ NAME }} {{ FOLDER }}/fuzz/corpus/{{ NAME }} -- \
+        -max_total_time={{ SECONDS }} -timeout=10 -print_final_stats=1 \
+        $(find {{ FOLDER }}/fuzz -name dictionary.txt -printf '-dict=%p')
