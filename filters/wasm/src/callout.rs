@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use ferrule_kit::{Callout, CalloutError, CalloutId, Reply};
 
-use crate::hostcalls::{self, Buffer, NotSent, Section};
+use crate::hostcalls::{self, NotSent};
+use crate::wire::{Buffer, Section};
 use crate::{pairs, registry};
 
 const NEEDED: [&str; 3] = [":method", ":path", ":authority"];

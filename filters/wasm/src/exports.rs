@@ -11,7 +11,8 @@ use std::mem::MaybeUninit;
 use ferrule_kit::Message;
 
 use crate::hostcalls;
-use crate::registry::{self, Action, Callback};
+use crate::registry::{self, Callback};
+use crate::wire::Action;
 
 /// Says by its name which ABI this is.
 #[unsafe(no_mangle)]

@@ -9,8 +9,9 @@ use ferrule_kit::{
     environment, field_value,
 };
 
-use crate::hostcalls::{self, Buffer, Hidden, Section};
+use crate::hostcalls::{self, Hidden};
 use crate::view::View;
+use crate::wire::{Buffer, Section};
 use crate::{attribute, callout, metadata, pairs};
 
 /// One stream as Envoy shows it in one callback.

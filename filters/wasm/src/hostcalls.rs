@@ -11,37 +11,10 @@ use std::ptr::null_mut;
 use ferrule_kit::{Level, Message, Response};
 
 use crate::pairs;
+use crate::wire::{BAD_ARGUMENT, Buffer, COUNTER, NOT_FOUND, OK, Section};
 
-/// Envoy's status for a call that succeeded.
-const OK: u32 = 0;
-/// Envoy's status where what was asked for is not there.
-const NOT_FOUND: u32 = 1;
 /// Tells Envoy that an answer has no gRPC status of its own.
 const NO_GRPC_STATUS: i32 = -1;
-/// The kind of a metric that is a counter.
-const COUNTER: u32 = 0;
-
-/// A section of field lines.
-#[repr(u32)]
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Section {
-    RequestHeaders = 0,
-    RequestTrailers = 1,
-    ResponseHeaders = 2,
-    ResponseTrailers = 3,
-    ReplyHeaders = 6,
-}
-
-/// Bytes that Envoy holds.
-#[repr(u32)]
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Buffer {
-    RequestBody = 0,
-    ResponseBody = 1,
-    ReplyBody = 4,
-    PluginConfiguration = 7,
-}
-
 #[link(wasm_import_module = "env")]
 unsafe extern "C" {
     fn proxy_log(level: u32, line: *const u8, line_size: usize) -> u32;
@@ -316,7 +289,6 @@ pub(crate) fn send(
     body: &[u8],
     milliseconds: u32,
 ) -> Result<u32, NotSent> {
-    const BAD_ARGUMENT: u32 = 2;
     let (fields, trailers) = (pairs::write(fields), pairs::write::<&str, &str>(&[]));
     let mut token = 0;
     // SAFETY: all buffers outlive the call, and the out-parameter is ours.

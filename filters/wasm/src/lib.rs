@@ -40,6 +40,7 @@ mod root;
 mod stream;
 #[cfg(target_arch = "wasm32")]
 mod view;
+pub mod wire;
 
 pub use plugin::Plugin;
 

@@ -9,6 +9,8 @@ use std::rc::Rc;
 
 use ferrule_kit::Message;
 
+use crate::wire::Action;
+
 /// A plugin.
 pub(crate) trait PluginContext {
     /// Its configuration has that many bytes; says whether it is accepted.
@@ -22,19 +24,6 @@ pub(crate) trait PluginContext {
 pub(crate) trait StreamContext {
     /// Does what a callback asks for.
     fn on(&self, callback: Callback) -> Action;
-}
-
-/// What Envoy is to do after a callback about a message, in its own numbers.
-///
-/// There are more, but those that slow a sender down leave Envoy with a pointer to a body that is gone, and those that
-/// stop all callbacks keep from a filter what comes while it holds a message.
-#[repr(u32)]
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Action {
-    /// Goes on.
-    Continue = 0,
-    /// Holds the message, keeps what has come of its body, and shows more as it comes.
-    Pause = 1,
 }
 
 /// What Envoy tells a stream.

@@ -7,9 +7,10 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use ferrule_kit::{ConfigError, Filter, Level, counter_names};
 
 use crate::Plugin;
-use crate::hostcalls::{self, Buffer};
+use crate::hostcalls;
 use crate::registry::{self, PluginContext, StreamContext};
 use crate::stream::Stream;
+use crate::wire::Buffer;
 
 /// Id of the counter of panics.
 static PANICKED: AtomicU32 = AtomicU32::new(0);

@@ -8,10 +8,11 @@ use std::rc::Rc;
 use ferrule_kit::{CalloutId, Driver, Event, Filter, Message, Step};
 
 use crate::host::WasmHost;
-use crate::hostcalls::{self, Section};
-use crate::registry::{Action, Callback, StreamContext};
+use crate::hostcalls;
+use crate::registry::{Callback, StreamContext};
 use crate::root::Configured;
 use crate::view::View;
+use crate::wire::{Action, Section};
 use crate::{bodiless, callout};
 
 /// A stream as the registry holds it.
