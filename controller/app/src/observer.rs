@@ -106,7 +106,11 @@ impl Observer {
             overlays.insert(reference(gateway), Overlay::Gateway(standing.clone()));
         }
         let now = timestamp(SystemTime::now());
-        let lines = lock(&self.writer).update(&self.now.translation.status, &overlays, &now);
+        let lines = {
+            let mut writer = lock(&self.writer);
+            writer.list_silent(self.now.silent.clone());
+            writer.update(&self.now.translation.status, &overlays, &now)
+        };
         lines.iter().for_each(|line| tracing::info!("{line}"));
         for (gateway, standing) in standings {
             self.announce(gateway, &standing);

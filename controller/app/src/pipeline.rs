@@ -31,6 +31,8 @@ pub(crate) struct Translated {
     /// Objects that came or changed with this translation.
     pub(crate) changed: Vec<ObjectRef>,
     pub(crate) removed: Vec<ObjectRef>,
+    /// Objects that have no status, in order.
+    pub(crate) silent: Vec<ObjectRef>,
     /// Everything that is wrong with files and objects.
     pub(crate) diagnostics: Vec<Diagnostic>,
     pub(crate) invitations: Vec<Invitation>,
@@ -103,14 +105,15 @@ impl Pipeline {
         self.metrics.objects.store(self.index.len() as u64, Ordering::Relaxed);
         self.metrics.problems.store(diagnostics.len() as u64, Ordering::Relaxed);
         let invitations = self.index.values().filter_map(|loaded| loaded.invitation.clone()).collect();
-        let (ports, translation) = (self.ports(&published), Arc::new(translation));
+        let (ports, silent) = (self.ports(&published), self.silent(&translation));
         Translated {
             tick: self.tick,
-            translation,
+            translation: Arc::new(translation),
             published,
             ports,
             changed,
             removed,
+            silent,
             diagnostics,
             invitations,
         }
@@ -139,9 +142,18 @@ impl Pipeline {
         of_gateways.filter(|(gateway, _)| published.contains_key(gateway)).collect()
     }
 
+    fn silent(&self, translation: &Translation) -> Vec<ObjectRef> {
+        let silent = self.index.keys().filter(|object| !translation.status.contains_key(object));
+        let mut silent: Vec<ObjectRef> = silent.cloned().collect();
+        silent.sort();
+        silent
+    }
+
     fn diagnostics(&self, translation: &Translation) -> Vec<Diagnostic> {
         let of_objects = translation.problems.iter().map(|problem| self.place(problem));
-        self.of_files.iter().cloned().chain(of_objects).collect()
+        let mut all: Vec<_> = self.of_files.iter().cloned().chain(of_objects).collect();
+        all.sort();
+        all
     }
 
     /// A problem with the place of its field.

@@ -35,21 +35,24 @@ pub(crate) struct Condition<'r> {
 impl Record {
     /// The record of an object.
     pub(crate) fn of(object: &ObjectRef, status: &Status) -> Self {
-        let version = if &*object.group == KGATEWAY_GROUP { "v1alpha1" } else { "v1" };
+        // A status is plain data, which always has a form in JSON.
+        Self { status: serde_json::to_value(status).unwrap_or_default(), ..Self::silent(object) }
+    }
+
+    /// The record of an object that has no status.
+    pub(crate) fn silent(object: &ObjectRef) -> Self {
+        let api_version = match &*object.group {
+            "" => "v1".to_owned(),
+            KGATEWAY_GROUP => format!("{KGATEWAY_GROUP}/v1alpha1"),
+            group => format!("{group}/v1"),
+        };
         Self {
-            api_version: format!("{}/{version}", object.group),
+            api_version,
             kind: object.kind.to_string(),
             namespace: object.namespace.to_string(),
             name: object.name.to_string(),
-            // A status is plain data, which always has a form in JSON.
-            status: serde_json::to_value(status).unwrap_or_default(),
+            status: Value::Object(serde_json::Map::new()),
         }
-    }
-
-    /// As `Kind namespace/name`.
-    pub(crate) fn title(&self) -> String {
-        let Self { kind, namespace, name, .. } = self;
-        if namespace.is_empty() { format!("{kind} {name}") } else { format!("{kind} {namespace}/{name}") }
     }
 
     /// All conditions, in the order in which the status has them.

@@ -30,9 +30,10 @@ pub(crate) enum Overlay {
 }
 
 impl Overlay {
-    /// Puts it over a status.
-    pub(crate) fn apply(&self, status: &mut Status) {
-        for (_, conditions) in all_mut(status) {
+    /// A status with this over it.
+    pub(crate) fn over(&self, status: &Status) -> Status {
+        let mut status = status.clone();
+        for (_, conditions) in all_mut(&mut status) {
             match self {
                 Self::Gateway(standing) => standing.apply(conditions),
                 Self::Refused(words) => {
@@ -42,6 +43,7 @@ impl Overlay {
                 }
             }
         }
+        status
     }
 }
 

@@ -1,23 +1,68 @@
 //! `lastTransitionTime`: the time at which a condition last changed its status (Kubernetes API conventions).
 
+use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use ferrule_translate::Status;
+use ferrule_translate::api::meta::Condition;
 
-use super::conditions::{all, all_mut};
+use super::conditions::{Part, all, all_mut};
 
-/// Gives each condition the time at which it got its status: `now`, unless `before` had it already.
-pub(super) fn stamp(status: &mut Status, before: Option<&Status>, now: &str) {
-    let before = before.map(all).unwrap_or_default();
-    for (part, conditions) in all_mut(status) {
-        let old =
-            before.iter().find(|(other, _)| *other == part).map_or(&[][..], |(_, conditions)| conditions);
-        for condition in conditions {
-            let same = old.iter().find(|old| old.kind == condition.kind && old.status == condition.status);
-            let since = same.and_then(|old| old.last_transition_time.clone());
-            condition.last_transition_time = Some(since.unwrap_or_else(|| now.to_owned()));
-        }
+/// A status, shared with whoever made it, and the time at which each of its conditions got its status.
+#[derive(Clone, Debug)]
+pub(super) struct Timed {
+    /// Without times.
+    status: Arc<Status>,
+    /// In the order of the conditions.
+    since: Box<[Arc<str>]>,
+}
+
+impl Timed {
+    /// Gives each condition of `status` the time that it had in `before`, or else `now`.
+    pub(super) fn new(status: Arc<Status>, before: Option<&Self>, now: &Arc<str>) -> Self {
+        let old: Vec<_> = before.into_iter().flat_map(Self::conditions).collect();
+        let since = |part: Part<'_>, condition: &Condition| {
+            let same = old.iter().find(|(other, old, _)| {
+                *other == part && old.kind == condition.kind && old.status == condition.status
+            });
+            same.map_or(now, |(_, _, since)| since).clone()
+        };
+        let since = each(&status).map(|(part, condition)| since(part, condition)).collect();
+        Self { status, since }
     }
+
+    /// Takes the times out of a status that was written with them.
+    pub(super) fn written(mut status: Status, now: &Arc<str>) -> Self {
+        let lists = all_mut(&mut status).into_iter();
+        let times = lists.flat_map(|(_, conditions)| conditions).map(|one| one.last_transition_time.take());
+        let since = times.map(|time| time.map_or_else(|| now.clone(), Arc::from)).collect();
+        Self { status: Arc::new(status), since }
+    }
+
+    /// Whether it is of this status, whatever the times.
+    pub(super) fn is_of(&self, status: &Arc<Status>) -> bool {
+        Arc::ptr_eq(&self.status, status) || self.status == *status
+    }
+
+    /// The status with its times.
+    pub(super) fn with_times(&self) -> Status {
+        let mut status = Status::clone(&self.status);
+        let lists = all_mut(&mut status).into_iter();
+        for (condition, since) in lists.flat_map(|(_, conditions)| conditions).zip(&self.since) {
+            condition.last_transition_time = Some(since.to_string());
+        }
+        status
+    }
+
+    fn conditions(&self) -> impl Iterator<Item = (Part<'_>, &Condition, &Arc<str>)> {
+        each(&self.status).zip(&self.since).map(|((part, condition), since)| (part, condition, since))
+    }
+}
+
+fn each(status: &Status) -> impl Iterator<Item = (Part<'_>, &Condition)> {
+    all(status)
+        .into_iter()
+        .flat_map(|(part, conditions)| conditions.iter().map(move |condition| (part, condition)))
 }
 
 /// The time in UTC to the second, as RFC 3339 section 5.6 writes it.
@@ -65,25 +110,29 @@ mod tests {
         Status::Gateway(GatewayStatus { conditions: vec![condition], listeners: vec![listener] })
     }
 
-    fn times(status: &Status) -> Vec<String> {
-        let lists = all(status);
-        let times = lists.iter().flat_map(|(_, conditions)| conditions.iter());
-        times.map(|condition| condition.last_transition_time.clone().unwrap()).collect()
+    fn times(timed: &Timed) -> Vec<String> {
+        let status = timed.with_times();
+        each(&status).map(|(_, condition)| condition.last_transition_time.clone().unwrap()).collect()
     }
 
     #[test]
     fn a_condition_keeps_its_time_while_its_status_stays() {
-        let mut first = status("True", "a");
-        stamp(&mut first, None, "1");
-        let mut second = status("True", "a");
-        stamp(&mut second, Some(&first), "2");
+        let at = |status, before, now: &str| Timed::new(Arc::new(status), before, &now.into());
+        let first = at(status("True", "a"), None, "1");
+        let second = at(status("True", "a"), Some(&first), "2");
         assert_eq!(times(&second), ["1", "1"]);
-        let mut third = status("False", "a");
-        stamp(&mut third, Some(&second), "3");
+        let third = at(status("False", "a"), Some(&second), "3");
         assert_eq!(times(&third), ["3", "3"]);
-        let mut renamed = status("False", "b");
-        stamp(&mut renamed, Some(&third), "4");
+        let renamed = at(status("False", "b"), Some(&third), "4");
         assert_eq!(times(&renamed), ["3", "4"]);
+    }
+
+    #[test]
+    fn a_written_status_is_read_with_its_times() {
+        let first = Timed::new(Arc::new(status("True", "a")), None, &"1".into());
+        let read = Timed::written(first.with_times(), &"2".into());
+        assert!(read.is_of(&Arc::new(status("True", "a"))));
+        assert_eq!(times(&read), ["1", "1"]);
     }
 
     #[test]

@@ -1,7 +1,8 @@
 //! Holds the status of every object: says what changes, and keeps a file for each where asked to.
 //!
 //! Invariants: nothing is written or said that did not change; a status written once is read again after a restart,
-//! so that transition times stay; only files of ours are removed.
+//! so that transition times stay; only files of ours are removed; a status is shared with the translation that it is
+//! from, for there are thousands.
 
 use std::collections::{BTreeMap, HashMap};
 use std::path::{Path, PathBuf};
@@ -13,7 +14,7 @@ use ferrule_translate::{ObjectRef, Status};
 use serde_json::{Value, json};
 
 use super::overlay::Overlay;
-use super::time::stamp;
+use super::time::Timed;
 use crate::manifest::{self, Part};
 use crate::record::{Condition, Record};
 use crate::yaml;
@@ -25,7 +26,9 @@ const MANY: usize = 40;
 #[derive(Debug, Default)]
 pub(crate) struct StatusWriter {
     folder: Option<PathBuf>,
-    held: BTreeMap<ObjectRef, Status>,
+    held: BTreeMap<ObjectRef, Timed>,
+    /// Objects of which there is nothing to say.
+    silent: Vec<ObjectRef>,
     /// What an earlier run left in the folder, by file name.
     earlier: HashMap<String, Value>,
 }
@@ -42,7 +45,7 @@ impl StatusWriter {
             }
             None => HashMap::new(),
         };
-        Ok(Self { folder, held: BTreeMap::new(), earlier })
+        Ok(Self { folder, earlier, ..Self::default() })
     }
 
     /// Takes over the status of all objects as of `now`; returns what to tell people.
@@ -58,46 +61,52 @@ impl StatusWriter {
             self.held.remove(object);
             self.remove(&file_name(object));
         }
+        let now: Arc<str> = now.into();
         let mut changed = Vec::new();
         for (object, status) in fresh {
-            let mut status = Status::clone(status);
-            if let Some(overlay) = overlays.get(object) {
-                overlay.apply(&mut status);
-            }
-            changed.extend(self.put(object, status, now));
+            let status = match overlays.get(object) {
+                Some(overlay) => Arc::new(overlay.over(status)),
+                None => status.clone(),
+            };
+            changed.extend(self.put(object, status, &now));
         }
         for name in std::mem::take(&mut self.earlier).into_keys() {
             self.remove(&name);
         }
-        tell(&changed)
+        tell(changed)
     }
 
-    /// All of them.
+    /// Takes over which objects have no status.
+    pub(crate) fn list_silent(&mut self, objects: Vec<ObjectRef>) {
+        self.silent = objects;
+    }
+
+    /// All of them, those of which there is nothing to say last.
     pub(crate) fn records(&self) -> impl Iterator<Item = Record> {
-        self.held.iter().map(|(object, status)| Record::of(object, status))
+        let held = self.held.iter().map(|(object, timed)| Record::of(object, &timed.with_times()));
+        held.chain(self.silent.iter().map(Record::silent))
     }
 
-    /// Takes over one status; returns the old and the new one if they differ.
-    fn put(&mut self, object: &ObjectRef, mut status: Status, now: &str) -> Option<(Option<Record>, Record)> {
-        let earlier = match self.held.get(object) {
-            None => self.earlier.remove(&file_name(object)).and_then(|value| revive(value, &status)),
-            Some(_) => None,
-        };
+    /// Takes over one status; returns what changed, if anything did.
+    fn put(&mut self, object: &ObjectRef, status: Arc<Status>, now: &Arc<str>) -> Option<Change> {
         let before = self.held.get(object);
-        stamp(&mut status, before.or(earlier.as_ref()), now);
-        if before == Some(&status) {
+        if before.is_some_and(|before| before.is_of(&status)) {
             return None;
         }
-        let record = Record::of(object, &status);
-        let old = self.held.insert(object.clone(), status);
-        self.write(object, &record);
-        Some((old.map(|old| Record::of(object, &old)), record))
+        let told = before.map(|before| Told::of(object, &before.with_times()));
+        let earlier = self.earlier.remove(&file_name(object)).and_then(|value| revive(value, &status));
+        let earlier = earlier.map(|status| Timed::written(status, now));
+        let timed = Timed::new(status, before.or(earlier.as_ref()), now);
+        let full = timed.with_times();
+        self.write(object, &full);
+        self.held.insert(object.clone(), timed);
+        Some(Change::new(object, told, Told::of(object, &full)))
     }
 
-    fn write(&self, object: &ObjectRef, record: &Record) {
+    fn write(&self, object: &ObjectRef, status: &Status) {
         let Some(folder) = &self.folder else { return };
         let path = folder.join(file_name(object));
-        if let Err(error) = put(&path, record) {
+        if let Err(error) = put(&path, &Record::of(object, status)) {
             tracing::error!("{}: {error:#}", path.display());
         }
     }
@@ -109,24 +118,46 @@ impl StatusWriter {
     }
 }
 
-fn tell(changed: &[(Option<Record>, Record)]) -> Vec<String> {
-    let many = changed.len() > MANY;
-    let told = changed.iter().filter(|(old, new)| !many || is_bad(new) || old.as_ref().is_some_and(is_bad));
-    let mut lines: Vec<String> = told.filter_map(|(old, new)| line(new, old.as_ref())).take(MANY).collect();
-    if many {
-        lines.push(format!("{} objects have a new status; see `ferrule get`", changed.len()));
+/// What people are told of a status.
+#[derive(PartialEq, Eq)]
+struct Told {
+    verdict: String,
+    is_bad: bool,
+}
+
+impl Told {
+    fn of(object: &ObjectRef, status: &Status) -> Self {
+        let record = Record::of(object, status);
+        Self { verdict: verdict(&record), is_bad: record.conditions().iter().any(Condition::is_bad) }
+    }
+}
+
+/// A status that has changed.
+struct Change {
+    /// What is wrong with the object, each thing once, or that nothing is any more; `None` where that is as before.
+    line: Option<String>,
+    /// Whether something is or was wrong.
+    is_notable: bool,
+}
+
+impl Change {
+    fn new(object: &ObjectRef, before: Option<Told>, now: Told) -> Self {
+        let is_notable = now.is_bad || before.as_ref().is_some_and(|before| before.is_bad);
+        Self {
+            line: (before.as_ref() != Some(&now)).then(|| format!("{object}: {}", now.verdict)),
+            is_notable,
+        }
+    }
+}
+
+fn tell(changed: Vec<Change>) -> Vec<String> {
+    let count = changed.len();
+    let told = changed.into_iter().filter(|change| count <= MANY || change.is_notable);
+    let mut lines: Vec<String> = told.filter_map(|change| change.line).take(MANY).collect();
+    if count > MANY {
+        lines.push(format!("{count} objects have a new status; see `ferrule get`"));
     }
     lines
-}
-
-fn is_bad(record: &Record) -> bool {
-    record.conditions().iter().any(Condition::is_bad)
-}
-
-/// What is wrong with an object, each thing once, or that nothing is any more.
-fn line(record: &Record, before: Option<&Record>) -> Option<String> {
-    let told = verdict(record);
-    (before.map(verdict).as_ref() != Some(&told)).then(|| format!("{}: {told}", record.title()))
 }
 
 fn verdict(record: &Record) -> String {
@@ -253,7 +284,7 @@ mod tests {
         let refused = world.keys().map(|object| (object.clone(), Overlay::Refused("no".into()))).collect();
         assert_eq!(writer.update(&world, &refused, "2"), ["Backend d/a: Programmed=False Invalid: no"]);
         writer.update(&world, &BTreeMap::new(), "3");
-        assert!(writer.records().all(|record| !is_bad(&record)));
+        assert!(writer.records().all(|record| record.conditions().iter().all(|one| !one.is_bad())));
     }
 
     #[test]

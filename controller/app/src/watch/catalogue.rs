@@ -92,8 +92,16 @@ pub(super) struct Catalogue {
 struct File {
     /// As it is shown to people.
     shown: Option<Arc<Path>>,
-    entries: BTreeMap<ObjectRef, Entry>,
+    /// Ordered by object; there is a file to each object as a rule, and a map would be mostly room.
+    entries: Box<[(ObjectRef, Entry)]>,
     diagnostics: Vec<Diagnostic>,
+}
+
+impl File {
+    fn entry(&self, key: &ObjectRef) -> Option<&Entry> {
+        let place = self.entries.binary_search_by(|(other, _)| other.cmp(key)).ok()?;
+        self.entries.get(place).map(|(_, entry)| entry)
+    }
 }
 
 /// One object of one file.
@@ -107,22 +115,19 @@ impl Catalogue {
     /// Takes over what a file says now; `shown` is how its path is shown to people.
     pub(super) fn read(&mut self, path: &Path, shown: &Arc<Path>, text: &str, changes: &mut Changes) {
         let before = self.files.remove(path).unwrap_or_default();
-        let before = before.entries;
-        let mut reader = Reader { shown, before, served: &self.served, file: File::default(), lost: false };
-        reader.file.shown = Some(shown.clone());
+        let mut reader = Reader::new(shown, before, &self.served);
         for part in manifest::read(text) {
             reader.part(part);
         }
-        let Reader { before, mut file, lost, .. } = reader;
-        let missing =
-            before.into_iter().filter(|(key, _)| !file.entries.contains_key(key)).collect::<Vec<_>>();
+        let Reader { before: missing, mut entries, diagnostics, lost, .. } = reader;
         let gone = if lost {
-            file.entries.extend(missing.into_iter().filter(|(_, entry)| entry.good.is_some()));
-            Vec::new()
+            entries.extend(missing.into_iter().filter(|(_, entry)| entry.good.is_some()));
+            BTreeMap::new()
         } else {
             missing
         };
-        let keys: Vec<ObjectRef> = file.entries.keys().cloned().collect();
+        let keys: Vec<ObjectRef> = entries.keys().cloned().collect();
+        let file = File { shown: Some(shown.clone()), entries: entries.into_iter().collect(), diagnostics };
         self.files.insert(path.to_owned(), file);
         for key in keys {
             self.hold(path, key, changes);
@@ -142,7 +147,7 @@ impl Catalogue {
     /// Forgets a file that is gone.
     pub(super) fn forget(&mut self, path: &Path, changes: &mut Changes) {
         let Some(file) = self.files.remove(path) else { return };
-        for key in file.entries.into_keys() {
+        for (key, _) in file.entries {
             self.release(path, key, changes);
         }
     }
@@ -161,7 +166,7 @@ impl Catalogue {
     fn duplicate(&self, key: &ObjectRef, first: &Path, other: &Path) -> Option<Diagnostic> {
         let entry = |path| {
             let file = self.files.get(path)?;
-            Some((file.shown.clone()?, file.entries.get(key)?.at))
+            Some((file.shown.clone()?, file.entry(key)?.at))
         };
         let ((serving, at), (ignored, ignored_at)) = (entry(first)?, entry(other)?);
         let place = format!("{}:{}", serving.display(), at.line);
@@ -200,7 +205,7 @@ impl Catalogue {
     /// Has the world take the object from the file whose turn it is.
     fn serve(&mut self, key: ObjectRef, changes: &mut Changes) {
         let holder = self.holders.get(&key).and_then(|holders| holders.first());
-        let now = holder.and_then(|path| self.files.get(path)?.entries.get(&key)?.good.clone());
+        let now = holder.and_then(|path| self.files.get(path)?.entry(&key)?.good.clone());
         let before = match &now {
             Some(now) => self.served.insert(key.clone(), now.clone()),
             None => self.served.remove(&key),
@@ -212,14 +217,21 @@ impl Catalogue {
 /// Reads one file.
 struct Reader<'f> {
     shown: &'f Arc<Path>,
+    /// What the file had and has not been met again.
     before: BTreeMap<ObjectRef, Entry>,
     served: &'f HashMap<ObjectRef, Arc<Loaded>>,
-    file: File,
+    entries: BTreeMap<ObjectRef, Entry>,
+    diagnostics: Vec<Diagnostic>,
     /// Whether a document could be anything.
     lost: bool,
 }
 
-impl Reader<'_> {
+impl<'f> Reader<'f> {
+    fn new(shown: &'f Arc<Path>, before: File, served: &'f HashMap<ObjectRef, Arc<Loaded>>) -> Self {
+        let before = before.entries.into_iter().collect();
+        Self { shown, before, served, entries: BTreeMap::new(), diagnostics: Vec::new(), lost: false }
+    }
+
     fn part(&mut self, part: Part) {
         match part {
             Part::Unreadable(identity, fault) => {
@@ -240,14 +252,14 @@ impl Reader<'_> {
                 return self.note_wrong(manifest.identity.to_string(), &manifest.positions, wrong);
             }
         };
-        if let Some(first) = self.file.entries.get(&key) {
+        if let Some(first) = self.entries.get(&key) {
             let message =
                 format!("is already defined on line {}, which stays in use; remove one", first.at.line);
             return self.note(key.to_string(), Fault { at, path: String::new(), message }, Severity::Error);
         }
         let before = self.before.remove(&key).and_then(|entry| entry.good);
         let good = self.load(&key, manifest, before.as_ref()).or(before);
-        self.file.entries.insert(key, Entry { at, good });
+        self.entries.insert(key, Entry { at, good });
     }
 
     /// The object in its new form, unless something is wrong with it.
@@ -287,7 +299,7 @@ impl Reader<'_> {
 
 impl Reader<'_> {
     fn note(&mut self, object: String, fault: Fault, severity: Severity) {
-        self.file.diagnostics.push(Diagnostic::of_fault(self.shown, object, fault, severity));
+        self.diagnostics.push(Diagnostic::of_fault(self.shown, object, fault, severity));
     }
 
     fn note_wrong(&mut self, object: String, positions: &Positions, wrong: Wrong) {
