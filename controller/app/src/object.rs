@@ -1,5 +1,6 @@
 //! From what a file says to an object of the translator: its key, its generation, what is wrong with it.
 
+use ferrule_translate::api::meta::{GATEWAY_GROUP, KGATEWAY_GROUP};
 use ferrule_translate::{Object, ObjectRef, ParseError, Parsed};
 use serde_json::{Value, json};
 
@@ -12,14 +13,29 @@ pub(crate) struct Wrong {
     pub(crate) message: String,
 }
 
+/// Kinds that folders hold: group, kind, and the versions in which it means the same. Tells what is mistyped from what
+/// is meant for others; which kinds are served is the parser's to say.
+const KINDS: [(&str, &str, &[&str]); 9] = [
+    (GATEWAY_GROUP, "GatewayClass", &["v1", "v1beta1"]),
+    (GATEWAY_GROUP, "Gateway", &["v1", "v1beta1"]),
+    (GATEWAY_GROUP, "HTTPRoute", &["v1", "v1beta1"]),
+    (GATEWAY_GROUP, "ReferenceGrant", &["v1", "v1beta1"]),
+    (KGATEWAY_GROUP, "Backend", &["v1alpha1"]),
+    (KGATEWAY_GROUP, "TrafficPolicy", &["v1alpha1"]),
+    ("discovery.k8s.io", "EndpointSlice", &["v1"]),
+    ("", "Namespace", &["v1"]),
+    ("", "Service", &["v1"]),
+];
+
 /// Which object it is; `None` if its kind is not served.
 ///
 /// # Errors
-/// Its name is no name.
+/// Its name is no name, or its kind or version is mistyped.
 pub(crate) fn key(identity: &Identity) -> Result<Option<ObjectRef>, Wrong> {
     for (path, text) in [("metadata.name", &identity.name), ("metadata.namespace", &identity.namespace)] {
         check_name(text).map_err(|message| Wrong { path: path.to_owned(), message })?;
     }
+    check_kind(identity)?;
     let mut metadata = json!({"name": identity.name});
     if !identity.namespace.is_empty() {
         metadata["namespace"] = identity.namespace.as_str().into();
@@ -32,6 +48,45 @@ pub(crate) fn key(identity: &Identity) -> Result<Option<ObjectRef>, Wrong> {
         Err(ParseError { object: Some(object), .. }) => Ok(Some(object)),
         Err(ParseError { path, reason, .. }) => Err(Wrong { path, message: reason }),
     }
+}
+
+/// Whether an object is meant for a gateway, rather than for others that read the same folder.
+pub(crate) fn is_for_gateways(identity: &Identity) -> bool {
+    [GATEWAY_GROUP, KGATEWAY_GROUP].contains(&group_and_version(identity).0)
+}
+
+/// Group and version; core's group is the empty one.
+fn group_and_version(identity: &Identity) -> (&str, &str) {
+    identity.api_version.split_once('/').unwrap_or(("", &identity.api_version))
+}
+
+/// Refuses what is almost a kind of [`KINDS`].
+fn check_kind(identity: &Identity) -> Result<(), Wrong> {
+    let (group, version) = group_and_version(identity);
+    let written = identity.kind.to_lowercase();
+    let means = |kind: &str| {
+        let kind = kind.to_lowercase();
+        let stem = kind.strip_suffix('y').map_or_else(|| format!("{kind}s"), |stem| format!("{stem}ies"));
+        written == kind || written == stem || written == format!("{kind}es")
+    };
+    // An apiVersion without a version reads as a version of core.
+    let is_bare = |named: &str| group.is_empty() && version == named;
+    let Some((group, kind, versions)) =
+        KINDS.iter().find(|(named, kind, _)| (*named == group || is_bare(named)) && means(kind))
+    else {
+        return Ok(());
+    };
+    let wrong = |path: &str, message| Err(Wrong { path: path.to_owned(), message });
+    if identity.kind != *kind {
+        return wrong("kind", format!("there is no kind {}; is {kind} meant?", identity.kind));
+    }
+    if !versions.contains(&version) {
+        let slash = if group.is_empty() { "" } else { "/" };
+        let known: Vec<String> = versions.iter().map(|version| format!("{group}{slash}{version}")).collect();
+        let known = known.join(" or ");
+        return wrong("apiVersion", format!("{kind} is of {known}, not of {}", identity.api_version));
+    }
+    Ok(())
 }
 
 /// A DNS subdomain name (RFC 1123), which names of all kinds are; the empty one is checked elsewhere.
@@ -105,6 +160,35 @@ mod tests {
         assert_eq!(key(&identity("HTTPRoute", "a")).unwrap().unwrap().to_string(), "HTTPRoute default/a");
         assert_eq!(key(&identity("GatewayClass", "a")).unwrap().unwrap().to_string(), "GatewayClass a");
         assert_eq!(key(&identity("Deployment", "a")), Ok(None));
+    }
+
+    #[test]
+    fn a_mistyped_kind_or_version_is_told_from_a_kind_for_others() {
+        let wrong = |api_version: &str, kind: &str| {
+            let identity = Identity { api_version: api_version.to_owned(), ..identity(kind, "a") };
+            key(&identity).err().map(|wrong| format!("{}: {}", wrong.path, wrong.message))
+        };
+        for (group, kind, versions) in KINDS {
+            for version in versions {
+                let api_version =
+                    if group.is_empty() { version.to_string() } else { format!("{group}/{version}") };
+                let known = Identity { api_version, ..identity(kind, "a") };
+                assert!(matches!(key(&known), Ok(Some(_))), "{known:?}");
+            }
+        }
+        let gateway = "gateway.networking.k8s.io/v1";
+        let told = wrong(gateway, "HttpRoute").unwrap();
+        assert_eq!(told, "kind: there is no kind HttpRoute; is HTTPRoute meant?");
+        assert!(wrong("gateway.kgateway.dev/v1alpha1", "TrafficPolicies").is_some());
+        assert!(wrong(gateway, "GatewayClasses").is_some());
+        let expected = "apiVersion: HTTPRoute is of gateway.networking.k8s.io/v1 or gateway.networking.k8s.io/v1beta1, not of ";
+        for version in ["gateway.networking.k8s.io/v9", "gateway.networking.k8s.io"] {
+            assert_eq!(wrong(version, "HTTPRoute").unwrap(), format!("{expected}{version}"));
+        }
+        for (group, kind) in [(gateway, "GRPCRoute"), ("networking.istio.io/v1", "Gateway"), ("v1", "Secret")]
+        {
+            assert_eq!(wrong(group, kind), None);
+        }
     }
 
     #[test]

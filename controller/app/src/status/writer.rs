@@ -288,6 +288,16 @@ mod tests {
     }
 
     #[test]
+    fn objects_without_a_status_are_listed_last() {
+        let mut writer = StatusWriter::default();
+        writer.list_silent(vec![ObjectRef::new("", "Service", "d", "s")]);
+        update(&mut writer, [with("a", "True", "")], "1");
+        let told: Vec<_> = writer.records().map(|record| (record.api_version, record.name)).collect();
+        let told: Vec<_> = told.iter().map(|(version, name)| (version.as_str(), name.as_str())).collect();
+        assert_eq!(told, [("gateway.kgateway.dev/v1alpha1", "a"), ("v1", "s")]);
+    }
+
+    #[test]
     fn files_come_change_and_go_and_keep_their_times_over_a_restart() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("backend.d.a.status.yaml");

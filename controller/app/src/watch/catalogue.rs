@@ -246,7 +246,7 @@ impl<'f> Reader<'f> {
         let at = manifest.positions.object();
         let key = match object::key(&manifest.identity) {
             Ok(Some(key)) => key,
-            Ok(None) => return self.note_unserved(&manifest.identity, at),
+            Ok(None) => return self.note_unserved(&manifest.identity, &manifest.positions),
             Err(wrong) => {
                 self.lost = true;
                 return self.note_wrong(manifest.identity.to_string(), &manifest.positions, wrong);
@@ -310,9 +310,11 @@ impl Reader<'_> {
         self.note(object, Fault { at: positions.find(&path), path, message }, Severity::Error);
     }
 
-    fn note_unserved(&mut self, identity: &Identity, at: Mark) {
-        let message = format!("kind {} of {} is not served; ignored", identity.kind, identity.api_version);
-        self.note(identity.to_string(), Fault { at, path: String::new(), message }, Severity::Warning);
+    fn note_unserved(&mut self, identity: &Identity, positions: &Positions) {
+        let severity = if object::is_for_gateways(identity) { Severity::Error } else { Severity::Warning };
+        let message = format!("{} of {} is not served; ignored", identity.kind, identity.api_version);
+        let fault = Fault { at: positions.find("kind"), path: "kind".to_owned(), message };
+        self.note(identity.to_string(), fault, severity);
     }
 }
 

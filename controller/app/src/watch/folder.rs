@@ -11,7 +11,7 @@ use std::time::{Duration, Instant, SystemTime};
 
 use super::catalogue::{Catalogue, Changes};
 use super::walk::{Stamp, Walk, walk};
-use crate::diagnostic::Diagnostic;
+use crate::diagnostic::{Diagnostic, Severity};
 
 /// Largest file that is read; Kubernetes takes objects of 1.5 MiB.
 const MAX_FILE: u64 = 16 << 20;
@@ -112,6 +112,11 @@ impl Folder {
             Diagnostic::of_file(&self.shown(path), message)
         });
         self.unlisted = unlisted.collect();
+        if walk.files.is_empty() && walk.unlisted.is_empty() {
+            let message = "holds no manifest (*.yaml, *.yml, *.json)";
+            let empty = Diagnostic::of_file(&self.given.as_path().into(), message);
+            self.unlisted.push(Diagnostic { severity: Severity::Warning, ..empty });
+        }
         if walk.files.len() > MAX_FILES {
             let message = format!("holds more than {MAX_FILES} files; the rest is ignored");
             self.unlisted.push(Diagnostic::of_file(&self.given.as_path().into(), message));

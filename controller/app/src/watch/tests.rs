@@ -138,6 +138,38 @@ fn a_folder_that_vanishes_keeps_what_it_held_and_comes_back() {
 }
 
 #[test]
+fn an_empty_folder_is_told_and_empties_the_world() {
+    let mut it = Fixture::new();
+    assert_eq!(it.look(), [] as [&str; 0]);
+    let told = format!("{}: warning: holds no manifest (*.yaml, *.yml, *.json)", it.home.path().display());
+    assert_eq!(it.problems(), [told]);
+    it.write("a.yaml", &backend("a", 1));
+    assert_eq!(it.look(), ["+a"]);
+    assert_eq!(it.problems(), [] as [&str; 0]);
+    fs::remove_file(it.home.path().join("a.yaml")).unwrap();
+    assert_eq!(it.look(), ["-a"]);
+    assert_eq!(it.problems().len(), 1);
+}
+
+#[test]
+fn a_mistyped_kind_keeps_the_object_and_a_kind_for_others_does_not() {
+    let mut it = Fixture::new();
+    let text = [backend("a", 1), backend("b", 1)].concat();
+    it.write("a.yaml", &text);
+    it.look();
+    it.write("a.yaml", &text.replacen("kind: Backend", "kind: backend", 1));
+    assert_eq!(it.look(), [] as [&str; 0]);
+    assert_eq!(it.problems(), ["a.yaml:2:1: backend a: kind: there is no kind backend; is Backend meant?"]);
+    it.write("a.yaml", &text.replacen("kind: Backend", "kind: DirectResponse", 1));
+    assert_eq!(it.look(), ["-a"]);
+    let unserved = "DirectResponse of gateway.kgateway.dev/v1alpha1 is not served; ignored";
+    assert_eq!(it.problems(), [format!("a.yaml:2:1: DirectResponse a: kind: {unserved}")]);
+    it.write("a.yaml", "apiVersion: apps/v1\nkind: Deployment\nmetadata: {name: a}\n");
+    it.look();
+    assert!(it.problems()[0].contains("warning: Deployment a: kind: "), "{:?}", it.problems());
+}
+
+#[test]
 fn a_configmap_swap_is_one_change() {
     let mut it = Fixture::new();
     let home = it.home.path().to_owned();
