@@ -47,8 +47,10 @@ fn plan(trials: &mut Trials, suite: &mut Suite, table: Table) {
         Err(error) => return trials.add_broken(format!("{filter}/cases"), error.to_string()),
     };
     let native = NativeModule { module: built.native(native), filter: filter.clone() };
-    let wasm =
-        WasmModule { module: built.target().join("wasm").join(format!("{filter}.wasm")), filter: filter.clone() };
+    let wasm = WasmModule {
+        module: built.target().join("wasm").join(format!("{filter}.wasm")),
+        filter: filter.clone(),
+    };
     if is_built(trials, &format!("{filter}/native"), &native.module, "just native") {
         suite.add(&format!("{filter}/native"), cases.clone(), native);
     }

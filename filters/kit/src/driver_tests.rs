@@ -239,3 +239,26 @@ fn answers_to_head_and_with_1xx_204_or_304_have_no_body() {
         assert_eq!(allowed(method, status), (true, false), "{method} {status}");
     }
 }
+
+/// The body of a response at hand, after a filter has replaced what was there by "new".
+fn replaced(status: &str, at_hand: Option<&str>, whole: bool) -> Vec<u8> {
+    let mut host = MemoryHost::with_request([(":method", "GET")]);
+    host.arrive(crate::Fields::ResponseHeaders, vec![(":status".to_owned(), status.into())]);
+    at_hand.into_iter().for_each(|chunk| host.push_body(RESPONSE, chunk));
+    host.set_whole(RESPONSE, whole);
+    host.replace_body(RESPONSE, b"new");
+    host.take_body(RESPONSE)
+}
+
+#[test]
+fn a_body_in_memory_is_replaced_where_it_is_and_given_to_whole_messages_only() {
+    assert_eq!(replaced("200", Some("old"), false), b"new");
+    assert_eq!(replaced("200", None, true), b"new");
+    assert_eq!(replaced("200", None, false), b"");
+}
+
+#[test]
+fn a_body_in_memory_that_http_forbids_is_removed() {
+    assert_eq!(replaced("204", Some("old"), false), b"");
+    assert_eq!(replaced("304", None, true), b"");
+}

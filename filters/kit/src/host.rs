@@ -164,7 +164,10 @@ pub trait Host {
     /// The bytes counted by [`Host::body_len`], in chunks.
     fn body(&self, message: Message) -> Vec<Octets<'_>>;
 
-    /// Puts `body` in the place of the bytes at hand. Does not touch content-length.
+    /// Puts `body` in the place of the bytes at hand, or nothing at all while [`Host::allows_body`] says no: HTTP/1.1 takes
+    /// such bytes for the next answer on the connection. Does not touch content-length.
+    ///
+    /// A message without a body can be given one while all of it has come and none of it has gone on.
     fn replace_body(&mut self, message: Message, body: &[u8]);
 
     /// How many bytes of one message Envoy holds at most.

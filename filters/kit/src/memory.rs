@@ -38,6 +38,8 @@ pub struct MemoryHost {
     pub sections: BTreeMap<&'static str, FieldLines>,
     /// Body bytes at hand, in chunks, of request and response.
     pub bodies: [Vec<Vec<u8>>; 2],
+    /// Whether all of request and response has come and none of it has gone on, so that they can be given a body.
+    pub whole: [bool; 2],
     /// Answer of [`Host::buffer_limit`], bytes.
     pub limit: usize,
     /// Envoy attributes by dotted name.
@@ -65,6 +67,7 @@ impl Default for MemoryHost {
         Self {
             sections: BTreeMap::new(),
             bodies: [Vec::new(), Vec::new()],
+            whole: [true, true],
             limit: 1024 * 1024,
             attributes: BTreeMap::new(),
             metadata: BTreeMap::new(),
@@ -106,6 +109,11 @@ impl MemoryHost {
     /// Takes all body bytes at hand, as when they go on to the next filter.
     pub fn take_body(&mut self, message: Message) -> Vec<u8> {
         std::mem::take(&mut self.bodies[side(message)]).concat()
+    }
+
+    /// Says whether all of a message has come and none of it has gone on.
+    pub fn set_whole(&mut self, message: Message, whole: bool) {
+        self.whole[side(message)] = whole;
     }
 
     /// How often `counter` was counted.
@@ -176,10 +184,11 @@ impl Host for MemoryHost {
     }
 
     fn replace_body(&mut self, message: Message, body: &[u8]) {
-        if !self.allows_body(message) {
-            return;
+        let body = if self.allows_body(message) { body } else { b"" };
+        let at_hand = &mut self.bodies[side(message)];
+        if !at_hand.is_empty() || self.whole[side(message)] {
+            *at_hand = vec![body.to_vec()];
         }
-        self.bodies[side(message)] = vec![body.to_vec()];
     }
 
     fn buffer_limit(&self) -> usize {

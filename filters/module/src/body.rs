@@ -42,6 +42,7 @@ impl NativeHost<'_> {
     }
 
     pub(crate) fn put_body(&mut self, message: Message, bytes: &[u8]) {
+        let bytes = if self.allows_body(message) { bytes } else { b"" };
         let place = self.place(message);
         let at_hand: Vec<_> = self.bodies(message).collect();
         let target = match place {
@@ -66,10 +67,7 @@ impl NativeHost<'_> {
             Hook::Reply => true,
             Hook::Data(_) | Hook::Other => false,
         };
-        let has_place = || {
-            let ended = self.head.course(message).ended;
-            self.size(buffered(message)) > 0 || ended && self.allows_body(message)
-        };
+        let has_place = || self.size(buffered(message)) > 0 || self.head.course(message).ended;
         editable && self.owns_buffered(message) && has_place()
     }
 

@@ -70,10 +70,6 @@ impl Edits<'_> {
     /// Makes all edits. The message's framing fits its body afterwards.
     pub(crate) fn apply(self, host: &mut dyn Host, message: Message) {
         let section = message.headers();
-        // While the status still allows a body; afterwards hosts refuse to touch it.
-        if self.body == NewBody::Forbidden && host.body_len(message) > 0 {
-            host.replace_body(message, b"");
-        }
         for edit in &self.fields {
             match edit {
                 FieldEdit::Set(name, value) => host.set_field(section, name, value),
@@ -87,7 +83,12 @@ impl Edits<'_> {
         match self.body {
             NewBody::Same => {}
             NewBody::Replaced(body) => replace(host, message, &body),
-            NewBody::Forbidden => host.remove_field(section, "content-length"),
+            NewBody::Forbidden => {
+                host.remove_field(section, "content-length");
+                if host.body_len(message) > 0 {
+                    host.replace_body(message, b"");
+                }
+            }
         }
     }
 }

@@ -116,10 +116,11 @@ impl Host for WasmHost<'_> {
     }
 
     fn replace_body(&mut self, message: Message, body: &[u8]) {
+        let body = if self.allows_body(message) { body } else { b"" };
         let has_place = hostcalls::set_buffer(buffer(message), body);
         let side = self.view.of_mut(message);
         side.body_len = if has_place { body.len() } else { 0 };
-        side.misplaced = (!has_place && !body.is_empty()).then(|| body.to_vec());
+        side.misplaced = (!has_place && side.whole && !body.is_empty()).then(|| body.to_vec());
     }
 
     fn buffer_limit(&self) -> usize {

@@ -61,14 +61,17 @@ impl<F: Filter> Inner<F> {
                 if message == Message::Request {
                     self.begin(configured);
                 }
+                self.view.of_mut(message).came(end);
                 self.pass(configured, message, Event::Headers { message, end })
             }
             Callback::Data { message, length, end } => {
                 self.view.of_mut(message).body_len = length;
+                self.view.of_mut(message).came(end);
                 self.pass(configured, message, Event::Data { message, end })
             }
             Callback::Trailers { message } => {
                 self.view.of_mut(message).trailers = true;
+                self.view.of_mut(message).came(true);
                 self.pass(configured, message, Event::Trailers { message })
             }
             Callback::Reply { token, fields, length } => {
@@ -110,7 +113,7 @@ impl<F: Filter> Inner<F> {
             self.act(step);
             return Action::Pause;
         }
-        self.view.of_mut(message).body_len = 0;
+        self.view.of_mut(message).went();
         if message == Message::Request {
             self.keep_request();
         }
@@ -122,7 +125,7 @@ impl<F: Filter> Inner<F> {
             Step::Pass | Step::Stop(_) => {}
             Step::Resume(message) => {
                 self.keep_request();
-                self.view.of_mut(message).body_len = 0;
+                self.view.of_mut(message).went();
                 hostcalls::resume(message);
             }
             Step::Respond(response) => hostcalls::respond(&response),

@@ -16,10 +16,25 @@ pub(crate) struct View {
 pub(crate) struct Side {
     /// Bytes of the body.
     pub(crate) body_len: usize,
+    /// All of the message has come and none of it has gone on.
+    pub(crate) whole: bool,
+    gone_on: bool,
     /// The trailer section has come. Envoy would make one where it is edited at the end of a body.
     pub(crate) trailers: bool,
     /// A body that Envoy has no place for, because the message has none.
     pub(crate) misplaced: Option<Vec<u8>>,
+}
+
+impl Side {
+    /// A part of the message has come; `end` says that it is the last one.
+    pub(crate) fn came(&mut self, end: bool) {
+        self.whole = end && !self.gone_on;
+    }
+
+    /// What has come goes on.
+    pub(crate) fn went(&mut self) {
+        (self.body_len, self.whole, self.gone_on) = (0, false, true);
+    }
 }
 
 impl View {

@@ -138,7 +138,8 @@ impl Shared {
     fn run(&self, at: usize) -> Result<(), Failure> {
         let planned = &self.suite.planned[at];
         if let Some(module) = planned.placement.module().filter(|module| !module.is_file()) {
-            let missing = format!("  {} is missing: it is to be built before the test runs", module.display());
+            let missing =
+                format!("  {} is missing: it is to be built before the test runs", module.display());
             return Err(Failure::unplayable(&planned.case, missing));
         }
         let environment = &planned.case.environment;

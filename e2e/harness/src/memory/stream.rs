@@ -97,19 +97,19 @@ impl<'a, F: Filter> Stream<'a, F> {
         let Some(piece) = self.side(message).coming.pop_front() else { return false };
         let event = match piece {
             Piece::Headers { lines, end } => {
-                self.side(message).ended = end;
+                self.came(message, end);
                 self.host.arrive(message.headers(), lines);
                 Event::Headers { message, end }
             }
             Piece::Data { bytes, end } => {
-                self.side(message).ended = end;
+                self.came(message, end);
                 if !bytes.is_empty() {
                     self.host.push_body(message, bytes);
                 }
                 Event::Data { message, end }
             }
             Piece::Trailers(lines) => {
-                self.side(message).ended = true;
+                self.came(message, true);
                 self.host.arrive(message.trailers(), lines);
                 Event::Trailers { message }
             }
@@ -117,6 +117,13 @@ impl<'a, F: Filter> Stream<'a, F> {
         let step = self.tell(event);
         self.act(message, step);
         true
+    }
+
+    fn came(&mut self, message: Message, end: bool) {
+        let side = self.side(message);
+        side.ended = end;
+        let whole = end && side.headers.is_none();
+        self.host.set_whole(message, whole);
     }
 
     /// Does what the driver asks for after an event of `message`.
@@ -134,6 +141,7 @@ impl<'a, F: Filter> Stream<'a, F> {
         let headers = self.host.lines(message.headers()).to_vec();
         let trailers = self.host.lines(message.trailers()).to_vec();
         let body = self.host.take_body(message);
+        self.host.set_whole(message, false);
         let side = self.side(message);
         side.hold = None;
         side.headers.get_or_insert(headers);

@@ -273,3 +273,16 @@ exchange:
     client: {status: 101, headers: {x-puppet: b, content-length: null}, body: hello}",
     );
 }
+
+#[test]
+fn filters_see_of_the_environment_what_the_operator_allows() {
+    let text = "about: x
+environment: {POD_NAME: p, REGION: eu, SECRET: s, FERRULE_ENV_ALLOW: 'ZONE, REGION'}
+config: {}
+exchange: {request: {}, expect: {upstream: none}}";
+    let case = Case::parse(Path::new("case.yaml"), text).unwrap();
+    let host = view::host(&case, &case.exchanges()[0], None);
+    let seen =
+        ["POD_NAME", "REGION", "SECRET", "FERRULE_ENV_ALLOW"].map(|name| ferrule_kit::Host::env(&host, name));
+    assert_eq!(seen, [Some("p".to_owned()), Some("eu".to_owned()), None, None]);
+}

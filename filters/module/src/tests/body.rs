@@ -130,6 +130,19 @@ fn an_answer_that_may_have_no_body_is_given_none() {
 }
 
 #[test]
+fn a_body_of_an_answer_that_may_have_none_is_removed() {
+    replaced("body", RESPONSE, |stream| {
+        arrive(HeaderType::Response, &[(":status", "204")]);
+        stream.headers(RESPONSE, false);
+        set_body(BodyType::BufferedResponse, "first,");
+        set_body(BodyType::ReceivedResponse, "last");
+        stream.data(RESPONSE, true);
+    });
+    assert_eq!(body(BodyType::BufferedResponse).unwrap(), "");
+    assert_eq!(body(BodyType::ReceivedResponse).unwrap(), "");
+}
+
+#[test]
 fn one_message_is_not_edited_in_the_hooks_of_the_other() {
     let before = replaced("Response headers", REQUEST, |stream| {
         stream.headers(REQUEST, true);
