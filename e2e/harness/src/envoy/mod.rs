@@ -11,6 +11,7 @@ mod client;
 mod config;
 mod http1;
 mod http2;
+mod module;
 mod placement;
 mod play;
 mod running;
@@ -137,10 +138,8 @@ impl Shared {
 
     fn run(&self, at: usize) -> Result<(), Failure> {
         let planned = &self.suite.planned[at];
-        if let Some(module) = planned.placement.module().filter(|module| !module.is_file()) {
-            let missing =
-                format!("  {} is missing: it is to be built before the test runs", module.display());
-            return Err(Failure::unplayable(&planned.case, missing));
+        if let Some(why) = planned.placement.module().and_then(module::unfit) {
+            return Err(Failure::unplayable(&planned.case, format!("  {why}")));
         }
         let environment = &planned.case.environment;
         let running = self.running[environment].get_or_init(|| Running::start(&self.suite, environment));
