@@ -23,6 +23,7 @@ mod problem;
 mod re2;
 mod report;
 mod route;
+mod settings;
 mod status;
 mod translation;
 mod translator;
@@ -31,7 +32,8 @@ mod xds;
 
 pub use object::{Key, Object, ObjectRef, ParseError, Parsed};
 pub use problem::{Problem, Reason, Severity};
+pub use settings::{FilterHost, Settings};
 pub use status::{Status, merge_status};
 pub use translation::{Origins, Resource, ResourceKind, Resources, Translation};
-pub use translator::{FilterHost, Settings, Translator};
+pub use translator::Translator;
 pub use world::{Store, World};

@@ -3,18 +3,17 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use crate::api::http_route::HTTPRoute;
-use crate::attach::{Attachment, attach};
+use crate::api::http_route::{HTTPRoute, RouteParentStatus, RouteStatus};
+use crate::attach::{Attachment, attach, is_gateway};
 use crate::backends::{Destination, key_of};
 use crate::changes::Changes;
 use crate::gateways::GatewayPlan;
 use crate::object::{Key, ObjectRef};
 use crate::policies::PolicyIndex;
-use crate::problem::Problem;
-use crate::report;
+use crate::problem::{Problem, Reason};
 use crate::route::{self, LoweredRoute, RouteInputs};
-use crate::status::Status;
-use crate::translator::Settings;
+use crate::settings::Settings;
+use crate::status::{Status, condition};
 use crate::world::World;
 
 /// Everything that an outcome may depend on besides the route.
@@ -83,8 +82,8 @@ fn fresh(
         inputs,
         named: backends.map(|backend| key_of(&key.0, backend)).collect(),
     };
-    outcome.problems = report::route_problems(world, &outcome);
-    outcome.status = report::route(&settings.controller_name, &outcome).map(Arc::new);
+    outcome.problems = problems(world, &outcome);
+    outcome.status = status(&settings.controller_name, &outcome).map(Arc::new);
     outcome
 }
 
@@ -94,6 +93,40 @@ fn ports(gateways: &BTreeMap<Key, GatewayPlan>, attachments: &[Attachment]) -> B
         attachment.listeners.iter().filter_map(move |place| Some(plan?.listeners.get(*place)?.port))
     });
     listeners.collect()
+}
+
+/// The status of a route, unless none of its parents is ours.
+fn status(controller_name: &str, outcome: &RouteOutcome) -> Option<Status> {
+    let generation = outcome.route.metadata.generation.unwrap_or_default();
+    let of_rules = outcome.problems_of_rules();
+    let parents = outcome.attachments.iter().map(|attachment| {
+        let problems: Vec<&Problem> = attachment.problem.iter().chain(of_rules.iter().copied()).collect();
+        let accepted = condition("Accepted", "Accepted", generation, &problems);
+        let resolved = condition("ResolvedRefs", "ResolvedRefs", generation, &problems);
+        RouteParentStatus {
+            parent_ref: attachment.parent.clone(),
+            controller_name: controller_name.to_owned(),
+            conditions: vec![accepted, resolved],
+        }
+    });
+    let parents: Vec<RouteParentStatus> = parents.collect();
+    (!parents.is_empty()).then_some(Status::Route(RouteStatus { parents }))
+}
+
+/// Everything that is wrong with a route: with its parents, also those that do not exist and are mistyped as a rule,
+/// and with its rules.
+fn problems(world: &World, outcome: &RouteOutcome) -> Vec<Problem> {
+    let on = &outcome.reference;
+    let parents = outcome.route.spec.parent_refs.iter().enumerate();
+    let dangling = parents.filter(|(_, parent)| is_gateway(parent)).filter_map(|(place, parent)| {
+        let namespace = parent.namespace.as_deref().unwrap_or(&on.namespace);
+        let exists = world.gateways.contains_key(&(namespace.into(), parent.name.as_str().into()));
+        let detail = || format!("Gateway {namespace}/{} does not exist", parent.name);
+        let field = || format!("spec.parentRefs[{place}]");
+        (!exists).then(|| Problem::new(on, field(), Reason::ParentNotFound, detail()))
+    });
+    let of_parents = outcome.attachments.iter().filter_map(|attachment| attachment.problem.clone());
+    dangling.chain(of_parents).chain(outcome.problems_of_rules().into_iter().cloned()).collect()
 }
 
 impl RouteOutcome {

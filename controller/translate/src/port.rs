@@ -17,8 +17,8 @@ use crate::outcome::RouteOutcome;
 use crate::policies::{Applied, POLICIES, PolicyIndex, Target};
 use crate::problem::{Problem, Reason};
 use crate::route::Entry;
+use crate::settings::{FilterHost, Settings};
 use crate::translation::{Origins, Resource, ResourceKind, Resources};
-use crate::translator::{FilterHost, Settings};
 use crate::xds::filter::PluginRoutes;
 use crate::xds::routes::{RouteConfigurationBuilder, VirtualHostBuilder};
 use crate::xds::{self, action};
@@ -156,8 +156,10 @@ pub(crate) fn lower(
     let mut plugins: [PluginRoutes; POLICIES.len()] = Default::default();
     let mut used = [false; POLICIES.len()];
     note(&mut used, &served.gateway);
-    let mut configuration =
-        RouteConfigurationBuilder::new(&served.name, served.settings.per_route(&served.gateway));
+    let mut configuration = RouteConfigurationBuilder::new(
+        &served.name,
+        xds::filter::per_route(&served.settings.filter_host, &served.gateway),
+    );
     for (domain, mut host) in std::mem::take(&mut served.hosts) {
         host.entries
             .sort_by(|a, b| (&a.own_host, &a.entry().precedence).cmp(&(&b.own_host, &b.entry().precedence)));
@@ -198,7 +200,8 @@ fn virtual_host(
     plugins: &mut [PluginRoutes; POLICIES.len()],
 ) -> VirtualHostBuilder {
     let (place, listener) = &served.listeners[host.listener];
-    let mut builder = VirtualHostBuilder::new(domain, served.settings.per_route(listener));
+    let mut builder =
+        VirtualHostBuilder::new(domain, xds::filter::per_route(&served.settings.filter_host, listener));
     let around = listener.clone().over(&served.gateway);
     note(used, listener);
     for entry in host.entries.iter().map(HostEntry::entry) {

@@ -1,14 +1,13 @@
-//! The status of every object of ours.
+//! The status of every object of ours, put together.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crate::api::gateway::{GatewayStatus, ListenerStatus};
 use crate::api::gateway_class::GatewayClassStatus;
-use crate::api::http_route::{ParentReference, RouteParentStatus, RouteStatus};
+use crate::api::http_route::ParentReference;
 use crate::api::meta::{Condition, GATEWAY_GROUP, KGATEWAY_GROUP};
 use crate::api::traffic_policy::{PolicyAncestorStatus, PolicyStatus};
-use crate::attach::is_gateway;
 use crate::backends::BackendOutcome;
 use crate::carried::Carried;
 use crate::gateways::GatewayPlan;
@@ -137,40 +136,6 @@ fn gateway_conditions(plan: &GatewayPlan, generation: i64) -> Vec<Condition> {
         programmed.message = "no listener serves".to_owned();
     }
     vec![accepted, programmed]
-}
-
-/// The status of a route, unless none of its parents is ours.
-pub(crate) fn route(controller_name: &str, outcome: &RouteOutcome) -> Option<Status> {
-    let generation = outcome.route.metadata.generation.unwrap_or_default();
-    let of_rules = outcome.problems_of_rules();
-    let parents = outcome.attachments.iter().map(|attachment| {
-        let problems: Vec<&Problem> = attachment.problem.iter().chain(of_rules.iter().copied()).collect();
-        let accepted = condition("Accepted", "Accepted", generation, &problems);
-        let resolved = condition("ResolvedRefs", "ResolvedRefs", generation, &problems);
-        RouteParentStatus {
-            parent_ref: attachment.parent.clone(),
-            controller_name: controller_name.to_owned(),
-            conditions: vec![accepted, resolved],
-        }
-    });
-    let parents: Vec<RouteParentStatus> = parents.collect();
-    (!parents.is_empty()).then_some(Status::Route(RouteStatus { parents }))
-}
-
-/// Everything that is wrong with a route: with its parents, also those that do not exist and are mistyped as a rule,
-/// and with its rules.
-pub(crate) fn route_problems(world: &World, outcome: &RouteOutcome) -> Vec<Problem> {
-    let on = &outcome.reference;
-    let parents = outcome.route.spec.parent_refs.iter().enumerate();
-    let dangling = parents.filter(|(_, parent)| is_gateway(parent)).filter_map(|(place, parent)| {
-        let namespace = parent.namespace.as_deref().unwrap_or(&on.namespace);
-        let exists = world.gateways.contains_key(&(namespace.into(), parent.name.as_str().into()));
-        let detail = || format!("Gateway {namespace}/{} does not exist", parent.name);
-        let field = || format!("spec.parentRefs[{place}]");
-        (!exists).then(|| Problem::new(on, field(), Reason::ParentNotFound, detail()))
-    });
-    let of_parents = outcome.attachments.iter().filter_map(|attachment| attachment.problem.clone());
-    dangling.chain(of_parents).chain(outcome.problems_of_rules().into_iter().cloned()).collect()
 }
 
 fn traffic_policies(found: &Found<'_>, translation: &mut Translation) {

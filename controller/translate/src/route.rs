@@ -6,13 +6,14 @@ use std::sync::Arc;
 
 use prost::Message;
 
-use crate::api::http_route::{HTTPRoute, HTTPRouteMatch, HTTPRouteRule, LocalObjectReference};
+use crate::api::http_route::{HTTPRoute, HTTPRouteMatch, HTTPRouteRule};
+use crate::api::reference::LocalObjectReference;
 use crate::backends::{Destination, Unresolved, resolve};
 use crate::object::{Key, ObjectRef};
 use crate::policies::{Applied, PolicyIndex, Target};
 use crate::precedence::Precedence;
 use crate::problem::{Problem, Reason};
-use crate::translator::Settings;
+use crate::settings::Settings;
 use crate::world::World;
 use crate::xds;
 use crate::xds::matching::Unmatchable;
@@ -150,7 +151,9 @@ fn lower_rule(
         };
         let precedence = Precedence::of(matched, &inputs.route.0.metadata, place, at);
         let encoded_matcher = matcher.encode_to_vec();
-        let body = xds::action::route(action, matcher, settings.per_route(applied)).encode_to_vec();
+        let body =
+            xds::action::route(action, matcher, xds::filter::per_route(&settings.filter_host, applied))
+                .encode_to_vec();
         let name = format!("httproute/{}/{}/{place}/{at}", reference.namespace, reference.name);
         let applied = applied.clone();
         lowered.entries.push(Entry { precedence, name, body, matcher: encoded_matcher, applied, field });

@@ -4,9 +4,7 @@
 //! or a cluster is looked at again when something that it depends on has changed, and a translator that carries nothing
 //! gives the same bytes.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
-
-use envoy_types::pb::google::protobuf::Any;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::backends::{self, BackendOutcome, Destination};
 use crate::carried::Carried;
@@ -15,51 +13,12 @@ use crate::clusters::Clusters;
 use crate::gateways::{self, GatewayPlan};
 use crate::object::Key;
 use crate::outcome::{self, RouteOutcome};
-use crate::policies::{Applied, PolicyIndex};
+use crate::policies::PolicyIndex;
 use crate::port::{self, Served};
 use crate::report;
+use crate::settings::Settings;
 use crate::translation::{Origins, Resources, Translation};
 use crate::world::World;
-use crate::xds;
-
-/// Where filters run.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum FilterHost {
-    /// In a dynamic module of that name: `lib<name>.so` in Envoy's search path.
-    Native {
-        /// Name of the module.
-        module: String,
-    },
-    /// In proxy-wasm modules.
-    Wasm {
-        /// Folder on the proxy's machine that has `<filter>.wasm`.
-        directory: String,
-    },
-}
-
-/// What the operator decides.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Settings {
-    /// Classes with this controller name are ours.
-    pub controller_name: String,
-    /// Where filters run.
-    pub filter_host: FilterHost,
-}
-
-impl Default for Settings {
-    fn default() -> Self {
-        Self {
-            controller_name: "ferrule.dev/gateway-controller".to_owned(),
-            filter_host: FilterHost::Native { module: "ferrule".to_owned() },
-        }
-    }
-}
-
-impl Settings {
-    pub(crate) fn per_route(&self, applied: &Applied) -> HashMap<String, Any> {
-        xds::filter::per_route(&self.filter_host, applied)
-    }
-}
 
 /// Translates worlds, one after the other.
 #[derive(Default)]

@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use super::http_filter::{ListenerFilters, ListenerTLSConfig};
-use super::http_route::LocalObjectReference;
 use super::meta::{Condition, LabelSelector, ObjectMeta, Unread};
+use super::reference::{LocalObjectReference, ObjectReference, SecretObjectReference};
 
 /// A point where traffic enters, with its listeners.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -167,36 +167,6 @@ pub struct FrontendTLSValidation {
     pub ca_certificate_refs: Vec<ObjectReference>,
     /// `AllowValidOnly` (default) or `AllowInsecureFallback`.
     pub mode: Option<String>,
-}
-
-/// `SecretObjectReference`.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct SecretObjectReference {
-    /// API group; core by default.
-    #[serde(default)]
-    pub group: Option<String>,
-    /// Kind; `Secret` by default.
-    #[serde(default)]
-    pub kind: Option<String>,
-    /// Name.
-    pub name: String,
-    /// Namespace; that of who refers by default.
-    #[serde(default)]
-    pub namespace: Option<String>,
-}
-
-/// `ObjectReference` and `ParametersReference`.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct ObjectReference {
-    /// API group.
-    pub group: String,
-    /// Kind.
-    pub kind: String,
-    /// Name.
-    pub name: String,
-    /// Namespace; that of who refers by default.
-    #[serde(default)]
-    pub namespace: Option<String>,
 }
 
 /// `RouteNamespaces` and `ListenerNamespaces`.

@@ -2,8 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::gateway::ObjectReference;
 use super::meta::{Condition, ObjectMeta, Unread};
+use super::reference::ObjectReference;
 
 /// Names the controller that serves Gateways of this class.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

@@ -3,23 +3,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::gateway::SecretObjectReference;
-
-/// `BackendObjectReference`.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default)]
-pub struct BackendObjectReference {
-    /// API group; empty, the default, for core.
-    pub group: Option<String>,
-    /// Kind; `Service` by default.
-    pub kind: Option<String>,
-    /// Name.
-    pub name: String,
-    /// Namespace; the route's own by default.
-    pub namespace: Option<String>,
-    /// Port; required for a Service.
-    pub port: Option<u16>,
-}
+use super::reference::{BackendObjectReference, LocalObjectReference, SecretObjectReference};
 
 /// `HTTPRequestMirrorFilter`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -159,7 +143,7 @@ pub struct ListenerFilter {
     /// A service that is asked first.
     pub external_auth: Option<HTTPExternalAuthFilter>,
     /// An object of another kind.
-    pub extension_ref: Option<super::http_route::LocalObjectReference>,
+    pub extension_ref: Option<LocalObjectReference>,
 }
 
 /// `ListenerTLSConfig`.

@@ -6,6 +6,7 @@ use super::http_filter::{
     HTTPCORSFilter, HTTPExternalAuthFilter, HTTPRequestMirrorFilter, SessionPersistence,
 };
 use super::meta::{Condition, ObjectMeta, Unread};
+use super::reference::LocalObjectReference;
 
 /// Which HTTP requests go where, and what is changed on the way.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -245,18 +246,6 @@ pub struct HTTPBackendRef {
     /// What is changed for this backend only.
     #[serde(default)]
     pub filters: Vec<HTTPRouteFilter>,
-}
-
-/// `LocalObjectReference`.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct LocalObjectReference {
-    /// API group.
-    #[serde(default)]
-    pub group: String,
-    /// Kind.
-    pub kind: String,
-    /// Name.
-    pub name: String,
 }
 
 /// `RouteStatus`.

@@ -10,6 +10,7 @@ pub mod http_filter;
 pub mod http_route;
 pub mod meta;
 pub mod namespace;
+pub mod reference;
 pub mod reference_grant;
 pub mod service;
 pub mod traffic_policy;

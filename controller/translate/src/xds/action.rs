@@ -15,8 +15,8 @@ use envoy_types::pb::envoy::config::route::v3::weighted_cluster::ClusterWeight;
 use envoy_types::pb::google::protobuf::{Any, UInt32Value};
 
 use super::header::HeaderEdits;
-use super::limits;
 use super::rewrite::{self, PathRewrite};
+use super::{Unsupported, limits};
 use crate::api::http_route::{
     HTTPBackendRef, HTTPHeaderFilter, HTTPRequestRedirectFilter, HTTPRouteFilter, HTTPRouteMatch,
     HTTPRouteRule, HTTPURLRewriteFilter,
@@ -30,9 +30,6 @@ const UNRESOLVED: &str = "unresolved";
 
 /// Largest share of a backend (BackendRef.weight).
 const MAX_WEIGHT: u32 = 1_000_000;
-
-/// Field of the rule, and why it cannot be lowered.
-pub(crate) type Unsupported = (String, String);
 
 /// What is done, and the edits around it.
 pub(crate) struct Action {

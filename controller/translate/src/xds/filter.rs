@@ -23,7 +23,7 @@ use serde_json::{Value as Json, json};
 use super::any;
 use super::cluster::ads;
 use crate::policies::{Applied, POLICIES};
-use crate::translator::FilterHost;
+use crate::settings::FilterHost;
 
 /// Name of a filter in the chain.
 fn chain_name(filter: &str) -> String {

@@ -5,8 +5,7 @@ use std::time::Duration;
 use envoy_types::pb::envoy::config::route::v3 as envoy;
 use envoy_types::pb::google::protobuf::UInt32Value;
 
-use super::action::Unsupported;
-use super::{gep2257, pb_duration};
+use super::{Unsupported, gep2257, pb_duration};
 use crate::api::http_route::{HTTPRouteRetry, HTTPRouteRule};
 
 /// Failures that are retried besides status codes: those where no byte of the request can have had an effect.

@@ -15,6 +15,9 @@ use std::time::Duration;
 use envoy_types::pb::google::protobuf::{Any, Duration as PbDuration};
 use prost::{Message, Name};
 
+/// Field of the rule, and why it cannot be lowered.
+pub(crate) type Unsupported = (String, String);
+
 /// Wraps a message.
 pub(crate) fn any<M: Message + Name>(message: &M) -> Any {
     Any { type_url: M::type_url(), value: message.encode_to_vec() }
