@@ -18,13 +18,13 @@ run *flags:
 
 # All tests: format, lints, unit, golden, cases on all three hosts, delta xDS, quick start
 test: check native wasm example
-    cargo test
+    cargo test --workspace
     cargo run -p wasm-build -- test
 
 # Format and lints, warnings denied
 check:
     cargo fmt --all --check
-    cargo clippy --all-targets -- -D warnings
+    cargo clippy --workspace --all-targets -- -D warnings
     cargo fmt --manifest-path examples/filter/Cargo.toml --check && cargo clippy --manifest-path examples/filter/Cargo.toml --target-dir {{ target }}/example --all-targets --all-features -- -D warnings
 
 # Rewrite the goldens from what the code gives now; read the diff before you commit it
