@@ -35,7 +35,7 @@ pub(crate) async fn bind(address: &Address) -> anyhow::Result<Listener> {
     {
         bail!("--admin {address}: only a loopback address or a unix:/path, for anyone could ask there");
     }
-    Listener::bind(address).await
+    Listener::bind(address, "--admin").await
 }
 
 fn is_loopback(host: &str) -> bool {

@@ -1,8 +1,5 @@
 //! The quick start's upstream: answers each request with what it saw of it, as JSON.
 
-use std::net::SocketAddr;
-
-use anyhow::Context;
 use envoy_bootstrap::Address;
 use http_body_util::{BodyExt, Limited};
 use hyper::StatusCode;
@@ -17,8 +14,7 @@ const MAX_BODY: usize = 1 << 20;
 
 /// Starts it on a port of loopback; it ends with the process. Returns where it listens.
 pub(crate) async fn start(port: u16) -> anyhow::Result<Address> {
-    let wanted = SocketAddr::from(([127, 0, 0, 1], port));
-    let listener = Listener::bind(&Address::loopback(wanted.port())).await.context("--demo-upstream")?;
+    let listener = Listener::bind(&Address::loopback(port), "--demo-upstream").await?;
     let address = listener.address()?;
     tokio::spawn(http::serve(listener, echo));
     Ok(address)

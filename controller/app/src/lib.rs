@@ -8,6 +8,7 @@ mod demo;
 mod diagnostic;
 mod filters;
 mod get;
+mod given_envoy;
 mod http;
 mod listen;
 mod manifest;

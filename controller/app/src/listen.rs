@@ -28,15 +28,16 @@ impl Drop for SocketFile {
 }
 
 impl Listener {
-    /// Listens on `address`.
-    pub(crate) async fn bind(address: &Address) -> anyhow::Result<Self> {
+    /// Listens on `address`, which the command line names by `flag`.
+    pub(crate) async fn bind(address: &Address, flag: &str) -> anyhow::Result<Self> {
+        let what = || format!("cannot listen on {address}; name another by {flag}, or free it");
         match address {
             Address::Tcp { host, port } => {
                 let bound = TcpListener::bind((host.as_str(), *port)).await;
-                Ok(Self::Tcp(bound.with_context(|| format!("cannot listen on {address}"))?))
+                Ok(Self::Tcp(bound.with_context(what)?))
             }
             Address::Unix(path) => {
-                let bound = bind_unix(path).await.with_context(|| format!("cannot listen on {address}"))?;
+                let bound = bind_unix(path).await.with_context(what)?;
                 Ok(Self::Unix(bound, SocketFile(path.clone())))
             }
         }
@@ -70,15 +71,17 @@ async fn bind_unix(path: &Path) -> anyhow::Result<UnixListener> {
 mod tests {
     use super::*;
 
+    const FLAG: &str = "--admin";
+
     #[tokio::test]
     async fn a_dead_socket_is_replaced_and_a_live_one_is_not() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("s");
         let address = Address::Unix(path.clone());
         drop(std::os::unix::net::UnixListener::bind(&path).unwrap());
-        let first = Listener::bind(&address).await.unwrap();
+        let first = Listener::bind(&address, FLAG).await.unwrap();
         assert_eq!(first.address().unwrap(), address);
-        assert!(Listener::bind(&address).await.is_err());
+        assert!(Listener::bind(&address, FLAG).await.is_err());
         drop(first);
         assert!(!path.exists());
     }
@@ -86,13 +89,16 @@ mod tests {
     #[tokio::test]
     async fn a_file_that_is_no_socket_is_kept() {
         let file = tempfile::NamedTempFile::new().unwrap();
-        assert!(Listener::bind(&Address::Unix(file.path().to_owned())).await.is_err());
+        assert!(Listener::bind(&Address::Unix(file.path().to_owned()), FLAG).await.is_err());
         assert!(file.path().exists());
     }
 
     #[tokio::test]
     async fn port_zero_becomes_a_real_port() {
-        let listener = Listener::bind(&Address::loopback(0)).await.unwrap();
-        assert_ne!(listener.address().unwrap(), Address::loopback(0));
+        let listener = Listener::bind(&Address::loopback(0), FLAG).await.unwrap();
+        let address = listener.address().unwrap();
+        assert_ne!(address, Address::loopback(0));
+        let refused = format!("{:#}", Listener::bind(&address, FLAG).await.err().unwrap());
+        assert!(refused.contains("name another by --admin") && refused.contains("in use"), "{refused}");
     }
 }

@@ -144,9 +144,9 @@ impl Observer {
     /// What the proxies of a gateway refuse, in their words.
     fn words(&self, gateway: &str) -> String {
         let refusals = self.delivery.refusals(gateway);
-        let each = refusals
-            .values()
-            .map(|refused| format!("Envoy refuses {:?} {}: {}", refused.kind, refused.name, refused.message));
+        let each = refusals.values().map(|refused| {
+            format!("Envoy refuses {:?} {}: {}", refused.kind, refused.name, refused.message.trim())
+        });
         each.collect::<Vec<_>>().join("; ")
     }
 
@@ -155,8 +155,10 @@ impl Observer {
         for gateway in self.now.published.keys() {
             for refused in self.delivery.refusals(gateway).values() {
                 for suspect in self.blame.suspects(&self.now.translation, gateway, refused) {
-                    overlays
-                        .insert(suspect, Overlay::Refused(format!("Envoy refuses it: {}", refused.message)));
+                    overlays.insert(
+                        suspect,
+                        Overlay::Refused(format!("Envoy refuses it: {}", refused.message.trim())),
+                    );
                 }
             }
         }

@@ -17,6 +17,7 @@ use tokio::task::JoinHandle;
 use crate::admin::{self, Exhibit};
 use crate::cli::RunArgs;
 use crate::filters::{self, Filters};
+use crate::given_envoy;
 use crate::listen::Listener;
 use crate::metrics::Metrics;
 use crate::observer::{Observer, SharedWriter, lock};
@@ -46,7 +47,7 @@ pub(crate) async fn run(args: RunArgs) -> anyhow::Result<()> {
         true => Address::loopback(PUBLIC_ADS),
         false => Address::Unix(private.path().join("xds.sock")),
     });
-    let listener = Listener::bind(&ads).await.context("--ads")?;
+    let listener = Listener::bind(&ads, "--ads").await?;
     let ads = listener.address()?;
     let fleet = fleet(&args, &filters, ads.clone(), private.path().to_owned()).await?;
     let (server, events) = Server::new(Options::default());
@@ -97,12 +98,13 @@ async fn fleet(
     if args.no_envoy {
         return Ok(None);
     }
-    let envoy = match args.envoy.clone() {
-        Some(envoy) => envoy,
-        None => tokio::task::spawn_blocking(envoy_bootstrap::fetch).await??,
-    };
+    let named = args.envoy.clone();
+    let envoy = tokio::task::spawn_blocking(|| match named {
+        Some(envoy) => given_envoy::accept(envoy),
+        None => Ok(envoy_bootstrap::fetch()?),
+    });
     let equipment = Equipment {
-        envoy,
+        envoy: envoy.await??,
         modules: filters.modules.clone(),
         ads,
         sockets,

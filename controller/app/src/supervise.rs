@@ -83,7 +83,7 @@ impl Fleet {
             match holder {
                 Some(holder) => Some(format!("port {port} of this machine is Gateway {holder}'s")),
                 None if is_taken(*port) => {
-                    Some(format!("port {port} of this machine is taken by another process"))
+                    Some(format!("port {port} of this machine is taken by another process; end that, or change the listener's port"))
                 }
                 None => None,
             }
@@ -156,7 +156,8 @@ fn report(gateway: &str, incident: &Incident) {
         }
         Incident::Exited { status, ran, pause, .. } => {
             tracing::error!(
-                "Gateway {gateway}: Envoy ended after {ran:.1?} ({status}); starting it again in {pause:.1?}"
+                "Gateway {gateway}: Envoy ended after {ran:.1?} ({status}); starting it again in {pause:.1?}. If it \
+                 does not say why, --envoy-log-level info may"
             );
         }
     }

@@ -130,6 +130,21 @@ fn a_refusal_is_laid_to_the_route_that_changed_and_goes_when_it_is_mended() {
 }
 
 #[test]
+fn a_refusal_is_laid_to_the_policy_that_changed_and_not_to_its_route() {
+    let mut it = Fixture::new();
+    it.event(Event::Connected(peer()));
+    it.synced();
+    it.edit("policy.yaml", "| upper", "| lower");
+    it.event(Event::Nacked { peer: peer(), refused: refused("cannot load it") });
+    let policy = it.programmed("TrafficPolicy");
+    assert_eq!(policy.iter().map(|(status, ..)| status.as_str()).collect::<Vec<_>>(), ["False"]);
+    assert!(it.programmed("HTTPRoute").is_empty());
+    it.edit("policy.yaml", "| lower", "| upper");
+    it.synced();
+    assert!(it.programmed("TrafficPolicy").is_empty());
+}
+
+#[test]
 fn what_is_wrong_is_told_with_its_place() {
     let mut it = Fixture::new();
     assert_eq!(it.observer.now.diagnostics, []);
