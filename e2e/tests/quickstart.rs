@@ -4,13 +4,15 @@
 
 #[path = "quickstart/client.rs"]
 mod client;
+#[path = "quickstart/commands.rs"]
+mod commands;
 #[path = "quickstart/controller.rs"]
 mod controller;
-
-use std::path::{Path, PathBuf};
+#[path = "quickstart/mishaps.rs"]
+mod mishaps;
 
 use client::{Answer, Load, greet};
-use controller::{Controller, ferrule, has_ended, kill, probe_module, wasm};
+use controller::{Controller, wasm};
 use serde_json::json;
 
 /// What the quick start's README promises.
@@ -141,91 +143,4 @@ fn mistakes_name_their_place_and_leave_the_rest_as_it_is() {
 
     let outcomes = bystander.stop();
     assert_eq!(outcomes.keys().collect::<Vec<_>>(), ["200"], "{outcomes:?}");
-}
-
-#[test]
-fn what_envoy_refuses_shows_as_status_in_its_own_words() {
-    let module = probe_module();
-    let controller = Controller::start(&["--module", module.to_str().unwrap()]);
-    controller.wait_for_condition(
-        "gateway",
-        "quickstart",
-        "Programmed=False Invalid",
-        "Failed to initialize dynamic module",
-    );
-    controller.wait_for_line(r#"no filter "transformation" in this module"#);
-}
-
-#[test]
-fn a_port_that_is_taken_is_refused_and_another_port_mends_it() {
-    let controller = Controller::serving(&[]);
-    let load = Load::on(controller.gateway, |answer| answer.status.to_string());
-    let taken = std::net::TcpListener::bind("0.0.0.0:0").unwrap();
-    let port = taken.local_addr().unwrap().port().to_string();
-    let listener = format!("  listeners:\n  - {{name: more, protocol: HTTP, port: {port}}}\n");
-    controller.edit("gateway.yaml", |text| text.replace("  listeners:\n", &listener));
-    controller.wait_for_condition(
-        "gateway",
-        "quickstart",
-        "Programmed=False Invalid",
-        "Address already in use",
-    );
-    let free = controller::free_port().to_string();
-    controller.edit("gateway.yaml", |text| text.replace(&port, &free));
-    controller.wait_for_condition("gateway", "quickstart", "Programmed=True", "");
-    let more = std::net::SocketAddr::from(([127, 0, 0, 1], free.parse().unwrap()));
-    assert_greeted(&greet(more).unwrap());
-    let outcomes = load.stop();
-    assert_eq!(outcomes.keys().collect::<Vec<_>>(), ["200"], "{outcomes:?}");
-}
-
-#[test]
-fn an_envoy_that_is_killed_comes_back() {
-    let controller = Controller::serving(&[]);
-    let before = controller.envoys();
-    assert_eq!(before.len(), 1);
-    kill(before[0], "KILL");
-    controller.wait_until("another Envoy", || {
-        let now = controller.envoys();
-        (now.len() == 1 && now != before).then_some(())
-    });
-    controller
-        .wait_until("greeting", || greet(controller.gateway).ok().filter(|answer| answer.status == 200));
-    controller.wait_for_condition("gateway", "quickstart", "Programmed=True", "");
-}
-
-fn ends_with_everything(signal: &str) {
-    let mut controller = Controller::serving(&[]);
-    let envoys = controller.envoys();
-    assert_eq!(envoys.len(), 1);
-    let status = controller.end_by(signal);
-    assert_eq!(status.code(), Some(0), "{}", controller.said());
-    assert!(has_ended(envoys[0]), "Envoy outlives the controller");
-    assert!(!controller.home.path().join("admin.sock").exists(), "the admin socket is left behind");
-    assert!(greet(controller.gateway).is_err());
-}
-
-#[test]
-fn ctrl_c_ends_everything() {
-    ends_with_everything("INT");
-}
-
-#[test]
-fn sigterm_ends_everything() {
-    ends_with_everything("TERM");
-}
-
-#[test]
-fn a_controller_that_is_killed_takes_its_envoy_with_it() {
-    let mut controller = Controller::serving(&[]);
-    let envoys = controller.envoys();
-    controller.end_by("KILL");
-    controller.wait_until("end of Envoy", || has_ended(envoys[0]).then_some(()));
-}
-
-#[test]
-fn the_quick_start_has_no_problem() {
-    let folder: PathBuf = Path::new(env!("CARGO_MANIFEST_DIR")).join("../examples/quickstart");
-    let checked = ferrule().arg("check").arg("-f").arg(folder).output().unwrap();
-    assert_eq!(checked.status.code(), Some(0), "{}", String::from_utf8_lossy(&checked.stderr));
 }

@@ -32,6 +32,16 @@ pub(crate) fn greet(at: SocketAddr) -> Result<Answer, String> {
     Connection::open(at)?.greet()
 }
 
+/// Greets once; does something when only half of the request is sent.
+pub(crate) fn greet_slowly(at: SocketAddr, meanwhile: impl FnOnce()) -> Result<Answer, String> {
+    let mut connection = Connection::open(at)?;
+    let (first, second) = GREETING.split_at(GREETING.len() / 2);
+    connection.send("POST", "/greet", GREETING.len(), first)?;
+    meanwhile();
+    connection.0.get_mut().write_all(second.as_bytes()).map_err(|error| format!("sending: {error}"))?;
+    connection.answer().map_err(|error| format!("receiving: {error}"))
+}
+
 /// Gets a path once.
 pub(crate) fn get(at: SocketAddr, path: &str) -> Result<Answer, String> {
     Connection::open(at)?.ask("GET", path, "")
@@ -52,13 +62,17 @@ impl Connection {
     }
 
     fn ask(&mut self, method: &str, path: &str, body: &str) -> Result<Answer, String> {
+        self.send(method, path, body.len(), body)?;
+        self.answer().map_err(|error| format!("receiving: {error}"))
+    }
+
+    /// Sends a request of this length with the start of its body.
+    fn send(&mut self, method: &str, path: &str, length: usize, body: &str) -> Result<(), String> {
         let request = format!(
             "{method} {path} HTTP/1.1\r\nhost: localhost\r\nx-user: ann\r\ncontent-type: application/json\r\n\
-             content-length: {}\r\n\r\n{body}",
-            body.len()
+             content-length: {length}\r\n\r\n{body}"
         );
-        self.0.get_mut().write_all(request.as_bytes()).map_err(|error| format!("sending: {error}"))?;
-        self.answer().map_err(|error| format!("receiving: {error}"))
+        self.0.get_mut().write_all(request.as_bytes()).map_err(|error| format!("sending: {error}"))
     }
 
     fn answer(&mut self) -> std::io::Result<Answer> {

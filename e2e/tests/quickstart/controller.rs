@@ -4,7 +4,7 @@ use std::fs;
 use std::io::{BufRead, BufReader};
 use std::net::{SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, ExitStatus, Stdio};
+use std::process::{Child, Command, ExitStatus, Output, Stdio};
 use std::sync::{Arc, Mutex, OnceLock};
 use std::time::{Duration, Instant};
 
@@ -71,9 +71,15 @@ impl Controller {
 
     /// Starts it, and waits until it can be asked.
     pub(crate) fn start(arguments: &[&str]) -> Self {
+        Self::with(arguments, |_| {})
+    }
+
+    /// Starts it on a folder that is prepared first, and waits until it can be asked.
+    pub(crate) fn with(arguments: &[&str], prepare: impl FnOnce(&Path)) -> Self {
         let home = tempfile::tempdir().unwrap();
         let (listener, upstream) = (free_port(), free_port());
         copy_quickstart(&home.path().join("config"), listener, upstream);
+        prepare(&home.path().join("config"));
         let mut command = ferrule();
         command.args(["run", "--concurrency", "1", "--demo-upstream", &upstream.to_string()]);
         command.arg("-f").arg(home.path().join("config"));
@@ -138,14 +144,21 @@ impl Controller {
     }
 
     /// The conditions of an object that `ferrule get -o json` shows, as `Type=Status Reason: message`.
-    fn conditions(&self, kind: &str, name: &str) -> Vec<String> {
-        let mut command = ferrule();
-        command.args(["get", kind, name, "-o", "json", "--admin"]).arg(admin(self.home.path()));
-        let shown = command.output().unwrap().stdout;
-        let objects: Value = serde_json::from_slice(&shown).unwrap_or_default();
+    pub(crate) fn conditions(&self, kind: &str, name: &str) -> Vec<String> {
+        let shown = self.get(&[kind, name, "-o", "json"]);
+        let objects: Value = serde_json::from_slice(&shown.stdout).unwrap_or_default();
         let mut all = Vec::new();
         collect(&objects, &mut all);
         all
+    }
+
+    /// What `ferrule get` gives.
+    pub(crate) fn get(&self, arguments: &[&str]) -> Output {
+        ferrule().arg("get").args(arguments).arg("--admin").arg(admin(self.home.path())).output().unwrap()
+    }
+
+    pub(crate) fn id(&self) -> u32 {
+        self.process.id()
     }
 
     /// Process ids of its Envoys.
