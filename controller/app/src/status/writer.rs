@@ -176,10 +176,12 @@ fn verdict(record: &Record) -> String {
 
 const SUFFIX: &str = ".status.yaml";
 
-/// `kind.namespace.name.status.yaml`. The reader of manifests lets through only names without a slash.
+/// `kind.namespace.name.status.yaml`, without a namespace where the kind has none. The reader of manifests lets through
+/// only names without a slash.
 fn file_name(object: &ObjectRef) -> String {
     let ObjectRef { kind, namespace, name, .. } = object;
-    format!("{}.{namespace}.{name}{SUFFIX}", kind.to_lowercase()).replace('/', "_")
+    let dot = if namespace.is_empty() { "" } else { "." };
+    format!("{}.{namespace}{dot}{name}{SUFFIX}", kind.to_lowercase()).replace('/', "_")
 }
 
 /// Writes a file so that readers see the old one or the new one.
@@ -285,6 +287,13 @@ mod tests {
         assert_eq!(writer.update(&world, &refused, "2"), ["Backend d/a: Programmed=False Invalid: no"]);
         writer.update(&world, &BTreeMap::new(), "3");
         assert!(writer.records().all(|record| record.conditions().iter().all(|one| !one.is_bad())));
+    }
+
+    #[test]
+    fn files_are_named_by_kind_namespace_and_name() {
+        let name = |kind, namespace| file_name(&ObjectRef::new(KGATEWAY_GROUP, kind, namespace, "a.b"));
+        assert_eq!(name("Backend", "d"), "backend.d.a.b.status.yaml");
+        assert_eq!(name("GatewayClass", ""), "gatewayclass.a.b.status.yaml");
     }
 
     #[test]
