@@ -8,6 +8,8 @@ mod client;
 mod commands;
 #[path = "quickstart/controller.rs"]
 mod controller;
+#[path = "quickstart/garbage.rs"]
+mod garbage;
 #[path = "quickstart/mishaps.rs"]
 mod mishaps;
 
