@@ -2,7 +2,6 @@
 
 set shell := ["bash", "-euo", "pipefail", "-c"]
 
-wasm_flag := "--filters wasm"
 target := env("CARGO_TARGET_DIR", justfile_directory() / "target")
 
 # Recipes, a line each
@@ -13,7 +12,7 @@ default:
 run *flags:
     @echo "ferrule: building the controller and the native module (a first build takes some minutes)" >&2
     cargo build --release -p ferrule-controller -p ferrule-native
-    {{ if flags =~ "wasm" { "cargo run --release -p wasm-build" } else { "true" } }}
+    @{{ if flags =~ "wasm" { "cargo run --release -p wasm-build" } else { "true" } }}
     exec target/release/ferrule run -f examples/quickstart --demo-upstream 9000 {{ flags }}
 
 # All tests: format, lints, unit, golden, cases on all three hosts, delta xDS, quick start
