@@ -7,9 +7,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
-use ferrule_translate::api::http_route::ParentReference;
-use ferrule_translate::api::meta::GATEWAY_GROUP;
-use ferrule_translate::{ObjectRef, ResourceKind, Status, Translation};
+use ferrule_translate::{ObjectRef, ResourceKind, Translation};
 use ferrule_xds::{Kind, Refused};
 
 use crate::publish::translated_kind;
@@ -92,8 +90,8 @@ impl Blame {
             accepted.map_or(0, |accepted| accepted.before.get(&place).copied().unwrap_or(accepted.synced));
         let changed = |object: &ObjectRef| self.changed.get(object).is_some_and(|tick| *tick > since);
         let mut suspects: BTreeSet<ObjectRef> = origins(translation, gateway, kind, &refused.name)
-            .into_iter()
             .filter(|object| &*object.kind != "Gateway" && changed(object))
+            .cloned()
             .collect();
         let named = |object: &ObjectRef| names(&refused.message, &object.name);
         if suspects.iter().any(named) {
@@ -106,32 +104,16 @@ impl Blame {
     }
 }
 
-/// The objects that a resource was made from, and the policies attached to them.
-fn origins(
-    translation: &Translation,
+fn origins<'t>(
+    translation: &'t Translation,
     gateway: &str,
     kind: ResourceKind,
     name: &Arc<str>,
-) -> BTreeSet<ObjectRef> {
+) -> impl Iterator<Item = &'t ObjectRef> {
     let key = gateway.split_once('/').map(|(namespace, name)| (namespace.into(), name.into()));
     let of_gateway = key.and_then(|key| translation.origins.get(&key));
     let of_resource = of_gateway.and_then(|origins| origins.get(&(kind, name.clone())));
-    let mut origins: BTreeSet<ObjectRef> =
-        of_resource.into_iter().flat_map(|origins| origins.iter().cloned()).collect();
-    let policies = translation.status.iter().filter(|(_, status)| is_attached(status, &origins));
-    let policies: Vec<ObjectRef> = policies.map(|(policy, _)| policy.clone()).collect();
-    origins.extend(policies);
-    origins
-}
-
-fn is_attached(status: &Status, objects: &BTreeSet<ObjectRef>) -> bool {
-    let Status::Policy(policy) = status else { return false };
-    policy.ancestors.iter().any(|ancestor| objects.contains(&reference(&ancestor.ancestor_ref)))
-}
-
-fn reference(to: &ParentReference) -> ObjectRef {
-    let or = |text: &Option<String>, default: &str| text.clone().unwrap_or_else(|| default.to_owned());
-    ObjectRef::new(&or(&to.group, GATEWAY_GROUP), &or(&to.kind, "Gateway"), &or(&to.namespace, ""), &to.name)
+    of_resource.into_iter().flat_map(|origins| origins.iter())
 }
 
 /// Whether `words` has `name` as a word of its own.

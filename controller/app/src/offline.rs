@@ -95,7 +95,10 @@ pub(crate) fn check(args: &CheckArgs, out: &mut impl Write) -> anyhow::Result<Ex
     }
     let warnings = translated.diagnostics.len() - errors(&translated.diagnostics);
     let (objects, errors) = (translated.changed.len(), errors(&translated.diagnostics));
-    writeln!(out, "{objects} objects, {errors} errors, {warnings} warnings")?;
+    let counted = |count: usize, what: &str| format!("{count} {what}{}", if count == 1 { "" } else { "s" });
+    let [objects, found, warnings] =
+        [(objects, "object"), (errors, "error"), (warnings, "warning")].map(|(n, what)| counted(n, what));
+    writeln!(out, "{objects}, {found}, {warnings}")?;
     Ok(verdict(errors))
 }
 

@@ -4,7 +4,7 @@
 //! routes that are attached to that listener serve it (Gateway API, "listener isolation").
 
 use std::cmp::Reverse;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
 use envoy_types::pb::envoy::config::route::v3::RouteMatch;
@@ -36,6 +36,7 @@ pub(crate) struct Served<'a> {
     listeners: Vec<(usize, Applied)>,
     hosts: BTreeMap<String, Host>,
     origins: Vec<ObjectRef>,
+    policies: BTreeSet<ObjectRef>,
 }
 
 struct Host {
@@ -72,6 +73,7 @@ impl<'a> Served<'a> {
         let open = plan.listeners.iter().enumerate().filter(|(_, l)| l.port == port && l.takes_routes());
         let listeners: Vec<(usize, Applied)> =
             open.map(|(place, l)| (place, policies.at(&target(Some(Arc::clone(&l.name)))))).collect();
+        let gateway = policies.at(&target(None));
         let empty = |at: usize| Host { listener: at, entries: Vec::new() };
         let hosts = listeners
             .iter()
@@ -82,8 +84,10 @@ impl<'a> Served<'a> {
             plan,
             port,
             name: format!("{}/{}/{port}", key.0, key.1).into(),
-            gateway: policies.at(&target(None)),
             hosts: hosts.collect(),
+            policies: policies_of(std::iter::once(&gateway).chain(listeners.iter().map(|(_, own)| own)))
+                .collect(),
+            gateway,
             listeners,
             origins: Vec::new(),
         }
@@ -107,6 +111,7 @@ impl<'a> Served<'a> {
         }
         if !here.is_empty() {
             self.origins.push(outcome.reference.clone());
+            self.policies.extend(policies_of(lowered.entries.iter().map(|entry| &entry.applied)));
         }
         !here.is_empty()
     }
@@ -175,6 +180,7 @@ pub(crate) fn lower(
     let listener = xds::listener::lower(&served.name, served.port, chain);
     insert(ResourceKind::Listener, &served.name, listener.encode_to_vec(), vec![gateway.clone()]);
     let mut from = std::mem::take(&mut served.origins);
+    from.extend(std::mem::take(&mut served.policies));
     if let FilterHost::Wasm { directory } = &served.settings.filter_host {
         for ((policy, plugin), _) in POLICIES.iter().zip(&plugins).zip(used).filter(|(_, used)| *used) {
             let plugin = plugin.plugin(directory, policy.filter(), served.port);
@@ -184,6 +190,10 @@ pub(crate) fn lower(
     }
     from.push(gateway);
     insert(ResourceKind::Routes, &served.name, configuration.finish(), from);
+}
+
+fn policies_of<'a>(applied: impl Iterator<Item = &'a Applied>) -> impl Iterator<Item = ObjectRef> {
+    applied.flat_map(|applied| &applied.from).map(|policy| policy.reference.clone())
 }
 
 fn note(used: &mut [bool; POLICIES.len()], applied: &Applied) {
