@@ -10,10 +10,10 @@ use crate::figure::{Figure, median};
 use crate::variant::{CHAIN, Variant, header_mutation, native, wasm};
 use crate::{cpu, load};
 
-/// Requests a round; a round is a fraction of a second.
-const REQUESTS: usize = 6_000;
-/// Rounds of every variant, each in turn, so that noise hits all alike.
-const ROUNDS: usize = 15;
+/// Requests a round; a round is a fraction of a second, so that all variants of one round meet the same machine.
+const REQUESTS: usize = 2_000;
+/// Rounds of every variant, each in turn.
+const ROUNDS: usize = 60;
 
 const REQUEST: &[u8] = b"GET / HTTP/1.1\r\nhost: bench\r\nx-in: some-value\r\nuser-agent: bench\r\n\r\n";
 
@@ -32,16 +32,22 @@ fn variants(artefacts: &Path) -> Vec<Variant> {
     ]
 }
 
-/// Envoy CPU microseconds a request, by variant.
-struct Costs(Vec<(&'static str, f64)>);
+/// Envoy CPU microseconds a request, by variant and round.
+struct Costs(Vec<(&'static str, Vec<f64>)>);
 
 impl Costs {
-    fn of(&self, name: &str) -> f64 {
-        self.0.iter().find(|(known, _)| *known == name).map_or(f64::NAN, |(_, cost)| *cost)
+    fn rounds(&self, name: &str) -> &[f64] {
+        self.0.iter().find(|(known, _)| *known == name).map_or(&[], |(_, rounds)| rounds)
     }
 
+    fn of(&self, name: &str) -> f64 {
+        median(self.rounds(name).to_vec())
+    }
+
+    /// What one filter of a chain adds: compared round by round, because the speed of a machine changes over time.
     fn added(&self, name: &str) -> f64 {
-        (self.of(name) - self.of("none")) / CHAIN as f64
+        let pairs = self.rounds(name).iter().zip(self.rounds("none"));
+        median(pairs.map(|(with, without)| (with - without) / CHAIN as f64).collect())
     }
 }
 
@@ -92,17 +98,19 @@ fn measure(variants: &[Variant], ports: &[u16], envoy: u32) -> Result<Costs> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let mut samples = vec![Vec::with_capacity(ROUNDS); variants.len()];
     for round in 0..=ROUNDS {
-        for (samples, port) in samples.iter_mut().zip(ports) {
-            let address = SocketAddr::from(([127, 0, 0, 1], *port));
+        for turn in 0..variants.len() {
+            // Each variant follows upon each other one in its turn.
+            let at = (turn + round) % variants.len();
+            let address = SocketAddr::from(([127, 0, 0, 1], ports[at]));
             let before = cpu::nanoseconds(envoy)?;
             runtime.block_on(load::run(address, REQUEST, REQUESTS))?;
             let used = cpu::nanoseconds(envoy)? - before;
             if round > 0 {
-                samples.push(used as f64 / 1_000.0 / REQUESTS as f64);
+                samples[at].push(used as f64 / 1_000.0 / REQUESTS as f64);
             }
         }
     }
-    Ok(Costs(variants.iter().map(|variant| variant.name).zip(samples.into_iter().map(median)).collect()))
+    Ok(Costs(variants.iter().map(|variant| variant.name).zip(samples).collect()))
 }
 
 fn free_port() -> Result<u16> {
