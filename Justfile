@@ -61,13 +61,13 @@ example:
 # Random input for SECONDS to each fuzz target: transform, subscription; what crashes one is kept in its `artifacts`
 fuzz SECONDS="60": (fuzz-target "filters/transformation" "transform" SECONDS) (fuzz-target "controller/xds" "subscription" SECONDS)
 
-# New inputs go to the target folder, so that the seeds in git grow only on purpose.
+# Inputs that reach new code are kept in the target folder, from one run to the next.
 [private]
 fuzz-target FOLDER NAME SECONDS:
     @cargo +nightly --version >/dev/null || { echo "ferrule: no nightly compiler; rustup toolchain install nightly --profile minimal" >&2; exit 1; }
     @cargo +nightly fuzz --version >/dev/null || { echo "ferrule: no cargo-fuzz; cargo install cargo-fuzz" >&2; exit 1; }
     mkdir -p {{ target }}/fuzz/corpus/{{ NAME }}
     cargo +nightly fuzz run --fuzz-dir {{ FOLDER }}/fuzz --target-dir {{ target }}/fuzz {{ NAME }} \
-        {{ target }}/fuzz/corpus/{{ NAME }} {{ FOLDER }}/fuzz/corpus/{{ NAME }} -- \
+        {{ target }}/fuzz/corpus/{{ NAME }} -- \
         -max_total_time={{ SECONDS }} -timeout=10 -print_final_stats=1 \
         $(find {{ FOLDER }}/fuzz -name dictionary.txt -printf '-dict=%p')
