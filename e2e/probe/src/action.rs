@@ -63,7 +63,7 @@ impl Scene<'_> {
             Action::ReplaceBody(text) => self.host.replace_body(self.message, repeated(text).as_bytes()),
             Action::AppendBody(text) => self.append(text),
             Action::SetMetadata(setting) => {
-                self.host.set_metadata(&setting.namespace, &setting.key, &setting.value);
+                self.host.set_metadata(&setting.namespace, &setting.key, &setting.value.as_str().into());
             }
             Action::Count(by) => self.host.count(COUNTED, *by),
             show => self.show(show),

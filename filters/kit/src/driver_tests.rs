@@ -247,7 +247,7 @@ fn replaced(status: &str, at_hand: Option<&str>, whole: bool) -> Vec<u8> {
     at_hand.into_iter().for_each(|chunk| host.push_body(RESPONSE, chunk));
     host.set_whole(RESPONSE, whole);
     host.replace_body(RESPONSE, b"new");
-    host.take_body(RESPONSE)
+    host.pass_body(RESPONSE)
 }
 
 #[test]

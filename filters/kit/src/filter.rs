@@ -48,6 +48,19 @@ impl Response {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Counter(pub usize);
 
+/// Names a histogram by its place in [`Filter::HISTOGRAMS`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Histogram(pub usize);
+
+/// A secret that a filter reads.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SecretSource {
+    /// Its name in the secret discovery service (SDS), or among the static secrets of the bootstrap.
+    pub name: String,
+    /// JSON of the `envoy.config.core.v3.ConfigSource` that it comes from; none for a static one.
+    pub config_source: Option<String>,
+}
+
 /// Why a configuration was refused.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{}{reason}", if .field.is_empty() { String::new() } else { format!("{}: ", .field) })]
@@ -75,6 +88,9 @@ pub trait Filter: Send + Sync + Sized + 'static {
     /// Names of the filter's counters, each counted from zero by [`Host::count`].
     const COUNTERS: &'static [&'static str] = &[];
 
+    /// Names of the filter's histograms, each recorded by [`Host::record`].
+    const HISTOGRAMS: &'static [&'static str] = &[];
+
     /// Configuration as written; strict, so an unknown field is an error.
     type Config: DeserializeOwned;
 
@@ -93,6 +109,17 @@ pub trait Filter: Send + Sync + Sized + 'static {
     /// false, the section may read as empty from then on.
     fn looks_back(&self) -> bool {
         true
+    }
+
+    /// Hosts count and record what streams of this configuration do under this prefix, too.
+    fn stat_prefix(&self) -> Option<&str> {
+        None
+    }
+
+    /// Secrets that streams may read. Those of the listener's configuration are subscribed; a route's configuration must name
+    /// none but these.
+    fn secrets(&self) -> Vec<SecretSource> {
+        Vec::new()
     }
 
     /// The header section of a message has come; `end` says that no body and no trailers follow.

@@ -64,6 +64,25 @@ pub enum Value<'a> {
     List(Vec<Value<'a>>),
 }
 
+impl<'a> From<&'a str> for Value<'a> {
+    fn from(text: &'a str) -> Self {
+        Self::Text(text.as_bytes().into())
+    }
+}
+
+impl Value<'_> {
+    /// The same value, lent by no one.
+    pub fn into_owned(self) -> Value<'static> {
+        match self {
+            Self::Text(text) => Value::Text(Cow::Owned(text.into_owned())),
+            Self::Int(number) => Value::Int(number),
+            Self::Number(number) => Value::Number(number),
+            Self::Bool(truth) => Value::Bool(truth),
+            Self::List(items) => Value::List(items.into_iter().map(Value::into_owned).collect()),
+        }
+    }
+}
+
 /// Where metadata is read from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum MetadataSource {
@@ -168,7 +187,20 @@ pub trait Host {
     /// such bytes for the next answer on the connection. Does not touch content-length.
     ///
     /// A message without a body can be given one while all of it has come and none of it has gone on.
-    fn replace_body(&mut self, message: Message, body: &[u8]);
+    fn replace_body(&mut self, message: Message, body: &[u8]) {
+        self.put_body(message, &[body]);
+    }
+
+    /// As [`Host::replace_body`], with a body in chunks.
+    fn put_body(&mut self, message: Message, chunks: &[&[u8]]);
+
+    /// Takes the bytes counted by [`Host::body_len`] out of the message, to be replaced or put back. The proxy's own copy goes
+    /// as this one grows, so that a large body is not held twice.
+    fn take_body(&mut self, message: Message) -> Vec<u8> {
+        let body = self.body(message).concat();
+        self.put_body(message, &[]);
+        body
+    }
 
     /// How many bytes of one message Envoy holds at most.
     fn buffer_limit(&self) -> usize;
@@ -179,8 +211,18 @@ pub trait Host {
     /// One key of metadata.
     fn metadata(&self, source: MetadataSource, namespace: &str, key: &str) -> Option<Value<'_>>;
 
-    /// Sets a string in the stream's dynamic metadata.
-    fn set_metadata(&mut self, namespace: &str, key: &str, value: &str);
+    /// Sets one key of the stream's dynamic metadata to a scalar or a list of scalars of one kind; other lists as their items
+    /// of the first one's kind.
+    fn set_metadata(&mut self, namespace: &str, key: &str, value: &Value<'_>);
+
+    /// Names the stream's active span, if it is traced.
+    fn set_span_name(&mut self, name: &str);
+
+    /// Has the route selected anew, from the request's header section as it is now, before the request goes on.
+    fn clear_route_cache(&mut self);
+
+    /// The secret of that name, if the listener's configuration asked for it (see [`crate::Filter::secrets`]) and it has come.
+    fn secret(&self, name: &str) -> Option<Octets<'_>>;
 
     /// An environment variable that the operator lets templates see (see [`crate::environment`]).
     fn env(&self, name: &str) -> Option<String>;
@@ -194,6 +236,9 @@ pub trait Host {
     /// Adds to one of the filter's [`crate::Filter::COUNTERS`].
     fn count(&mut self, counter: crate::Counter, by: u64);
 
+    /// Adds a value to one of the filter's [`crate::Filter::HISTOGRAMS`].
+    fn record(&mut self, histogram: crate::Histogram, value: u64);
+
     /// Writes to Envoy's log.
     fn log(&self, level: Level, line: &str);
 
@@ -201,7 +246,7 @@ pub trait Host {
     fn now(&self) -> SystemTime;
 
     /// 128 unpredictable bits.
-    fn random(&mut self) -> u128;
+    fn random(&self) -> u128;
 
     /// Whether HTTP lets this message have a body: no answer to HEAD has one, nor one with status 1xx, 204 or 304
     /// (RFC 9110 §6.4.1).

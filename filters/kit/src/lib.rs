@@ -15,7 +15,9 @@ mod memory;
 mod wire;
 
 pub use driver::{Driver, Event, Hold, Step};
-pub use filter::{ConfigError, Counter, Filter, Flow, Response, compile, counter_names};
+pub use filter::{
+    ConfigError, Counter, Filter, Flow, Histogram, Response, SecretSource, compile, counter_names,
+};
 pub use host::{
     Callout, CalloutError, CalloutId, FieldLines, Fields, Host, Level, Message, MetadataSource, Octets,
     Reply, Value,

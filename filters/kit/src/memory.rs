@@ -1,13 +1,13 @@
 //! A host made of plain memory, for tests that need no Envoy.
 
 use std::borrow::Cow;
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 use std::time::SystemTime;
 
 use crate::{
-    Callout, CalloutError, CalloutId, Counter, FieldLines, Fields, Host, Level, Message, MetadataSource,
-    Octets, Value, field_value,
+    Callout, CalloutError, CalloutId, Counter, FieldLines, Fields, Histogram, Host, Level, Message,
+    MetadataSource, Octets, Value, field_value,
 };
 
 /// A callout that a filter made.
@@ -58,8 +58,16 @@ pub struct MemoryHost {
     pub logged: RefCell<Vec<LogLine>>,
     /// The wall clock.
     pub clock: SystemTime,
-    /// What [`Host::random`] gives next; grows by one each time.
-    pub seed: u128,
+    /// What [`Host::random`] gave last; grows by one each time.
+    pub seed: Cell<u128>,
+    /// Secrets by name.
+    pub secrets: BTreeMap<String, Vec<u8>>,
+    /// Values by [`Histogram`].
+    pub records: BTreeMap<usize, Vec<u64>>,
+    /// The name that the span was given.
+    pub span_name: Option<String>,
+    /// How often the route was to be selected anew.
+    pub route_cache_clears: u32,
 }
 
 impl Default for MemoryHost {
@@ -77,7 +85,11 @@ impl Default for MemoryHost {
             counts: BTreeMap::new(),
             logged: RefCell::new(Vec::new()),
             clock: SystemTime::UNIX_EPOCH,
-            seed: 1,
+            seed: Cell::new(1),
+            secrets: BTreeMap::new(),
+            records: BTreeMap::new(),
+            span_name: None,
+            route_cache_clears: 0,
         }
     }
 }
@@ -106,8 +118,8 @@ impl MemoryHost {
         self.bodies[side(message)].push(chunk.into());
     }
 
-    /// Takes all body bytes at hand, as when they go on to the next filter.
-    pub fn take_body(&mut self, message: Message) -> Vec<u8> {
+    /// The body bytes at hand go on to the next filter.
+    pub fn pass_body(&mut self, message: Message) -> Vec<u8> {
         std::mem::take(&mut self.bodies[side(message)]).concat()
     }
 
@@ -183,11 +195,12 @@ impl Host for MemoryHost {
         self.bodies[side(message)].iter().map(|chunk| Cow::Borrowed(chunk.as_slice())).collect()
     }
 
-    fn replace_body(&mut self, message: Message, body: &[u8]) {
-        let body = if self.allows_body(message) { body } else { b"" };
+    fn put_body(&mut self, message: Message, chunks: &[&[u8]]) {
+        let chunks = if self.allows_body(message) { chunks } else { &[] };
         let at_hand = &mut self.bodies[side(message)];
         if !at_hand.is_empty() || self.whole[side(message)] {
-            *at_hand = vec![body.to_vec()];
+            // One chunk at least: bytes have their place here, be there none.
+            *at_hand = vec![chunks.concat()];
         }
     }
 
@@ -203,9 +216,21 @@ impl Host for MemoryHost {
         self.metadata.get(&(source, namespace.to_owned(), key.to_owned())).cloned()
     }
 
-    fn set_metadata(&mut self, namespace: &str, key: &str, value: &str) {
+    fn set_metadata(&mut self, namespace: &str, key: &str, value: &Value<'_>) {
         let place = (MetadataSource::Dynamic, namespace.to_owned(), key.to_owned());
-        self.metadata.insert(place, Value::Text(Cow::Owned(value.as_bytes().to_vec())));
+        self.metadata.insert(place, value.clone().into_owned());
+    }
+
+    fn set_span_name(&mut self, name: &str) {
+        self.span_name = Some(name.to_owned());
+    }
+
+    fn clear_route_cache(&mut self) {
+        self.route_cache_clears += 1;
+    }
+
+    fn secret(&self, name: &str) -> Option<Octets<'_>> {
+        self.secrets.get(name).map(|secret| Cow::Borrowed(secret.as_slice()))
     }
 
     fn env(&self, name: &str) -> Option<String> {
@@ -229,6 +254,10 @@ impl Host for MemoryHost {
         *self.counts.entry(counter.0).or_default() += by;
     }
 
+    fn record(&mut self, histogram: Histogram, value: u64) {
+        self.records.entry(histogram.0).or_default().push(value);
+    }
+
     fn log(&self, level: Level, line: &str) {
         self.logged.borrow_mut().push(LogLine { level, line: line.to_owned() });
     }
@@ -237,8 +266,8 @@ impl Host for MemoryHost {
         self.clock
     }
 
-    fn random(&mut self) -> u128 {
-        self.seed += 1;
-        self.seed
+    fn random(&self) -> u128 {
+        self.seed.set(self.seed.get() + 1);
+        self.seed.get()
     }
 }

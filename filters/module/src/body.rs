@@ -41,8 +41,8 @@ impl NativeHost<'_> {
         chunks
     }
 
-    pub(crate) fn put_body(&mut self, message: Message, bytes: &[u8]) {
-        let bytes = if self.allows_body(message) { bytes } else { b"" };
+    pub(crate) fn put_chunks(&mut self, message: Message, chunks: &[&[u8]]) {
+        let chunks = if self.allows_body(message) { chunks } else { &[] };
         let place = self.place(message);
         let at_hand: Vec<_> = self.bodies(message).collect();
         let target = match place {
@@ -54,9 +54,9 @@ impl NativeHost<'_> {
             // SAFETY: the filter is alive while the hook runs.
             unsafe { (self.envoy.http_drain_body)(self.filter, body, self.size(body)) };
         }
-        if !bytes.is_empty() {
+        for chunk in chunks.iter().filter(|chunk| !chunk.is_empty()) {
             // SAFETY: the filter is alive; the bytes outlive the call.
-            unsafe { (self.envoy.http_append_body)(self.filter, target, bytes.into()) };
+            unsafe { (self.envoy.http_append_body)(self.filter, target, (*chunk).into()) };
         }
     }
 

@@ -126,8 +126,8 @@ impl Host for NativeHost<'_> {
         self.chunks_at_hand(message).into_iter().map(Into::into).collect()
     }
 
-    fn replace_body(&mut self, message: Message, body: &[u8]) {
-        self.put_body(message, body);
+    fn put_body(&mut self, message: Message, chunks: &[&[u8]]) {
+        self.put_chunks(message, chunks);
     }
 
     fn buffer_limit(&self) -> usize {
@@ -146,11 +146,22 @@ impl Host for NativeHost<'_> {
         metadata::read(self, source, namespace, key)
     }
 
-    fn set_metadata(&mut self, namespace: &str, key: &str, value: &str) {
-        let (namespace, key, value) = (namespace.into(), key.into(), value.into());
+    fn set_metadata(&mut self, namespace: &str, key: &str, value: &Value<'_>) {
+        let Value::Text(value) = value else { return };
+        let (namespace, key, value) = (namespace.into(), key.into(), (&**value).into());
         // SAFETY: the filter is alive; all buffers outlive the call.
         unsafe { (self.envoy.http_set_dynamic_metadata_string)(self.filter, namespace, key, value) };
     }
+
+    fn set_span_name(&mut self, _: &str) {}
+
+    fn clear_route_cache(&mut self) {}
+
+    fn secret(&self, _: &str) -> Option<Octets<'_>> {
+        None
+    }
+
+    fn record(&mut self, _: ferrule_kit::Histogram, _: u64) {}
 
     fn env(&self, name: &str) -> Option<String> {
         environment::lookup(name)
@@ -196,7 +207,7 @@ impl Host for NativeHost<'_> {
         SystemTime::now()
     }
 
-    fn random(&mut self) -> u128 {
+    fn random(&self) -> u128 {
         let mut bytes = [0; 16];
         match getrandom::fill(&mut bytes) {
             Ok(()) => u128::from_ne_bytes(bytes),

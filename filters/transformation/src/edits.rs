@@ -78,7 +78,7 @@ impl Edits<'_> {
             }
         }
         for (namespace, key, value) in &self.metadata {
-            host.set_metadata(namespace, key, value);
+            host.set_metadata(namespace, key, &value.as_str().into());
         }
         match self.body {
             NewBody::Same => {}

@@ -115,12 +115,12 @@ impl Host for WasmHost<'_> {
         if bytes.is_empty() { Vec::new() } else { vec![bytes.into()] }
     }
 
-    fn replace_body(&mut self, message: Message, body: &[u8]) {
-        let body = if self.allows_body(message) { body } else { b"" };
-        let has_place = hostcalls::set_buffer(buffer(message), body);
+    fn put_body(&mut self, message: Message, chunks: &[&[u8]]) {
+        let body = if self.allows_body(message) { chunks.concat() } else { Vec::new() };
+        let has_place = hostcalls::set_buffer(buffer(message), &body);
         let side = self.view.of_mut(message);
         side.body_len = if has_place { body.len() } else { 0 };
-        side.misplaced = (!has_place && side.whole && !body.is_empty()).then(|| body.to_vec());
+        side.misplaced = (!has_place && side.whole && !body.is_empty()).then_some(body);
     }
 
     fn buffer_limit(&self) -> usize {
@@ -151,9 +151,20 @@ impl Host for WasmHost<'_> {
         }
     }
 
-    fn set_metadata(&mut self, namespace: &str, key: &str, value: &str) {
-        hostcalls::set_property(&state_key(namespace, key), value.as_bytes());
+    fn set_metadata(&mut self, namespace: &str, key: &str, value: &Value<'_>) {
+        let Value::Text(value) = value else { return };
+        hostcalls::set_property(&state_key(namespace, key), value);
     }
+
+    fn set_span_name(&mut self, _: &str) {}
+
+    fn clear_route_cache(&mut self) {}
+
+    fn secret(&self, _: &str) -> Option<Octets<'_>> {
+        None
+    }
+
+    fn record(&mut self, _: ferrule_kit::Histogram, _: u64) {}
 
     fn env(&self, name: &str) -> Option<String> {
         environment::lookup(name)
@@ -178,7 +189,7 @@ impl Host for WasmHost<'_> {
         SystemTime::now()
     }
 
-    fn random(&mut self) -> u128 {
+    fn random(&self) -> u128 {
         let mut bytes = [0; 16];
         match getrandom::fill(&mut bytes) {
             Ok(()) => u128::from_ne_bytes(bytes),

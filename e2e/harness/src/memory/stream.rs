@@ -140,7 +140,7 @@ impl<'a, F: Filter> Stream<'a, F> {
     fn let_go(&mut self, message: Message) {
         let headers = self.host.lines(message.headers()).to_vec();
         let trailers = self.host.lines(message.trailers()).to_vec();
-        let body = self.host.take_body(message);
+        let body = self.host.pass_body(message);
         self.host.set_whole(message, false);
         let side = self.side(message);
         side.hold = None;

@@ -52,7 +52,7 @@ impl Filter for Puppet {
     fn on_body(&self, (): &mut (), host: &mut dyn ferrule_kit::Host, message: Message) -> Flow {
         let length = host.body_len(message);
         host.count(Counter(0), 1);
-        host.set_metadata("puppet", "length", &length.to_string());
+        host.set_metadata("puppet", "length", &length.to_string().as_str().into());
         host.set_field(message.headers(), "x-length", length.to_string().as_bytes());
         Flow::Continue
     }

@@ -53,7 +53,7 @@ fn attributes_and_metadata_have_the_type_that_envoy_shows() {
         let list = vec![Value::Text(b"first".into()), Value::Number(2.0), Value::Bool(false)];
         assert_eq!(metadata("list"), Some(Value::List(list)));
         assert_eq!(metadata("none"), None);
-        host.set_metadata("space", "key", "value");
+        host.set_metadata("space", "key", &"value".into());
         Flow::Continue
     });
     assert_eq!(stream.headers(REQUEST, true), HeadersStatus::Continue);
