@@ -4,7 +4,7 @@ use std::ffi::{CStr, c_void};
 
 use crate::{
     BodyType, CalloutInit, ConfigPtr, EnvoyBuffer, FilterPtr, HeaderType, HttpHeader, LogLevel,
-    MetadataSource, MetricsResult, ModuleBuffer, ModuleRoutePtr, StreamReset,
+    MetadataSource, MetricsResult, ModuleBuffer, ModuleRoutePtr, SpanPtr, StreamReset,
 };
 
 /// This Envoy is too old, or is none.
@@ -56,10 +56,26 @@ callbacks! {
     fn http_filter_config_define_counter(
         config: ConfigPtr, name: ModuleBuffer, labels: *mut ModuleBuffer, count: usize, id: *mut usize,
     ) -> MetricsResult;
-    /// Adds to a counter.
+    /// Adds to a counter; as many label values as it was defined with names.
     fn http_filter_increment_counter(
         filter: FilterPtr, id: usize, labels: *mut ModuleBuffer, count: usize, by: u64,
     ) -> MetricsResult;
+    /// Defines a histogram; only inside `config_new`. `id` is written on success.
+    fn http_filter_config_define_histogram(
+        config: ConfigPtr, name: ModuleBuffer, labels: *mut ModuleBuffer, count: usize, id: *mut usize,
+    ) -> MetricsResult;
+    /// Adds a value to a histogram; as many label values as it was defined with names.
+    fn http_filter_record_histogram_value(
+        filter: FilterPtr, id: usize, labels: *mut ModuleBuffer, count: usize, value: u64,
+    ) -> MetricsResult;
+
+    /// Has the configuration follow a generic secret; only inside `config_new`. `source` is JSON of an
+    /// `envoy.config.core.v3.ConfigSource`, or empty for a static secret of the bootstrap. Gives an id from 1, 0 on failure.
+    fn http_filter_config_generic_secret_subscribe(
+        config: ConfigPtr, name: ModuleBuffer, source: ModuleBuffer,
+    ) -> usize;
+    /// What a secret is now; empty as long as it has not come.
+    fn http_filter_get_generic_secret(filter: FilterPtr, id: usize, value: *mut EnvoyBuffer) -> bool;
 
     /// The `index`th value of a header; `total` is written even where there is none.
     fn http_get_header(
@@ -128,6 +144,17 @@ callbacks! {
     fn http_set_dynamic_metadata_string(
         filter: FilterPtr, namespace: ModuleBuffer, key: ModuleBuffer, value: ModuleBuffer,
     );
+    /// Sets a number of dynamic metadata.
+    fn http_set_dynamic_metadata_number(
+        filter: FilterPtr, namespace: ModuleBuffer, key: ModuleBuffer, value: f64,
+    );
+    /// Sets a truth value of dynamic metadata.
+    fn http_set_dynamic_metadata_bool(
+        filter: FilterPtr, namespace: ModuleBuffer, key: ModuleBuffer, value: bool,
+    );
+    /// Sets all keys of a serialized `google.protobuf.Struct`, each in the place of what it was; other keys stay. Bytes that
+    /// are no such message set nothing.
+    fn http_set_dynamic_metadata_struct(filter: FilterPtr, namespace: ModuleBuffer, fields: ModuleBuffer);
 
     /// An attribute that is a string.
     fn http_filter_get_attribute_string(filter: FilterPtr, id: u32, value: *mut EnvoyBuffer) -> bool;
@@ -138,6 +165,14 @@ callbacks! {
 
     /// The configuration of the route, virtual host or route table, whichever is nearest; null for none.
     fn get_most_specific_route_config(filter: FilterPtr) -> ModuleRoutePtr;
+
+    /// Has the route selected anew when it is asked for next.
+    fn http_clear_route_cache(filter: FilterPtr);
+
+    /// The span of the stream; null where it is not traced.
+    fn http_get_active_span(filter: FilterPtr) -> SpanPtr;
+    /// Names a span.
+    fn http_span_set_operation(span: SpanPtr, name: ModuleBuffer);
 
     /// Starts a request to a cluster; `id` is written on success. A timeout of 0 ms means none.
     fn http_filter_http_callout(

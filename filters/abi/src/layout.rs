@@ -17,6 +17,9 @@ pub type ModuleRoutePtr = *const c_void;
 /// A filter of one stream as the module named it.
 pub type ModuleStreamPtr = *const c_void;
 
+/// A span as Envoy names it; while the hook runs.
+pub type SpanPtr = *mut c_void;
+
 /// Bytes that Envoy lends until the hook ends or the next edit of what they are part of.
 #[repr(C)]
 #[derive(Clone, Copy, Debug)]

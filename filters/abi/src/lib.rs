@@ -16,7 +16,7 @@ mod values;
 pub use callbacks::{Callbacks, MissingCallback};
 pub use layout::{
     ConfigPtr, EnvoyBuffer, FilterPtr, HttpHeader, ModuleBuffer, ModuleConfigPtr, ModuleRoutePtr,
-    ModuleStreamPtr,
+    ModuleStreamPtr, SpanPtr,
 };
 pub use values::{
     ATTRIBUTES, BodyType, CalloutInit, CalloutResult, DataStatus, HeaderType, HeadersStatus,

@@ -124,6 +124,11 @@ impl<F: Filter> Driver<F> {
         }
     }
 
+    /// The filter, one and the same while the stream lasts.
+    pub fn filter(&self) -> &Arc<F> {
+        &self.filter
+    }
+
     /// Tells the filter of an event and says what its host has to do.
     pub fn on(&mut self, event: Event<'_>, host: &mut dyn Host) -> Step {
         if self.over && !matches!(event, Event::Done) {

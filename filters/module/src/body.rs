@@ -14,6 +14,9 @@ use ferrule_kit::{Host, Message};
 use crate::host::NativeHost;
 use crate::stream::Hook;
 
+/// Bytes that are held twice, at most, while a body is taken; a chunk more where chunks are large.
+const PIECE: usize = 1024 * 1024;
+
 /// Which of Envoy's bodies hold the bytes at hand, in order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Place {
@@ -27,18 +30,26 @@ impl NativeHost<'_> {
     }
 
     pub(crate) fn chunks_at_hand(&self, message: Message) -> Vec<&[u8]> {
-        let mut chunks = Vec::new();
-        for body in self.bodies(message) {
-            // SAFETY: the filter is alive, the array has room for all chunks, and Envoy lends them until the next edit.
-            unsafe {
-                let count = (self.envoy.http_get_body_chunks_size)(self.filter, body);
-                let mut lent = vec![EnvoyBuffer::EMPTY; count];
-                if count > 0 && (self.envoy.http_get_body_chunks)(self.filter, body, lent.as_mut_ptr()) {
-                    chunks.extend(lent.into_iter().map(|chunk| chunk.bytes()));
-                }
-            }
+        self.bodies(message).flat_map(|body| self.chunks(body)).collect()
+    }
+
+    fn chunks(&self, body: BodyType) -> impl Iterator<Item = &[u8]> {
+        // SAFETY: the filter is alive, and the array has room for all chunks.
+        let lent = unsafe {
+            let count = (self.envoy.http_get_body_chunks_size)(self.filter, body);
+            let mut lent = vec![EnvoyBuffer::EMPTY; count];
+            let found = count > 0 && (self.envoy.http_get_body_chunks)(self.filter, body, lent.as_mut_ptr());
+            if found { lent } else { Vec::new() }
+        };
+        // SAFETY: Envoy lends them until the next edit, which takes the host mutably.
+        lent.into_iter().map(|chunk| unsafe { chunk.bytes() })
+    }
+
+    fn drain(&mut self, body: BodyType, count: usize) {
+        if count > 0 {
+            // SAFETY: the filter is alive while the hook runs.
+            unsafe { (self.envoy.http_drain_body)(self.filter, body, count) };
         }
-        chunks
     }
 
     pub(crate) fn put_chunks(&mut self, message: Message, chunks: &[&[u8]]) {
@@ -51,13 +62,36 @@ impl NativeHost<'_> {
             _ => return,
         };
         for body in at_hand {
-            // SAFETY: the filter is alive while the hook runs.
-            unsafe { (self.envoy.http_drain_body)(self.filter, body, self.size(body)) };
+            self.drain(body, self.size(body));
         }
         for chunk in chunks.iter().filter(|chunk| !chunk.is_empty()) {
             // SAFETY: the filter is alive; the bytes outlive the call.
             unsafe { (self.envoy.http_append_body)(self.filter, target, (*chunk).into()) };
         }
+    }
+
+    /// Copies the bytes at hand out, piece by piece, and has Envoy free each piece before the next is copied.
+    pub(crate) fn take_chunks(&mut self, message: Message) -> Vec<u8> {
+        let mut taken = Vec::with_capacity(self.bytes_at_hand(message));
+        for body in self.bodies(message) {
+            while let 1.. = self.take_piece(body, &mut taken) {}
+            self.taken = Some(message);
+        }
+        taken
+    }
+
+    /// Moves the first chunks of a body, up to the one that makes them a [`PIECE`]; says how many bytes that were.
+    fn take_piece(&mut self, body: BodyType, taken: &mut Vec<u8>) -> usize {
+        let before = taken.len();
+        for chunk in self.chunks(body) {
+            taken.extend_from_slice(chunk);
+            if taken.len() - before >= PIECE {
+                break;
+            }
+        }
+        let moved = taken.len() - before;
+        self.drain(body, moved);
+        moved
     }
 
     /// Whether bytes may be put into the buffered body now: it exists and is ours, or the message ended without one.
@@ -67,7 +101,9 @@ impl NativeHost<'_> {
             Hook::Reply => true,
             Hook::Data(_) | Hook::Other => false,
         };
-        let has_place = || self.size(buffered(message)) > 0 || self.head.course(message).ended;
+        let has_place = || {
+            self.taken == Some(message) || self.size(buffered(message)) > 0 || self.head.course(message).ended
+        };
         editable && self.owns_buffered(message) && has_place()
     }
 

@@ -5,9 +5,11 @@ use std::ffi::c_void;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use ferrule_abi::{ConfigPtr, FilterPtr, MetricsResult, ModuleBuffer, ModuleStreamPtr};
-use ferrule_kit::{ConfigError, Filter, Level, compile, counter_names};
+use ferrule_abi::{ConfigPtr, FilterPtr, ModuleStreamPtr};
+use ferrule_kit::{ConfigError, Filter, Level, compile};
 
+use crate::metrics::Metrics;
+use crate::secrets::Secrets;
 use crate::{envoy, stream};
 
 /// One filter of a module's list: how to make its configurations.
@@ -30,8 +32,14 @@ impl Export {
 pub(crate) struct Listener<F: Filter> {
     head: ListenerHead,
     pub(crate) filter: Arc<F>,
-    /// Envoy's counter ids by [`ferrule_kit::Counter`].
-    pub(crate) counters: Box<[usize]>,
+    pub(crate) means: Means,
+}
+
+/// What a listener's configuration has from Envoy, for all streams of the listener.
+#[derive(Debug)]
+pub(crate) struct Means {
+    pub(crate) metrics: Metrics,
+    pub(crate) secrets: Secrets,
 }
 
 /// The part of a [`Listener`] that is the same for every filter.
@@ -74,10 +82,12 @@ pub(crate) unsafe fn filter_of_route<F: Filter>(route: *const c_void) -> Option<
 
 fn new_listener<F: Filter>(config: ConfigPtr, json: &[u8]) -> Result<*const c_void, ConfigError> {
     let filter = Arc::new(compile::<F>(json)?);
-    let counters =
-        counter_names::<F>().map(|name| define_counter::<F>(config, name)).collect::<Result<_, _>>()?;
+    // SAFETY: `config_new` runs, so its configuration is alive.
+    let means = unsafe {
+        Means { metrics: Metrics::define::<F>(config)?, secrets: Secrets::follow(config, filter.secrets())? }
+    };
     let head = ListenerHead { open: stream::open::<F>, free: free::<Listener<F>> };
-    Ok(Box::into_raw(Box::new(Listener { head, filter, counters })).cast_const().cast())
+    Ok(Box::into_raw(Box::new(Listener { head, filter, means })).cast_const().cast())
 }
 
 fn new_route<F: Filter>(json: &[u8]) -> Result<*const c_void, ConfigError> {
@@ -96,26 +106,6 @@ static ROUTES: AtomicUsize = AtomicUsize::new(0);
 pub(crate) fn routes_exist() -> bool {
     // Envoy publishes a route to its workers after it was made here, which orders this read after that write.
     ROUTES.load(Ordering::Relaxed) > 0
-}
-
-fn define_counter<F: Filter>(config: ConfigPtr, name: &str) -> Result<usize, ConfigError> {
-    let Some(callbacks) = envoy::callbacks() else { return Err(ConfigError::new("", "no Envoy")) };
-    let full = format!("{}.{name}", F::NAME);
-    let mut id = 0;
-    // SAFETY: `config` is alive while `config_new` runs, and the out-parameter is ours.
-    let result = unsafe {
-        (callbacks.http_filter_config_define_counter)(
-            config,
-            ModuleBuffer::from(full.as_str()),
-            std::ptr::null_mut(),
-            0,
-            &raw mut id,
-        )
-    };
-    match result {
-        MetricsResult::SUCCESS => Ok(id),
-        MetricsResult(code) => Err(ConfigError::new("", format!("Envoy refused the counter {full}: {code}"))),
-    }
 }
 
 /// # Safety

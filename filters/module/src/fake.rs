@@ -1,5 +1,8 @@
 //! An Envoy of thread-local memory in the place of the real one, for the adapter's tests.
 
+mod configuration;
+mod metadata;
+
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 use std::ffi::c_void;
@@ -15,13 +18,29 @@ pub(crate) struct Fake {
     pub(crate) sections: BTreeMap<u32, Vec<(String, Vec<u8>)>>,
     /// By [`BodyType`].
     pub(crate) bodies: [Option<Vec<u8>>; 4],
+    /// Bytes of each chunk of a body but its last; 0 for a body of one chunk.
+    pub(crate) chunk: usize,
+    /// How many bytes were drained each time.
+    pub(crate) drained: Vec<usize>,
     pub(crate) same_bytes: bool,
     pub(crate) route: usize,
     pub(crate) callout: u32,
-    pub(crate) counters: Vec<(String, u64)>,
+    /// The stream's span; 0 for none.
+    pub(crate) span: usize,
+    /// Name and labels of each counter and histogram, and what was added under which label values.
+    pub(crate) metrics: Vec<(String, Vec<(String, u64)>)>,
+    /// Names and sources of the secrets that are followed.
+    pub(crate) secrets: Vec<(String, String)>,
     pub(crate) log: Vec<String>,
     /// What was asked of it, in order.
     pub(crate) asked: Vec<String>,
+}
+
+impl Fake {
+    fn chunks(&self, body: BodyType) -> impl Iterator<Item = &[u8]> {
+        let bytes = self.bodies[body as usize].as_deref().unwrap_or_default();
+        bytes.chunks(if self.chunk == 0 { bytes.len().max(1) } else { self.chunk })
+    }
 }
 
 type Reentry = Box<dyn FnOnce()>;
@@ -81,31 +100,6 @@ unsafe extern "C" fn log_v2(_: LogLevel, line: ModuleBuffer, _: ModuleBuffer, _:
 }
 unsafe extern "C" fn log_enabled(_: LogLevel) -> bool {
     true
-}
-unsafe extern "C" fn define_counter(
-    _: ConfigPtr,
-    name: ModuleBuffer,
-    _: *mut ModuleBuffer,
-    _: usize,
-    id: *mut usize,
-) -> MetricsResult {
-    let place = fake(|fake| {
-        fake.counters.push((text(name), 0));
-        fake.counters.len() - 1
-    });
-    // SAFETY: the out-parameter is the adapter's.
-    unsafe { give(id, Some(place)) };
-    MetricsResult::SUCCESS
-}
-unsafe extern "C" fn increment(
-    _: FilterPtr,
-    id: usize,
-    _: *mut ModuleBuffer,
-    _: usize,
-    by: u64,
-) -> MetricsResult {
-    fake(|fake| fake.counters[id].1 += by);
-    MetricsResult::SUCCESS
 }
 unsafe extern "C" fn get_header(
     _: FilterPtr,
@@ -169,105 +163,33 @@ unsafe extern "C" fn body_size(_: FilterPtr, body: BodyType) -> usize {
     fake(|fake| fake.bodies[body as usize].as_ref().map_or(0, Vec::len))
 }
 unsafe extern "C" fn chunks_size(_: FilterPtr, body: BodyType) -> usize {
-    fake(|fake| usize::from(fake.bodies[body as usize].as_ref().is_some_and(|bytes| !bytes.is_empty())))
+    fake(|fake| fake.chunks(body).count())
 }
 unsafe extern "C" fn chunks(_: FilterPtr, body: BodyType, out: *mut EnvoyBuffer) -> bool {
-    // SAFETY: the array has room for one chunk, which is as many as there are.
-    fake(|fake| unsafe { give(out, fake.bodies[body as usize].as_deref().map(lend)) })
+    fake(|fake| {
+        for (index, chunk) in fake.chunks(body).enumerate() {
+            // SAFETY: the array has room for as many chunks as there are.
+            unsafe { out.add(index).write(lend(chunk)) };
+        }
+        fake.bodies[body as usize].is_some()
+    })
 }
 unsafe extern "C" fn append(_: FilterPtr, body: BodyType, more: ModuleBuffer) -> bool {
     fake(|fake| fake.bodies[body as usize].get_or_insert_default().extend_from_slice(bytes(more)));
     true
 }
 unsafe extern "C" fn drain(_: FilterPtr, body: BodyType, count: usize) -> bool {
-    fake(|fake| fake.bodies[body as usize].as_mut().map(|bytes| drop(bytes.drain(..count)))).is_some()
+    fake(|fake| {
+        fake.drained.push(count);
+        fake.bodies[body as usize].as_mut().map(|bytes| drop(bytes.drain(..count)))
+    })
+    .is_some()
 }
 unsafe extern "C" fn same_bytes(_: FilterPtr) -> bool {
     fake(|fake| fake.same_bytes)
 }
 unsafe extern "C" fn buffer_limit(_: FilterPtr) -> u64 {
     0
-}
-unsafe extern "C" fn metadata_string(
-    _: FilterPtr,
-    _: MetadataSource,
-    _: ModuleBuffer,
-    key: ModuleBuffer,
-    value: *mut EnvoyBuffer,
-) -> bool {
-    // SAFETY: the out-parameter is the adapter's.
-    unsafe { give(value, (bytes(key) == b"text").then(|| lend(b"some"))) }
-}
-unsafe extern "C" fn metadata_number(
-    _: FilterPtr,
-    _: MetadataSource,
-    _: ModuleBuffer,
-    key: ModuleBuffer,
-    value: *mut f64,
-) -> bool {
-    // SAFETY: the out-parameter is the adapter's.
-    unsafe { give(value, (bytes(key) == b"number").then_some(1.5)) }
-}
-unsafe extern "C" fn metadata_bool(
-    _: FilterPtr,
-    _: MetadataSource,
-    _: ModuleBuffer,
-    key: ModuleBuffer,
-    value: *mut bool,
-) -> bool {
-    // SAFETY: the out-parameter is the adapter's.
-    unsafe { give(value, (bytes(key) == b"truth").then_some(true)) }
-}
-unsafe extern "C" fn list_size(
-    _: FilterPtr,
-    _: MetadataSource,
-    _: ModuleBuffer,
-    key: ModuleBuffer,
-    size: *mut usize,
-) -> bool {
-    // SAFETY: the out-parameter is the adapter's.
-    unsafe { give(size, (bytes(key) == b"list").then_some(3)) }
-}
-unsafe extern "C" fn list_string(
-    _: FilterPtr,
-    _: MetadataSource,
-    _: ModuleBuffer,
-    _: ModuleBuffer,
-    index: usize,
-    value: *mut EnvoyBuffer,
-) -> bool {
-    // SAFETY: the out-parameter is the adapter's.
-    unsafe { give(value, (index == 0).then(|| lend(b"first"))) }
-}
-unsafe extern "C" fn list_number(
-    _: FilterPtr,
-    _: MetadataSource,
-    _: ModuleBuffer,
-    _: ModuleBuffer,
-    index: usize,
-    value: *mut f64,
-) -> bool {
-    // SAFETY: the out-parameter is the adapter's.
-    unsafe { give(value, (index == 1).then_some(2.0)) }
-}
-unsafe extern "C" fn list_bool(
-    _: FilterPtr,
-    _: MetadataSource,
-    _: ModuleBuffer,
-    _: ModuleBuffer,
-    index: usize,
-    value: *mut bool,
-) -> bool {
-    // SAFETY: the out-parameter is the adapter's.
-    unsafe { give(value, (index == 2).then_some(false)) }
-}
-unsafe extern "C" fn set_metadata(
-    _: FilterPtr,
-    namespace: ModuleBuffer,
-    key: ModuleBuffer,
-    value: ModuleBuffer,
-) {
-    ask(format!("metadata {}/{}={}", text(namespace), text(key), text(value)));
 }
 unsafe extern "C" fn attribute_string(_: FilterPtr, id: u32, value: *mut EnvoyBuffer) -> bool {
     // SAFETY: the out-parameter is the adapter's.
@@ -283,6 +205,15 @@ unsafe extern "C" fn attribute_bool(_: FilterPtr, _: u32, value: *mut bool) -> b
 }
 unsafe extern "C" fn route_config(_: FilterPtr) -> ModuleRoutePtr {
     fake(|fake| fake.route as *const c_void)
+}
+unsafe extern "C" fn clear_route_cache(_: FilterPtr) {
+    ask("clear route".to_owned());
+}
+unsafe extern "C" fn active_span(_: FilterPtr) -> SpanPtr {
+    fake(|fake| fake.span as SpanPtr)
+}
+unsafe extern "C" fn set_operation(span: SpanPtr, name: ModuleBuffer) {
+    ask(format!("span {} is {}", span as usize, text(name)));
 }
 unsafe extern "C" fn http_callout(
     _: FilterPtr,
@@ -324,8 +255,12 @@ pub(crate) const FILTER: FilterPtr = ptr::null_mut();
 const CALLBACKS: Callbacks = Callbacks {
     log_v2,
     log_enabled,
-    http_filter_config_define_counter: define_counter,
-    http_filter_increment_counter: increment,
+    http_filter_config_define_counter: configuration::define,
+    http_filter_increment_counter: configuration::add,
+    http_filter_config_define_histogram: configuration::define,
+    http_filter_record_histogram_value: configuration::add,
+    http_filter_config_generic_secret_subscribe: configuration::subscribe,
+    http_filter_get_generic_secret: configuration::secret,
     http_get_header: get_header,
     http_get_headers_size: get_headers_size,
     http_get_headers: get_headers,
@@ -339,18 +274,24 @@ const CALLBACKS: Callbacks = Callbacks {
     http_received_buffered_request_body: same_bytes,
     http_received_buffered_response_body: same_bytes,
     http_get_buffer_limit: buffer_limit,
-    http_get_metadata_string: metadata_string,
-    http_get_metadata_number: metadata_number,
-    http_get_metadata_bool: metadata_bool,
-    http_get_metadata_list_size: list_size,
-    http_get_metadata_list_string: list_string,
-    http_get_metadata_list_number: list_number,
-    http_get_metadata_list_bool: list_bool,
-    http_set_dynamic_metadata_string: set_metadata,
+    http_get_metadata_string: metadata::metadata_string,
+    http_get_metadata_number: metadata::metadata_number,
+    http_get_metadata_bool: metadata::metadata_bool,
+    http_get_metadata_list_size: metadata::list_size,
+    http_get_metadata_list_string: metadata::list_string,
+    http_get_metadata_list_number: metadata::list_number,
+    http_get_metadata_list_bool: metadata::list_bool,
+    http_set_dynamic_metadata_string: metadata::set_string,
+    http_set_dynamic_metadata_number: metadata::set_number,
+    http_set_dynamic_metadata_bool: metadata::set_bool,
+    http_set_dynamic_metadata_struct: metadata::set_struct,
     http_filter_get_attribute_string: attribute_string,
     http_filter_get_attribute_int: attribute_int,
     http_filter_get_attribute_bool: attribute_bool,
     get_most_specific_route_config: route_config,
+    http_clear_route_cache: clear_route_cache,
+    http_get_active_span: active_span,
+    http_span_set_operation: set_operation,
     http_filter_http_callout: http_callout,
     http_send_response: send_response,
     http_filter_continue_decoding: continue_decoding,

@@ -11,11 +11,11 @@ use ferrule_abi::{
     Callbacks, CalloutInit, EnvoyBuffer, FilterPtr, HeaderType, HttpHeader, ModuleBuffer, ModuleRoutePtr,
 };
 use ferrule_kit::{
-    Callout, CalloutError, CalloutId, Counter, Fields, Host, Level, Message, MetadataSource, Octets, Value,
-    environment, field_value,
+    Callout, CalloutError, CalloutId, Counter, Fields, Histogram, Host, Level, Message, MetadataSource,
+    Octets, Value, environment, field_value,
 };
 
-use crate::config::routes_exist;
+use crate::config::{Means, routes_exist};
 use crate::stream::{Head, Hook};
 use crate::{attributes, envoy, metadata};
 
@@ -26,7 +26,11 @@ pub(crate) struct NativeHost<'a> {
     pub(crate) filter: FilterPtr,
     pub(crate) hook: Hook,
     pub(crate) head: &'a Head,
-    counters: &'a [usize],
+    /// See [`ferrule_kit::Filter::stat_prefix`].
+    pub(crate) stat_prefix: Option<&'a str>,
+    /// The message whose body was taken out in this hook, which leaves it a place for another.
+    pub(crate) taken: Option<Message>,
+    means: &'a Means,
     name: &'static str,
 }
 
@@ -37,10 +41,11 @@ impl<'a> NativeHost<'a> {
         filter: FilterPtr,
         hook: Hook,
         head: &'a Head,
-        counters: &'a [usize],
+        means: &'a Means,
         name: &'static str,
     ) -> Option<Self> {
-        envoy::callbacks().map(|envoy| Self { envoy, filter, hook, head, counters, name })
+        let envoy = envoy::callbacks()?;
+        Some(Self { envoy, filter, hook, head, stat_prefix: None, taken: None, means, name })
     }
 
     /// The configuration nearest to the route; null for none.
@@ -130,6 +135,10 @@ impl Host for NativeHost<'_> {
         self.put_chunks(message, chunks);
     }
 
+    fn take_body(&mut self, message: Message) -> Vec<u8> {
+        self.take_chunks(message)
+    }
+
     fn buffer_limit(&self) -> usize {
         // SAFETY: the filter is alive while the hook runs.
         match unsafe { (self.envoy.http_get_buffer_limit)(self.filter) } {
@@ -147,21 +156,28 @@ impl Host for NativeHost<'_> {
     }
 
     fn set_metadata(&mut self, namespace: &str, key: &str, value: &Value<'_>) {
-        let Value::Text(value) = value else { return };
-        let (namespace, key, value) = (namespace.into(), key.into(), (&**value).into());
-        // SAFETY: the filter is alive; all buffers outlive the call.
-        unsafe { (self.envoy.http_set_dynamic_metadata_string)(self.filter, namespace, key, value) };
+        metadata::write(self, namespace, key, value);
     }
 
-    fn set_span_name(&mut self, _: &str) {}
-
-    fn clear_route_cache(&mut self) {}
-
-    fn secret(&self, _: &str) -> Option<Octets<'_>> {
-        None
+    fn set_span_name(&mut self, name: &str) {
+        // SAFETY: the filter is alive, and so is its span while the hook runs; the name outlives the call.
+        unsafe {
+            let span = (self.envoy.http_get_active_span)(self.filter);
+            if !span.is_null() {
+                (self.envoy.http_span_set_operation)(span, name.into());
+            }
+        }
     }
 
-    fn record(&mut self, _: ferrule_kit::Histogram, _: u64) {}
+    fn clear_route_cache(&mut self) {
+        // SAFETY: the filter is alive while the hook runs.
+        unsafe { (self.envoy.http_clear_route_cache)(self.filter) };
+    }
+
+    fn secret(&self, name: &str) -> Option<Octets<'_>> {
+        // SAFETY: the filter is alive while the hook runs, and the host no longer.
+        unsafe { self.means.secrets.read(self.filter, name) }.map(Into::into)
+    }
 
     fn env(&self, name: &str) -> Option<String> {
         environment::lookup(name)
@@ -192,11 +208,13 @@ impl Host for NativeHost<'_> {
     }
 
     fn count(&mut self, counter: Counter, by: u64) {
-        let Some(id) = self.counters.get(counter.0) else { return };
-        // SAFETY: the filter is alive, and a counter without labels takes none.
-        unsafe {
-            (self.envoy.http_filter_increment_counter)(self.filter, *id, std::ptr::null_mut(), 0, by);
-        }
+        // SAFETY: the filter is alive while the hook runs.
+        unsafe { self.means.metrics.count(self.filter, self.stat_prefix, counter, by) };
+    }
+
+    fn record(&mut self, histogram: Histogram, value: u64) {
+        // SAFETY: the filter is alive while the hook runs.
+        unsafe { self.means.metrics.record(self.filter, self.stat_prefix, histogram, value) };
     }
 
     fn log(&self, level: Level, line: &str) {

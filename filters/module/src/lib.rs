@@ -26,7 +26,10 @@ mod fake;
 pub mod hooks;
 mod host;
 mod metadata;
+mod metrics;
+mod secrets;
 mod stream;
+mod structure;
 #[cfg(test)]
 mod tests;
 

@@ -6,6 +6,7 @@ use ferrule_abi::{EnvoyBuffer, MetadataSource as Source, ModuleBuffer};
 use ferrule_kit::{MetadataSource, Value};
 
 use crate::host::NativeHost;
+use crate::structure;
 
 /// One key of metadata.
 struct Key<'a> {
@@ -30,6 +31,31 @@ pub(crate) fn read(
     };
     let key = Key { host, source, namespace: namespace.into(), key: key.into() };
     key.list().or_else(|| key.scalar())
+}
+
+/// Sets `key` of the stream's dynamic metadata.
+pub(crate) fn write(host: &mut NativeHost<'_>, namespace: &str, key: &str, value: &Value<'_>) {
+    let (envoy, filter) = (host.envoy, host.filter);
+    let (space, name) = (ModuleBuffer::from(namespace), ModuleBuffer::from(key));
+    // SAFETY: the filter is alive; all buffers outlive the calls.
+    unsafe {
+        match value {
+            Value::Text(text) => {
+                (envoy.http_set_dynamic_metadata_string)(filter, space, name, (&**text).into());
+            }
+            #[allow(clippy::cast_precision_loss, reason = "metadata has no other numbers")]
+            Value::Int(number) => {
+                (envoy.http_set_dynamic_metadata_number)(filter, space, name, *number as f64)
+            }
+            Value::Number(number) => (envoy.http_set_dynamic_metadata_number)(filter, space, name, *number),
+            Value::Bool(truth) => (envoy.http_set_dynamic_metadata_bool)(filter, space, name, *truth),
+            // Envoy's own way to set a list is to append to the one that is there, and nothing can take that away.
+            list @ Value::List(_) => {
+                let fields = structure::with(key, list);
+                (envoy.http_set_dynamic_metadata_struct)(filter, space, fields.as_slice().into());
+            }
+        }
+    }
 }
 
 impl Key<'_> {

@@ -153,12 +153,15 @@ unsafe fn on<F: Filter>(head: *const Head, filter: FilterPtr, hook: Hook, event:
         (stream, &*stream.listener)
     };
     let Ok(mut driver) = stream.driver.try_borrow_mut() else { return Some(Step::Pass) };
-    let mut host = NativeHost::new(filter, hook, &stream.head, &listener.counters, F::NAME)?;
+    let mut host = NativeHost::new(filter, hook, &stream.head, &listener.means, F::NAME)?;
     if driver.is_none() {
         let Some(configured) = configured(listener, &host) else { return Some(misrouted::<F>(hook)) };
         *driver = Some(Driver::new(configured));
     }
-    driver.as_mut().map(|driver| driver.on(event, &mut host))
+    let driver = driver.as_mut()?;
+    // SAFETY: the driver keeps its filter, and is not dropped while it is borrowed here.
+    host.stat_prefix = unsafe { &*Arc::as_ptr(driver.filter()) }.stat_prefix();
+    Some(driver.on(event, &mut host))
 }
 
 /// The most specific configuration: the route's, else the listener's. `None` where the route's is another filter's.

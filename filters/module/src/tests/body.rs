@@ -150,3 +150,66 @@ fn one_message_is_not_edited_in_the_hooks_of_the_other() {
     });
     assert_eq!((before.as_str(), body(BodyType::BufferedRequest)), ("", None));
 }
+
+/// What the filter takes out of a body, and what is left of Envoy's bodies once it has put "new" in its place.
+fn taken(at: &'static str, run: impl FnOnce(Stream)) -> Vec<u8> {
+    let seen = Rc::new(RefCell::new(Vec::new()));
+    let shown = Rc::clone(&seen);
+    let stream = stream(move |what, host| {
+        if what.contains(at) {
+            let taken = host.take_body(REQUEST);
+            assert_eq!((host.body_len(REQUEST), host.take_body(REQUEST).len()), (0, 0));
+            host.put_body(REQUEST, &[b"n", b"", b"ew"]);
+            *shown.borrow_mut() = taken;
+        }
+        match what {
+            what if what.contains("headers") && at == "body" => Flow::AwaitBody,
+            what if what.contains("headers") && at == "reply" => Flow::AwaitReply,
+            _ => Flow::Continue,
+        }
+    });
+    run(stream);
+    stream.end();
+    seen.take()
+}
+
+#[test]
+fn a_large_body_is_taken_piece_by_piece() {
+    const CHUNK: usize = 300_000;
+    let whole: Vec<u8> = (0..10 * CHUNK).map(|place| (place / CHUNK) as u8).collect();
+    let expected = whole.clone();
+    let bytes = taken("body", move |stream| {
+        stream.headers(REQUEST, false);
+        let (held, last) = whole.split_at(8 * CHUNK + 5);
+        fake(|fake| {
+            fake.chunk = CHUNK;
+            fake.bodies[BodyType::BufferedRequest as usize] = Some(held.to_vec());
+            fake.bodies[BodyType::ReceivedRequest as usize] = Some(last.to_vec());
+        });
+        stream.data(REQUEST, true);
+    });
+    assert!(bytes == expected);
+    assert_eq!(body(BodyType::BufferedRequest).unwrap(), "");
+    assert_eq!(body(BodyType::ReceivedRequest).unwrap(), "new");
+    let drained = fake(|fake| fake.drained.clone());
+    assert_eq!(drained, [4 * CHUNK, 4 * CHUNK, 5, 2 * CHUNK - 5]);
+}
+
+#[test]
+fn a_part_of_a_held_body_that_was_taken_is_replaced_by_the_reply() {
+    let bytes = taken("reply", |stream| {
+        stream.headers(REQUEST, false);
+        set_body(BodyType::BufferedRequest, "first");
+        stream.reply(CalloutResult::SUCCESS);
+    });
+    assert_eq!(bytes, b"first");
+    assert_eq!(body(BodyType::BufferedRequest).unwrap(), "new");
+}
+
+#[test]
+fn a_body_that_is_still_to_come_cannot_be_taken() {
+    let bytes = taken("Request headers", |stream| {
+        stream.headers(REQUEST, false);
+    });
+    assert_eq!((bytes.len(), body(BodyType::BufferedRequest)), (0, None));
+}

@@ -8,10 +8,13 @@ fn a_bad_configuration_is_refused_and_logged_with_filter_and_field() {
     assert!(config("played", r#"{"nam": 1}"#).is_null());
     assert!(route("played", "[").is_null());
     assert!(config("unheard", "{}").is_null());
+    assert!(config("played", r#"{"secrets": {"unheard": null}}"#).is_null());
     let log = fake(|fake| fake.log.clone());
     assert!(log[0].starts_with("configuration of filter played: nam: unknown field"), "{log:?}");
     assert!(log[1].starts_with("configuration of filter played: "), "{log:?}");
     assert_eq!(log[2], "no filter \"unheard\" in this module; it has: played, other");
+    let why = "the bootstrap has no static generic secret of that name";
+    assert_eq!(log[3], format!("configuration of filter played: secret \"unheard\": {why}"));
 }
 
 #[test]

@@ -1,17 +1,106 @@
-//! Fields, attributes, metadata, callouts, counters, log.
+//! Fields, attributes, metadata, spans, secrets, callouts, metrics, log.
 
 use super::*;
 
-#[test]
-fn counters_stand_under_the_filters_name_and_count_by_their_id() {
-    let stream = stream(|_, host| {
+/// What was added to each metric, with the values of its labels before it.
+fn metrics() -> Vec<(String, String)> {
+    let metrics = fake(|fake| fake.metrics.clone());
+    let added = |all: &[(String, u64)]| all.iter().map(|(label, value)| format!("{label}{value}")).collect();
+    metrics.into_iter().map(|(name, values)| (name, added(&values))).collect::<Vec<(String, String)>>()
+}
+
+fn measured(config: &str) -> Vec<(String, String)> {
+    let stream = stream_of(config, |_, host| {
         host.count(Counter(0), 2);
         host.count(Counter(99), 1);
-        Flow::Continue
+        host.record(Histogram(0), 7);
+        host.record(Histogram(99), 1);
+        Flow::Respond(Response::default())
     });
     stream.headers(REQUEST, true);
-    let counters = fake(|fake| fake.counters.clone());
-    assert_eq!(counters, [("played.seen".to_owned(), 2), ("played.panicked".to_owned(), 0)]);
+    let metrics = metrics();
+    stream.end();
+    metrics
+}
+
+fn named(metrics: [(&str, &str); 6]) -> Vec<(String, String)> {
+    metrics.map(|(name, value)| (name.to_owned(), value.to_owned())).to_vec()
+}
+
+#[test]
+fn metrics_stand_under_the_filters_name_and_are_moved_by_their_id() {
+    let expected = named([
+        ("played.seen", "2"),
+        ("played.route.seen{stat_prefix}", ""),
+        ("played.panicked", ""),
+        ("played.route.panicked{stat_prefix}", ""),
+        ("played.size", "7"),
+        ("played.route.size{stat_prefix}", ""),
+    ]);
+    assert_eq!(measured("{}"), expected);
+}
+
+#[test]
+fn metrics_are_moved_under_a_prefix_too() {
+    let expected = named([
+        ("played.seen", "2"),
+        ("played.route.seen{stat_prefix}", "{checkout}2"),
+        ("played.panicked", ""),
+        ("played.route.panicked{stat_prefix}", ""),
+        ("played.size", "7"),
+        ("played.route.size{stat_prefix}", "{checkout}7"),
+    ]);
+    assert_eq!(measured(r#"{"prefix": "checkout"}"#), expected);
+}
+
+#[test]
+fn secrets_of_the_listener_are_followed_and_read_by_name() {
+    let config = r#"{"secrets": {"static": null, "late": "{}"}}"#;
+    let stream = stream_of(config, |_, host| {
+        let secret = |name| host.secret(name).map(std::borrow::Cow::into_owned);
+        assert_eq!(secret("static"), Some(b"static".to_vec()));
+        assert_eq!((secret("late"), secret("unheard")), (None, None));
+        Flow::Respond(Response::default())
+    });
+    stream.headers(REQUEST, true);
+    assert_eq!(asked(), ["respond 500 0  "], "the filter did not panic");
+    let followed = [("late".to_owned(), "{}".to_owned()), ("static".to_owned(), String::new())];
+    assert_eq!(fake(|fake| fake.secrets.clone()), followed);
+    stream.end();
+}
+
+#[test]
+fn spans_are_named_and_routes_selected_anew() {
+    for (span, expected) in [(0, &["clear route"][..]), (9, &["span 9 is checkout", "clear route"])] {
+        let stream = stream(|what, host| {
+            if what != "done" {
+                host.set_span_name("checkout");
+                host.clear_route_cache();
+            }
+            Flow::Continue
+        });
+        fake(|fake| fake.span = span);
+        stream.headers(REQUEST, true);
+        assert_eq!(asked(), expected);
+        stream.end();
+    }
+}
+
+#[test]
+fn metadata_is_set_with_its_type() {
+    let stream = stream(|what, host| {
+        let list = Value::List(vec!["a".into(), Value::Int(1)]);
+        for value in [Value::Int(2), Value::Number(0.5), Value::Bool(true), list] {
+            host.set_metadata("space", "key", &value);
+        }
+        assert_eq!(what, "Request headers true");
+        Flow::Respond(Response::default())
+    });
+    stream.headers(REQUEST, true);
+    let expected = ["space/key=2.0", "space/key=0.5", "space/key=true", "space of 27 bytes"];
+    let asked = asked();
+    assert_eq!(asked[..4], expected.map(|set| format!("metadata {set}")));
+    assert_eq!(asked[4], "respond 500 0  ", "the filter did not panic");
     stream.end();
 }
 

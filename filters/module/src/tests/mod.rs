@@ -6,22 +6,21 @@ mod control;
 mod host;
 
 use std::cell::RefCell;
+use std::collections::BTreeMap;
 use std::rc::Rc;
 use std::time::Duration;
 
 use ferrule_abi::*;
 use ferrule_kit::{
-    Callout, CalloutError, CalloutId, ConfigError, Counter, Fields, Filter, Flow, Host, Level, Message,
-    Reply, Response, Value,
+    Callout, CalloutError, CalloutId, ConfigError, Counter, Fields, Filter, Flow, Histogram, Host, Level,
+    Message, Reply, Response, SecretSource, Value,
 };
 
 use crate::fake::{FILTER, fake, reenter, reset};
 use crate::{Export, hooks};
 
 /// Runs the test's closure in each callback and writes down which.
-struct Played {
-    name: String,
-}
+struct Played(Config);
 
 type Play = Box<dyn FnMut(&str, &mut dyn Host) -> Flow>;
 
@@ -47,19 +46,31 @@ fn play(what: String, host: &mut dyn Host) -> Flow {
 struct Config {
     #[serde(default)]
     name: String,
+    prefix: Option<String>,
+    /// Sources by name.
+    #[serde(default)]
+    secrets: BTreeMap<String, Option<String>>,
 }
 
 impl Filter for Played {
     const NAME: &'static str = "played";
     const COUNTERS: &'static [&'static str] = &["seen"];
+    const HISTOGRAMS: &'static [&'static str] = &["size"];
     type Config = Config;
     type Stream = ();
 
     fn compile(config: Config) -> Result<Self, ConfigError> {
-        Ok(Self { name: config.name })
+        Ok(Self(config))
+    }
+    fn stat_prefix(&self) -> Option<&str> {
+        self.0.prefix.as_deref()
+    }
+    fn secrets(&self) -> Vec<SecretSource> {
+        let sources = self.0.secrets.clone().into_iter();
+        sources.map(|(name, config_source)| SecretSource { name, config_source }).collect()
     }
     fn on_headers(&self, (): &mut (), host: &mut dyn Host, message: Message, end: bool) -> Flow {
-        play(format!("{}{message:?} headers {end}", self.name), host)
+        play(format!("{}{message:?} headers {end}", self.0.name), host)
     }
     fn on_body(&self, (): &mut (), host: &mut dyn Host, message: Message) -> Flow {
         play(format!("{message:?} body"), host)
@@ -126,14 +137,19 @@ struct Stream {
 
 /// A stream of a filter that does what `play` does.
 fn stream(play: impl FnMut(&str, &mut dyn Host) -> Flow + 'static) -> Stream {
+    stream_of("{}", play)
+}
+
+/// The same, of a filter with this configuration.
+fn stream_of(config: &str, play: impl FnMut(&str, &mut dyn Host) -> Flow + 'static) -> Stream {
     reset();
     told();
     PLAY.set(Some(Box::new(play)));
-    opened()
+    opened(config)
 }
 
-fn opened() -> Stream {
-    let config = config("played", "{}");
+fn opened(json: &str) -> Stream {
+    let config = config("played", json);
     // SAFETY: the configuration is alive.
     Stream { config, stream: unsafe { hooks::new(config, FILTER) } }
 }
