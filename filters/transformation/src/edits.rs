@@ -1,6 +1,10 @@
 //! Edits that were rendered and wait to be made, all of them or none.
 
-use ferrule_kit::{Fields, Host, Message};
+use std::borrow::Cow;
+
+use ferrule_kit::{Fields, Host, Message, Value};
+
+use crate::rope::Rope;
 
 /// One edit of a header section.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -14,21 +18,29 @@ pub(crate) enum FieldEdit<'p> {
 
 /// What a transform comes to.
 #[derive(Debug, Default)]
-pub(crate) struct Edits<'p> {
-    pub(crate) fields: Vec<FieldEdit<'p>>,
-    pub(crate) body: NewBody,
-    /// Namespace, key and value.
-    pub(crate) metadata: Vec<(&'p str, &'p str, String)>,
+pub(crate) struct Edits<'a> {
+    pub(crate) fields: Vec<FieldEdit<'a>>,
+    pub(crate) body: NewBody<'a>,
+    pub(crate) metadata: Vec<MetadataEdit<'a>>,
+    pub(crate) span_name: Option<String>,
+}
+
+/// One key of dynamic metadata.
+#[derive(Debug, PartialEq)]
+pub(crate) struct MetadataEdit<'a> {
+    pub(crate) namespace: &'a str,
+    pub(crate) key: Cow<'a, str>,
+    pub(crate) value: Value<'static>,
 }
 
 /// What becomes of the body.
-#[derive(Debug, Default, PartialEq, Eq)]
-pub(crate) enum NewBody {
+#[derive(Debug, Default)]
+pub(crate) enum NewBody<'a> {
     /// As it is.
     #[default]
     Same,
     /// These bytes.
-    Replaced(Vec<u8>),
+    Replaced(Rope<'a>),
     /// The message must have none, though one was to be put in or is on its way (RFC 9110 §6.4.1).
     Forbidden,
 }
@@ -77,9 +89,7 @@ impl Edits<'_> {
                 FieldEdit::Remove(name) => host.remove_field(section, name),
             }
         }
-        for (namespace, key, value) in &self.metadata {
-            host.set_metadata(namespace, key, &value.as_str().into());
-        }
+        annotate(host, &self.metadata, self.span_name.as_deref());
         match self.body {
             NewBody::Same => {}
             NewBody::Replaced(body) => replace(host, message, &body),
@@ -93,12 +103,22 @@ impl Edits<'_> {
     }
 }
 
-fn replace(host: &mut dyn Host, message: Message, body: &[u8]) {
+/// Makes edits that are about the stream, not about a message.
+pub(crate) fn annotate(host: &mut dyn Host, metadata: &[MetadataEdit<'_>], span_name: Option<&str>) {
+    for MetadataEdit { namespace, key, value } in metadata {
+        host.set_metadata(namespace, key, value);
+    }
+    if let Some(name) = span_name {
+        host.set_span_name(name);
+    }
+}
+
+fn replace(host: &mut dyn Host, message: Message, body: &Rope<'_>) {
     let section = message.headers();
-    if body.is_empty() {
+    if body.len() == 0 {
         host.remove_field(section, "content-type");
     }
-    host.replace_body(message, body);
+    host.put_body(message, &body.chunks());
     // HTTP/1.1 sends trailers after chunks only (RFC 9112 §7.1.2): a length would lose them.
     let chunked = has_trailers(host, message) && host.field(section, "content-length").is_none();
     if !chunked {

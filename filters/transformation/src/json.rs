@@ -1,52 +1,44 @@
-//! JSON (RFC 8259) read without building a tree: a text is checked once, and only the parts that someone will ask for
-//! are indexed.
+//! JSON (RFC 8259) read without building a tree: a text is checked once, and its parts are found when they are asked for.
 //!
 //! Invariants:
-//! - The whole text is checked, whatever is indexed; what is read later cannot fail on its syntax.
+//! - The whole text is checked before any of it is read; what is read later cannot fail on its syntax.
 //! - Numbers and order are those of the text; of equal keys the last one counts.
-//! - Nesting is bounded by [`MAX_DEPTH`], so that no input exhausts the stack.
+//! - Nesting is bounded by [`MAX_DEPTH`]; nothing here recurses, and nothing takes memory in proportion to the text.
 
-mod scan;
+mod check;
+mod skip;
 mod string;
 
 use std::borrow::Cow;
+use std::ops::Range;
 
-pub(crate) use scan::JsonError;
+pub(crate) use check::JsonError;
 pub(crate) use string::{string_length, unescape, write_string};
 
 /// How many arrays and objects may enclose a value.
 pub(crate) const MAX_DEPTH: u32 = 128;
 
-/// Which members of a root object will be asked for.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Wanted {
-    /// All of it.
-    Everything,
-    /// These members of the root object and all below them; nothing of another kind of root.
-    Members(Vec<String>),
-}
-
-/// A checked JSON text and the index of its wanted parts.
+/// A checked JSON text, and where those members of its root object are that someone will ask for.
 #[derive(Debug)]
 pub(crate) struct Document<'a> {
-    text: &'a str,
-    index: Vec<Entry>,
+    root: Node<'a>,
+    members: Vec<Member>,
+    /// Some members are repeated so often that only their last place is known.
+    truncated: bool,
 }
 
-/// One value, or one key of an object; `next` is the entry after it and all below it.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Entry {
-    start: u32,
-    end: u32,
-    next: u32,
+/// A place of a member that was asked for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Member {
+    /// Place of its name among those asked for.
+    name: usize,
+    /// Bytes of its value in the text.
+    value: Range<usize>,
 }
 
-/// A value within a document.
+/// A value within a checked text.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Node<'a> {
-    document: &'a Document<'a>,
-    at: u32,
-}
+pub(crate) struct Node<'a>(&'a str);
 
 /// What a value is; strings and numbers as they are written.
 #[derive(Clone, Copy, Debug)]
@@ -62,35 +54,53 @@ pub(crate) enum Kind<'a> {
 }
 
 impl<'a> Document<'a> {
-    /// Checks `bytes` and indexes what is wanted.
+    /// Checks `bytes` and notes where the members of the root object are that have one of `names`.
     ///
     /// # Errors
-    /// The text is no JSON, no UTF-8, too deep or too large; says where, and nothing of the content.
-    pub(crate) fn parse(bytes: &'a [u8], wanted: &Wanted) -> Result<Self, JsonError> {
+    /// The text is no JSON, no UTF-8 or too deep; says where, and nothing of the content.
+    pub(crate) fn parse(bytes: &'a [u8], names: &[String]) -> Result<Self, JsonError> {
         // RFC 8259 §8.1: a parser may ignore a byte order mark.
         let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
         let text =
             std::str::from_utf8(bytes).map_err(|error| JsonError::at(error.valid_up_to(), "not UTF-8"))?;
-        let index = scan::Scanner::new(text)?.document(wanted)?;
-        Ok(Self { text, index })
+        check::Checker::new(text, names).document()
     }
 
-    /// The root value, if all of it was indexed.
-    pub(crate) fn root(&'a self) -> Option<Node<'a>> {
-        (!self.index.is_empty()).then_some(Node { document: self, at: 0 })
+    /// The root value.
+    pub(crate) fn root(&self) -> Node<'a> {
+        self.root
+    }
+
+    /// The member with the name at that place among those asked for; of equal keys the last one.
+    pub(crate) fn member(&self, name: usize) -> Option<Node<'a>> {
+        let member = self.members.iter().rev().find(|member| member.name == name)?;
+        self.root.0.get(member.value.clone()).map(Node)
+    }
+
+    /// All members asked for in their order, equal keys and all: place of the name, value. None where they are too many.
+    pub(crate) fn members(&self) -> Option<impl Iterator<Item = (usize, Node<'a>)>> {
+        let root = self.root.0;
+        let value =
+            move |member: &Member| root.get(member.value.clone()).map(|text| (member.name, Node(text)));
+        (!self.truncated).then(|| self.members.iter().filter_map(value))
     }
 }
 
 impl<'a> Node<'a> {
     /// The value's own text.
     pub(crate) fn text(self) -> &'a str {
-        let Entry { start, end, .. } = self.entry();
-        self.document.text.get(start as usize..end as usize).unwrap_or_default()
+        self.0
+    }
+
+    /// Where the value stands within `around`, a text that holds it.
+    pub(crate) fn place_in(self, around: &[u8]) -> Range<usize> {
+        let start = (self.0.as_ptr() as usize).saturating_sub(around.as_ptr() as usize);
+        start..start + self.0.len()
     }
 
     /// What the value is.
     pub(crate) fn kind(self) -> Kind<'a> {
-        let text = self.text();
+        let text = self.0;
         match text.as_bytes().first() {
             Some(b'n') | None => Kind::Null,
             Some(b't') => Kind::Bool(true),
@@ -104,35 +114,17 @@ impl<'a> Node<'a> {
 
     /// The elements of an array; nothing for other kinds.
     pub(crate) fn elements(self) -> impl Iterator<Item = Node<'a>> {
-        let end = if matches!(self.kind(), Kind::Array) { self.entry().next } else { self.at };
-        let mut at = self.at + 1;
-        std::iter::from_fn(move || {
-            let node = (at < end).then_some(Node { document: self.document, at })?;
-            at = node.entry().next;
-            Some(node)
-        })
+        let mut items = skip::Items::of(self.0, b'[');
+        std::iter::from_fn(move || items.next_value().map(Node))
     }
 
     /// The members of an object in the order of the text, equal keys and all; nothing for other kinds.
     pub(crate) fn members(self) -> impl Iterator<Item = (Key<'a>, Node<'a>)> {
-        let end = if matches!(self.kind(), Kind::Object) { self.entry().next } else { self.at };
-        let mut at = self.at + 1;
+        let mut items = skip::Items::of(self.0, b'{');
         std::iter::from_fn(move || {
-            let key = (at < end).then_some(Node { document: self.document, at })?;
-            let value = Node { document: self.document, at: at + 1 };
-            at = value.entry().next;
-            match key.kind() {
-                Kind::String(raw) => Some((Key(raw), value)),
-                _ => None,
-            }
-        })
-    }
-
-    fn entry(self) -> Entry {
-        self.document.index.get(self.at as usize).copied().unwrap_or(Entry {
-            start: 0,
-            end: 0,
-            next: u32::MAX,
+            let key = items.next_value()?;
+            let value = items.next_value()?;
+            Some((Key(key.get(1..key.len() - 1).unwrap_or_default()), Node(value)))
         })
     }
 }
@@ -148,11 +140,13 @@ impl<'a> Key<'a> {
     }
 
     /// Whether the key, once unescaped, is `name`.
+    #[inline]
     pub(crate) fn is(self, name: &str) -> bool {
-        if !self.0.contains('\\') {
+        // An escape is longer than what it stands for.
+        if self.0.len() <= name.len() {
             return self.0 == name;
         }
-        self.text().is_some_and(|text| text == name)
+        self.0.contains('\\') && self.text().is_some_and(|text| text == name)
     }
 
     /// The key unescaped; none where it is half of a surrogate pair.

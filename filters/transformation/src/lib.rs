@@ -1,32 +1,37 @@
 //! Rewrites headers, bodies and metadata of requests and responses by templates.
 //!
 //! Invariants:
-//! - A body is held only if a template reads it or one takes its place; that is known once the configuration is compiled.
-//! - A message is transformed as a whole or not at all; what cannot be transformed is answered by 400.
+//! - A body is held only if a template reads it or something takes its place; that is known once the configuration is compiled.
+//! - A message is transformed as a whole or not at all; what cannot be transformed is answered by 400, or goes on untouched.
 //! - Nothing of a message's content reaches the log or an answer to an error.
 
+mod annotation;
+mod completion;
 mod config;
 mod edits;
+mod extractor;
 mod field;
 mod json;
+mod matching;
+mod merge;
 mod plan;
+mod rope;
 mod scope;
+mod stats;
+mod surroundings;
 mod template;
 mod transform;
+mod wrap;
 
-use ferrule_kit::{ConfigError, Counter, Fields, Filter, Flow, Host, Level, Message, Response};
+use ferrule_kit::{ConfigError, Fields, Filter, Flow, Host, Message, Response, SecretSource};
 
-pub use config::{
-    BodyTransformation, Config, HeaderTransformation, MetadataTransformation, MetadataValue, ParseAs,
-    Transform,
-};
+use completion::Completion;
+pub use config::*;
 use edits::NewBody;
-use plan::Plan;
-use template::Fault;
-use transform::{Cause, Exchange, Problem};
-
-const TRANSFORMED: Counter = Counter(0);
-const TOO_LARGE: Counter = Counter(6);
+pub use plan::Reason;
+use plan::{Choice, Plan};
+use surroundings::Surroundings;
+use transform::Exchange;
 
 /// What a client reads when its request, or the response to it, could not be transformed.
 const REFUSED: &str = "the message could not be transformed\n";
@@ -36,14 +41,19 @@ const DETAILS: &str = "transformation_filter_error";
 /// The filter: a compiled [`Config`].
 #[derive(Debug)]
 pub struct Transformation {
-    request: Option<Plan>,
-    response: Option<Plan>,
+    request: Option<Choice>,
+    response: Option<Choice>,
+    completion: Option<Completion>,
+    surroundings: Surroundings,
+    stat_prefix: Option<String>,
 }
 
 /// What the filter remembers of one request and its response.
 #[derive(Debug, Default)]
 pub struct Stream {
     exchange: Exchange,
+    /// Places of the transforms that were chosen for request and response.
+    chosen: [u8; 2],
     /// Envoy answers some requests before this filter sees them; those answers are not ours to transform.
     saw_request: bool,
     /// The response's status forbids the body that is on its way.
@@ -52,48 +62,60 @@ pub struct Stream {
 
 impl Filter for Transformation {
     const NAME: &'static str = "transformation";
-    const COUNTERS: &'static [&'static str] = &[
-        "transformed",
-        "json_refused",
-        "render_failed",
-        "bound_hit",
-        "value_refused",
-        "encoding_refused",
-        "too_large",
-    ];
+    const COUNTERS: &'static [&'static str] = stats::COUNTERS;
+    const HISTOGRAMS: &'static [&'static str] = stats::HISTOGRAMS;
 
     type Config = Config;
     type Stream = Stream;
 
     fn compile(config: Config) -> Result<Self, ConfigError> {
-        let plan = |message, transform: Option<Transform>| {
-            transform.map(|transform| Plan::compile(message, transform)).transpose()
+        let choice = |message, transform: Option<Transform>| {
+            transform.map(|transform| Choice::compile(message, transform)).transpose()
         };
-        let request = plan(Message::Request, config.request)?;
-        Ok(Self { request, response: plan(Message::Response, config.response)? })
+        let filter = Self {
+            request: choice(Message::Request, config.request)?,
+            response: choice(Message::Response, config.response)?,
+            completion: config.on_stream_complete.map(Completion::compile).transpose()?,
+            surroundings: Surroundings::new(config.secrets, config.data_sources),
+            stat_prefix: stats::prefix(config.stat_prefix)?,
+        };
+        filter.uses().iter().try_for_each(|used| filter.surroundings.check(used))?;
+        Ok(filter)
     }
 
     fn looks_back(&self) -> bool {
-        self.response.is_some()
+        self.response.as_ref().is_some_and(Choice::reads_request)
+            || self.completion.as_ref().is_some_and(Completion::reads_request)
+    }
+
+    fn stat_prefix(&self) -> Option<&str> {
+        self.stat_prefix.as_deref()
+    }
+
+    fn secrets(&self) -> Vec<SecretSource> {
+        self.surroundings.sources().to_vec()
     }
 
     fn on_headers(&self, stream: &mut Stream, host: &mut dyn Host, message: Message, _: bool) -> Flow {
         if message == Message::Request {
             stream.saw_request = true;
-            stream.exchange.is_head = self.response.is_some()
-                && host.field(Fields::RequestHeaders, ":method").is_some_and(|method| *method == *b"HEAD");
+            stream.exchange.is_head = self.response.is_some() && is_head(host);
         }
-        let Some(plan) = self.plan(message).filter(|_| stream.saw_request) else { return Flow::Continue };
+        let Some(choice) = self.choice(message).filter(|_| stream.saw_request) else { return Flow::Continue };
+        let place = choice.choose(host, message);
+        stream.chosen[side(message)] = u8::try_from(place).unwrap_or(u8::MAX);
+        let plan = choice.plan(place);
         if plan.holds_body && !host.is_tunnel() {
             return Flow::AwaitBody;
         }
-        transform(plan, stream, host, None)
+        if plan.is_empty { Flow::Continue } else { self.transform(plan, stream, host, None) }
     }
 
     fn on_body(&self, stream: &mut Stream, host: &mut dyn Host, message: Message) -> Flow {
-        let Some(plan) = self.plan(message) else { return Flow::Continue };
-        let body = host.body(message).concat();
-        transform(plan, stream, host, Some(body))
+        let Some(plan) = self.chosen(stream, message) else { return Flow::Continue };
+        // A body that stays need not leave its message.
+        let body = if plan.body.is_some() { host.take_body(message) } else { host.body(message).concat() };
+        self.transform(plan, stream, host, Some(&body))
     }
 
     fn on_data(&self, stream: &mut Stream, host: &mut dyn Host, message: Message, _: bool) -> Flow {
@@ -103,55 +125,82 @@ impl Filter for Transformation {
         Flow::Continue
     }
 
-    fn on_overflow(&self, _: &mut Stream, host: &mut dyn Host, message: Message) -> Flow {
-        host.count(TOO_LARGE, 1);
-        log(host, &format!("{}.body: larger than the buffer limit", plan::path(message)));
+    fn on_overflow(&self, stream: &mut Stream, host: &mut dyn Host, message: Message) -> Flow {
+        let path = self.chosen(stream, message).map_or("", |plan| &plan.path);
+        stats::overflow(host, path);
         let status = if message == Message::Request { 413 } else { 502 };
         Flow::Respond(Response::text(status, DETAILS, REFUSED))
+    }
+
+    fn on_done(&self, stream: &mut Stream, host: &mut dyn Host) {
+        if let Some(completion) = self.completion.as_ref().filter(|_| stream.saw_request) {
+            completion.run(&self.surroundings, &mut stream.exchange, host);
+        }
     }
 }
 
 impl Transformation {
-    fn plan(&self, message: Message) -> Option<&Plan> {
+    /// Why messages of that kind are held until their bodies are complete; nothing if they never are.
+    pub fn holds(&self, message: Message) -> Vec<Reason> {
+        self.choice(message).into_iter().flat_map(Choice::plans).flat_map(Plan::reasons).collect()
+    }
+
+    fn choice(&self, message: Message) -> Option<&Choice> {
         match message {
             Message::Request => self.request.as_ref(),
             Message::Response => self.response.as_ref(),
         }
     }
-}
 
-fn transform(plan: &Plan, stream: &mut Stream, host: &mut dyn Host, body: Option<Vec<u8>>) -> Flow {
-    let held = body.is_some();
-    match transform::render(plan, &mut stream.exchange, host, body) {
-        Ok(edits) => {
-            stream.drops_body = !held && edits.body == NewBody::Forbidden;
-            edits.apply(host, plan.message);
-            host.count(TRANSFORMED, 1);
-            Flow::Continue
+    fn chosen(&self, stream: &Stream, message: Message) -> Option<&Plan> {
+        self.choice(message).map(|choice| choice.plan(stream.chosen[side(message)].into()))
+    }
+
+    fn uses(&self) -> Vec<plan::Use> {
+        let choices = self.request.iter().chain(&self.response);
+        let uses = choices.flat_map(Choice::plans).flat_map(Plan::uses);
+        uses.chain(self.completion.iter().flat_map(Completion::uses)).collect()
+    }
+
+    fn transform(&self, plan: &Plan, stream: &mut Stream, host: &mut dyn Host, body: Option<&[u8]>) -> Flow {
+        let begun = self.stat_prefix.as_ref().map(|_| host.now());
+        let rendered = transform::render(plan, &self.surroundings, &mut stream.exchange, host, body);
+        if let Some(begun) = begun {
+            stats::measure(host, begun, body.map(<[u8]>::len));
         }
-        Err(problem) => {
-            host.count(counter(&problem), 1);
-            log(host, &problem.to_string());
-            Flow::Respond(Response::text(400, DETAILS, REFUSED))
+        let taken = body.filter(|body| plan.body.is_some() && !body.is_empty());
+        match rendered {
+            Ok(edits) => {
+                stream.drops_body = body.is_none() && matches!(edits.body, NewBody::Forbidden);
+                let stays = matches!(edits.body, NewBody::Same);
+                if let Some(body) = taken.filter(|_| stays) {
+                    host.replace_body(plan.message, body);
+                }
+                edits.apply(host, plan.message);
+                if plan.clears_route_cache {
+                    host.clear_route_cache();
+                }
+                stats::transformed(host);
+                Flow::Continue
+            }
+            Err(problem) => {
+                stats::failed(host, &problem, plan.skips_errors);
+                if !plan.skips_errors {
+                    return Flow::Respond(Response::text(400, DETAILS, REFUSED));
+                }
+                if let Some(body) = taken {
+                    host.replace_body(plan.message, body);
+                }
+                Flow::Continue
+            }
         }
     }
 }
 
-fn counter(problem: &Problem) -> Counter {
-    Counter(match &problem.cause {
-        Cause::Json(_) => 1,
-        Cause::Render(failure) if failure.fault == Fault::Bound => 3,
-        Cause::Render(_) => 2,
-        Cause::Value(_) | Cause::Metadata => 4,
-        Cause::Encoding => 5,
-    })
+fn is_head(host: &dyn Host) -> bool {
+    host.field(Fields::RequestHeaders, ":method").is_some_and(|method| *method == *b"HEAD")
 }
 
-/// One line that names the route and the field.
-fn log(host: &dyn Host, problem: &str) {
-    let route = match host.attribute("xds.route_name") {
-        Some(ferrule_kit::Value::Text(name)) => String::from_utf8_lossy(&name).escape_debug().to_string(),
-        _ => String::new(),
-    };
-    host.log(Level::Warn, &format!("transformation: route \"{route}\": {problem}"));
+fn side(message: Message) -> usize {
+    usize::from(message == Message::Response)
 }

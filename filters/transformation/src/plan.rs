@@ -1,46 +1,56 @@
-//! One transform compiled: what it reads, what it changes.
+//! A configuration compiled: what each transform reads, what it changes.
 
-use ferrule_kit::{ConfigError, Message};
+mod body;
+mod fields;
+mod metadata;
+pub(crate) mod needs;
 
-use crate::config::{HeaderTransformation, MetadataTransformation, ParseAs, Transform};
-use crate::field::{self, Change};
-use crate::json::Wanted;
-use crate::template::{Needs, Template};
+use ferrule_kit::{ConfigError, Host, Message};
+
+use crate::config::{ErrorMode, ParseAs, Transform};
+use crate::extractor::Extractor;
+use crate::matching::Match;
+use crate::template::Template;
+
+pub(crate) use body::BodyPlan;
+pub(crate) use fields::FieldPlan;
+pub(crate) use metadata::{MetadataPlan, MetadataTemplate, plans as metadata_plans};
+pub use needs::Reason;
+pub(crate) use needs::Use;
 
 /// The most entries of a list that the custom resource allows.
 const MAX_ENTRIES: usize = 16;
-/// The longest namespace or key of metadata that the custom resource allows, in bytes.
-const MAX_METADATA_NAME: usize = 256;
+
+/// The transforms of one kind of message: the last one is for those that no match wants.
+#[derive(Debug)]
+pub(crate) struct Choice {
+    matched: Vec<(Match, Plan)>,
+    otherwise: Plan,
+}
 
 /// A transform that can be run.
 #[derive(Debug)]
 pub(crate) struct Plan {
+    /// Where it stands in the configuration.
+    pub(crate) path: String,
     pub(crate) message: Message,
     pub(crate) parse_as: ParseAs,
+    pub(crate) ignores_parse_errors: bool,
+    pub(crate) extractors: Vec<(String, Extractor)>,
     pub(crate) set: Vec<FieldPlan>,
     pub(crate) add: Vec<FieldPlan>,
     pub(crate) remove: Vec<String>,
-    pub(crate) body: Option<Template>,
+    pub(crate) body: Option<BodyPlan>,
     pub(crate) metadata: Vec<MetadataPlan>,
-    /// Which parts of the JSON are read; none of it if nothing parses it.
-    pub(crate) wanted: Option<Wanted>,
+    pub(crate) span_name: Option<Template>,
+    pub(crate) skips_errors: bool,
+    pub(crate) clears_route_cache: bool,
+    /// Members of the root object that are read or edited.
+    pub(crate) names: Vec<String>,
     /// Whether anything reads or writes the body, so that it must be held.
     pub(crate) holds_body: bool,
-}
-
-/// A header field and its template; without one it is removed.
-#[derive(Debug)]
-pub(crate) struct FieldPlan {
-    pub(crate) name: String,
-    pub(crate) value: Option<Template>,
-}
-
-/// An entry of dynamic metadata.
-#[derive(Debug)]
-pub(crate) struct MetadataPlan {
-    pub(crate) namespace: String,
-    pub(crate) key: String,
-    pub(crate) value: Template,
+    /// Whether it does nothing at all.
+    pub(crate) is_empty: bool,
 }
 
 /// The name of a message in paths of fields.
@@ -51,140 +61,115 @@ pub(crate) fn path(message: Message) -> &'static str {
     }
 }
 
-impl Plan {
-    /// Compiles a transform of `message`.
+impl Choice {
+    /// Compiles the transforms of `message`.
     ///
     /// # Errors
     /// Names the field and says what is wrong with it.
-    pub(crate) fn compile(message: Message, transform: Transform) -> Result<Self, ConfigError> {
+    pub(crate) fn compile(message: Message, mut written: Transform) -> Result<Self, ConfigError> {
         let at = path(message);
-        let set = fields(&format!("{at}.set"), transform.set, message, Change::Set)?;
-        let add = fields(&format!("{at}.add"), transform.add, message, Change::Add)?;
-        let remove = removals(&format!("{at}.remove"), &transform.remove, message)?;
-        let metadata = metadata(&format!("{at}.dynamicMetadata"), transform.dynamic_metadata)?;
-        let body = transform.body.unwrap_or_default();
-        let template = body.value.map(|value| template(format!("{at}.body.value"), &value)).transpose()?;
+        let matches = std::mem::take(&mut written.matches);
+        if matches.len() > MAX_ENTRIES {
+            return Err(too_many(&format!("{at}.matches")));
+        }
+        let mut matched = Vec::with_capacity(matches.len());
+        for (number, entry) in matches.into_iter().enumerate() {
+            let at = format!("{at}.matches[{number}]");
+            let condition = Match::compile(&format!("{at}.match"), entry.matcher, message)?;
+            matched.push((condition, Plan::compile(format!("{at}.transform"), message, entry.transform)?));
+        }
+        Ok(Self { matched, otherwise: Plan::compile(at.to_owned(), message, written)? })
+    }
+
+    /// The place of the transform for the message whose headers are at hand.
+    pub(crate) fn choose(&self, host: &dyn Host, message: Message) -> usize {
+        let matched = self.matched.iter().position(|(condition, _)| condition.holds(host, message));
+        matched.unwrap_or(self.matched.len())
+    }
+
+    /// The transform at that place.
+    pub(crate) fn plan(&self, place: usize) -> &Plan {
+        self.matched.get(place).map_or(&self.otherwise, |(_, plan)| plan)
+    }
+
+    /// All transforms.
+    pub(crate) fn plans(&self) -> impl Iterator<Item = &Plan> {
+        self.matched.iter().map(|(_, plan)| plan).chain([&self.otherwise])
+    }
+
+    /// Whether something asks for the request's header section besides that of the message.
+    pub(crate) fn reads_request(&self) -> bool {
+        self.matched.iter().any(|(condition, _)| condition.reads_request())
+            || self.plans().any(Plan::reads_request)
+    }
+}
+
+impl Plan {
+    fn compile(at: String, message: Message, written: Transform) -> Result<Self, ConfigError> {
+        refuse_what_cannot_be(&at, message, &written)?;
+        let escapes = written.escape_characters;
+        let (parse_as, body) = body::compile(&at, message, &written, escapes)?;
         let mut plan = Self {
             message,
-            parse_as: body.parse_as,
-            set,
-            add,
-            remove,
-            body: template.filter(|_| body.parse_as != ParseAs::None),
-            metadata,
-            wanted: None,
+            parse_as,
+            ignores_parse_errors: written.ignore_error_on_parse,
+            set: fields::set(&format!("{at}.set"), written.set, message, escapes)?,
+            add: fields::add(&format!("{at}.add"), written.add, message, escapes)?,
+            remove: fields::removals(&format!("{at}.remove"), &written.remove, message)?,
+            metadata: metadata::plans(&format!("{at}.dynamicMetadata"), written.dynamic_metadata, escapes)?,
+            span_name: written
+                .span_name
+                .map(|source| template(format!("{at}.spanName"), &source, escapes))
+                .transpose()?,
+            extractors: extractors(&at, written.extractors)?,
+            body,
+            skips_errors: written.error_mode == ErrorMode::Skip,
+            clears_route_cache: written.clear_route_cache,
+            names: Vec::new(),
             holds_body: false,
+            is_empty: false,
+            path: at,
         };
-        plan.decide_what_to_hold();
+        plan.decide();
         Ok(plan)
     }
+}
 
-    /// A body is held only if a template reads it or one takes its place.
-    fn decide_what_to_hold(&mut self) {
-        let needs: Vec<&Needs> = self.templates().map(Template::needs).collect();
-        let reads_text = needs.iter().any(|needs| needs.body);
-        let reads_all = needs.iter().any(|needs| needs.context);
-        let variables: Vec<String> = needs.iter().flat_map(|needs| needs.variables.iter().cloned()).collect();
-        let reads_json = reads_all || !variables.is_empty();
-        self.holds_body = match self.parse_as {
-            ParseAs::None => false,
-            ParseAs::AsString => self.body.is_some() || reads_text,
-            ParseAs::AsJson => self.body.is_some() || reads_text || reads_json,
-        };
-        let wanted = if reads_all { Wanted::Everything } else { Wanted::Members(variables) };
-        self.wanted = (self.parse_as == ParseAs::AsJson).then_some(wanted);
+fn refuse_what_cannot_be(at: &str, message: Message, written: &Transform) -> Result<(), ConfigError> {
+    let refuse = |field: &str, reason: &str| Err(ConfigError::new(format!("{at}.{field}"), reason));
+    if !written.matches.is_empty() {
+        return refuse("matches", "a transform that is matched has no matches of its own");
     }
-
-    fn templates(&self) -> impl Iterator<Item = &Template> {
-        let fields = self.set.iter().chain(&self.add).filter_map(|field| field.value.as_ref());
-        fields.chain(&self.body).chain(self.metadata.iter().map(|entry| &entry.value))
+    if written.clear_route_cache && message == Message::Response {
+        return refuse("clearRouteCache", "the route of a response is chosen already");
     }
-}
-
-fn template(path: String, source: &str) -> Result<Template, ConfigError> {
-    Template::compile(source).map_err(|error| ConfigError::new(path, error.to_string()))
-}
-
-fn fields(
-    path: &str,
-    entries: Vec<HeaderTransformation>,
-    message: Message,
-    change: Change,
-) -> Result<Vec<FieldPlan>, ConfigError> {
-    check_list(path, entries.iter().map(|entry| &*entry.name))?;
-    entries
-        .into_iter()
-        .enumerate()
-        .map(|(number, entry)| field_plan(&format!("{path}[{number}]"), entry, message, change))
-        .collect()
-}
-
-fn field_plan(
-    path: &str,
-    entry: HeaderTransformation,
-    message: Message,
-    change: Change,
-) -> Result<FieldPlan, ConfigError> {
-    // A field that is set to nothing is removed.
-    let written = entry.value.filter(|value| !value.is_empty());
-    let change = if written.is_none() && change == Change::Set { Change::Remove } else { change };
-    let name = named(&format!("{path}.name"), &entry.name, message, change)?;
-    let value = written.map(|value| template(format!("{path}.value"), &value)).transpose()?;
-    Ok(FieldPlan { name, value })
-}
-
-fn removals(path: &str, names: &[String], message: Message) -> Result<Vec<String>, ConfigError> {
-    if names.len() > MAX_ENTRIES {
-        return Err(too_many(path));
-    }
-    let numbered = names.iter().enumerate();
-    numbered
-        .map(|(number, name)| named(&format!("{path}[{number}]"), name, message, Change::Remove))
-        .collect()
-}
-
-fn named(path: &str, written: &str, message: Message, change: Change) -> Result<String, ConfigError> {
-    field::name(written, message, change)
-        .map_err(|error| ConfigError::new(path, format!("`{written}` {error}")))
-}
-
-fn metadata(path: &str, entries: Vec<MetadataTransformation>) -> Result<Vec<MetadataPlan>, ConfigError> {
-    if entries.len() > MAX_ENTRIES {
-        return Err(too_many(path));
-    }
-    let numbered = entries.into_iter().enumerate();
-    numbered.map(|(number, entry)| metadata_plan(&format!("{path}[{number}]"), entry)).collect()
-}
-
-fn metadata_plan(path: &str, entry: MetadataTransformation) -> Result<MetadataPlan, ConfigError> {
-    for (name, value) in [("namespace", &entry.namespace), ("key", &entry.key)] {
-        if value.is_empty() || value.len() > MAX_METADATA_NAME {
-            return Err(ConfigError::new(format!("{path}.{name}"), "is empty or longer than 256 bytes"));
-        }
-    }
-    let written = entry.value.string_value.filter(|value| !value.is_empty());
-    let written = written.ok_or_else(|| {
-        ConfigError::new(format!("{path}.value"), "exactly one kind of value is needed: stringValue")
-    })?;
-    let value = template(format!("{path}.value.stringValue"), &written)?;
-    Ok(MetadataPlan { namespace: entry.namespace, key: entry.key, value })
-}
-
-fn check_list<'n>(path: &str, names: impl Iterator<Item = &'n str>) -> Result<(), ConfigError> {
-    let mut seen: Vec<&str> = Vec::new();
-    for (number, name) in names.enumerate() {
-        if number >= MAX_ENTRIES {
-            return Err(too_many(path));
-        }
-        if seen.contains(&name) {
-            return Err(ConfigError::new(
-                format!("{path}[{number}].name"),
-                format!("`{name}` is named twice"),
-            ));
-        }
-        seen.push(name);
+    if written.body.as_ref().is_some_and(|body| body.decompress) && message == Message::Request {
+        return refuse("body.decompress", "only responses can be decompressed");
     }
     Ok(())
+}
+
+fn extractors(
+    at: &str,
+    written: std::collections::BTreeMap<String, crate::config::Extractor>,
+) -> Result<Vec<(String, Extractor)>, ConfigError> {
+    if written.len() > MAX_ENTRIES {
+        return Err(too_many(&format!("{at}.extractors")));
+    }
+    let compiled = written.into_iter().map(|(name, extractor)| {
+        let compiled = Extractor::compile(extractor).map_err(|(field, reason)| {
+            let dot = if field.is_empty() { "" } else { "." };
+            ConfigError::new(format!("{at}.extractors.{name}{dot}{field}"), reason)
+        })?;
+        Ok((name, compiled))
+    });
+    compiled.collect()
+}
+
+/// Compiles a template that stands at `path`.
+pub(crate) fn template(path: String, source: &str, escapes: bool) -> Result<Template, ConfigError> {
+    let compile = if escapes { Template::compile_escaping } else { Template::compile };
+    compile(source).map_err(|error| ConfigError::new(path, error.to_string()))
 }
 
 fn too_many(path: &str) -> ConfigError {

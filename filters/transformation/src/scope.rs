@@ -1,6 +1,6 @@
 //! A message and its proxy as templates see them.
 
-use std::cell::{Cell, RefCell};
+use std::cell::{Cell, OnceCell, RefCell};
 use std::collections::BTreeMap;
 
 use base64::Engine;
@@ -9,54 +9,92 @@ use ferrule_kit::{self as kit, Fields, Host, Message, MetadataSource};
 
 use crate::config::ParseAs;
 use crate::edits::{FieldEdit, preview, touches};
+use crate::extractor::{Extractor, Source};
 use crate::field::canonical;
-use crate::json::{Document, Node};
-use crate::template::{Metadata, Meter, Outcome, Scope, Section, Value};
+use crate::json::Document;
+use crate::plan::Plan;
+use crate::surroundings::Surroundings;
+use crate::template::{Metadata, Meter, Outcome, Scope, Section, Sink, Value};
 
 /// What stands for each pattern that `replace_with_random` was given, throughout one request and its response.
 pub(crate) type Pseudonyms = BTreeMap<String, String>;
 
+/// What templates may know of a message.
+#[derive(Clone, Copy)]
+pub(crate) struct View<'a> {
+    pub(crate) message: Message,
+    pub(crate) parse_as: ParseAs,
+    /// Members that templates read, as the document was parsed with.
+    pub(crate) names: &'a [String],
+    pub(crate) extractors: &'a [(String, Extractor)],
+    pub(crate) surroundings: &'a Surroundings,
+    pub(crate) body: &'a [u8],
+}
+
+impl<'a> View<'a> {
+    /// The message without its body.
+    pub(crate) fn without_body(message: Message, surroundings: &'a Surroundings) -> Self {
+        let (names, extractors) = (&[][..], &[][..]);
+        Self { message, parse_as: ParseAs::None, names, extractors, surroundings, body: b"" }
+    }
+
+    /// The message as `plan` asks for it.
+    pub(crate) fn of(plan: &'a Plan, surroundings: &'a Surroundings, body: &'a [u8]) -> Self {
+        Self {
+            message: plan.message,
+            parse_as: plan.parse_as,
+            names: &plan.names,
+            extractors: &plan.extractors,
+            surroundings,
+            body,
+        }
+    }
+}
+
 /// One message while it is transformed.
-pub(crate) struct MessageScope<'a, 'h, 'p> {
-    host: RefCell<&'h mut dyn Host>,
+pub(crate) struct MessageScope<'a, 'h> {
+    host: &'h dyn Host,
     pseudonyms: RefCell<&'h mut Pseudonyms>,
-    message: Message,
-    parse_as: ParseAs,
-    body: &'a [u8],
-    root: Option<Node<'a>>,
-    edits: RefCell<Vec<FieldEdit<'p>>>,
+    view: View<'a>,
+    /// The body's JSON, if it was parsed.
+    document: Option<&'h Document<'a>>,
+    /// What extractors found, by their place; each searches once.
+    extractions: OnceCell<Vec<OnceCell<Vec<u8>>>>,
+    edits: RefCell<Vec<FieldEdit<'a>>>,
     sees_edits: Cell<bool>,
 }
 
-impl<'a, 'h, 'p> MessageScope<'a, 'h, 'p> {
+impl<'a, 'h> MessageScope<'a, 'h> {
     pub(crate) fn new(
-        host: &'h mut dyn Host,
+        host: &'h dyn Host,
         pseudonyms: &'h mut Pseudonyms,
-        message: Message,
-        parse_as: ParseAs,
+        view: View<'a>,
+        document: Option<&'h Document<'a>>,
     ) -> Self {
         Self {
-            host: RefCell::new(host),
+            host,
             pseudonyms: RefCell::new(pseudonyms),
-            message,
-            parse_as,
-            body: b"",
-            root: None,
+            view,
+            document,
+            extractions: OnceCell::new(),
             edits: RefCell::default(),
             sees_edits: Cell::new(false),
         }
     }
 
-    /// Shows templates a body and, if it was parsed, its JSON.
-    pub(crate) fn with_body(mut self, body: &'a [u8], document: Option<&'a Document<'a>>) -> Self {
-        self.body = body;
-        self.root = document.and_then(Document::root);
-        self
+    /// The host behind it.
+    pub(crate) fn host(&self) -> &'h dyn Host {
+        self.host
     }
 
     /// Makes `edit` visible to header templates that come later.
-    pub(crate) fn push(&self, edit: FieldEdit<'p>) {
+    pub(crate) fn push(&self, edit: FieldEdit<'a>) {
         self.edits.borrow_mut().push(edit);
+    }
+
+    /// Makes room for so many edits.
+    pub(crate) fn expect_edits(&self, count: usize) {
+        self.edits.borrow_mut().reserve_exact(count);
     }
 
     /// Whether templates see the edits so far, or the message as it came.
@@ -64,69 +102,104 @@ impl<'a, 'h, 'p> MessageScope<'a, 'h, 'p> {
         self.sees_edits.set(shown);
     }
 
-    pub(crate) fn into_edits(self) -> Vec<FieldEdit<'p>> {
+    pub(crate) fn into_edits(self) -> Vec<FieldEdit<'a>> {
         self.edits.into_inner()
     }
 
     fn lines(&self, message: Message, name: &str) -> Vec<Vec<u8>> {
         let name = canonical(name, message);
-        let host = self.host.borrow();
-        let lines = host.field_values(message.headers(), &name).into_iter().map(|value| value.into_owned());
-        let lines: Vec<_> = lines.collect();
+        let values = self.host.field_values(message.headers(), &name);
+        let lines: Vec<_> = values.into_iter().map(|value| value.into_owned()).collect();
         if self.previews(message) { preview(&self.edits.borrow(), &name, lines) } else { lines }
     }
 
     fn previews(&self, message: Message) -> bool {
-        self.sees_edits.get() && message == self.message
+        self.sees_edits.get() && message == self.view.message
+    }
+
+    fn message(&self, section: Section) -> Message {
+        match section {
+            Section::Message => self.view.message,
+            Section::Request => Message::Request,
+        }
+    }
+
+    /// What the extractor of that name finds in the message as it came; none if there is no such extractor.
+    pub(crate) fn extract(&self, meter: &Meter, name: &str) -> Outcome<Option<&[u8]>> {
+        let place = self.view.extractors.iter().position(|(known, _)| known == name);
+        let Some((place, (_, extractor))) = place.and_then(|at| Some((at, self.view.extractors.get(at)?)))
+        else {
+            return Ok(None);
+        };
+        let found =
+            self.extractions.get_or_init(|| self.view.extractors.iter().map(|_| OnceCell::new()).collect());
+        let Some(cell) = found.get(place) else { return Ok(None) };
+        if cell.get().is_none() {
+            let found = match &extractor.source {
+                Source::Body => extractor.apply(meter, self.view.body)?,
+                Source::Header(name) => {
+                    let value =
+                        self.host.field(self.view.message.headers(), &canonical(name, self.view.message));
+                    extractor.apply(meter, &value.unwrap_or_default())?
+                }
+            };
+            let _ = cell.set(found);
+        }
+        Ok(cell.get().map(Vec::as_slice))
     }
 }
 
-impl<'a> Scope<'a> for MessageScope<'a, '_, '_> {
+impl<'a> Scope<'a> for MessageScope<'a, '_> {
     fn variable(&self, meter: &Meter, name: &str) -> Outcome<Option<Value<'a>>> {
-        if self.parse_as != ParseAs::AsJson {
+        if self.view.parse_as != ParseAs::AsJson {
             return Ok(None);
         }
-        self.root.map_or(Ok(Value::Undefined), |root| Value::member(meter, root, name)).map(Some)
+        let place = self.view.names.iter().position(|known| known == name);
+        let found = self.document.zip(place).and_then(|(document, place)| document.member(place));
+        found.map_or(Ok(Value::Undefined), |node| Value::json(meter, node)).map(Some)
     }
 
     fn context(&self, meter: &Meter) -> Outcome<Value<'a>> {
-        self.root.map_or(Ok(Value::Undefined), |root| Value::json(meter, root))
+        self.document.map_or(Ok(Value::Undefined), |document| Value::json(meter, document.root()))
     }
 
     fn body(&self) -> &'a [u8] {
-        self.body
+        self.view.body
     }
 
     fn field(&self, section: Section, name: &str) -> Option<Vec<u8>> {
-        let message = match section {
-            Section::Message => self.message,
-            Section::Request => Message::Request,
-        };
+        let message = self.message(section);
         let name = canonical(name, message);
         if self.previews(message) && touches(&self.edits.borrow(), &name) {
             return self.lines(message, &name).into_iter().next();
         }
-        self.host.borrow().field(message.headers(), &name).map(|value| value.into_owned())
+        self.host.field(message.headers(), &name).map(|value| value.into_owned())
+    }
+
+    fn print_field(&self, section: Section, name: &str, out: &mut Sink<'a, '_>) -> Outcome<()> {
+        let message = self.message(section);
+        let name = canonical(name, message);
+        if self.previews(message) && touches(&self.edits.borrow(), &name) {
+            return out.write(self.lines(message, &name).first().map_or(b"", Vec::as_slice));
+        }
+        self.host.field(message.headers(), &name).map_or(Ok(()), |value| out.write(&value))
     }
 
     fn fields(&self, name: &str) -> Vec<Vec<u8>> {
-        self.lines(self.message, name)
+        self.lines(self.view.message, name)
     }
 
     fn cookies(&self) -> Vec<Vec<u8>> {
-        let host = self.host.borrow();
-        host.field_values(Fields::RequestHeaders, "cookie")
-            .into_iter()
-            .map(|line| line.into_owned())
-            .collect()
+        let lines = self.host.field_values(Fields::RequestHeaders, "cookie");
+        lines.into_iter().map(|line| line.into_owned()).collect()
     }
 
     fn env(&self, name: &str) -> Option<String> {
-        self.host.borrow().env(name)
+        self.host.env(name)
     }
 
     fn attribute(&self, meter: &Meter, name: &str) -> Outcome<Value<'a>> {
-        self.host.borrow().attribute(name).map_or(Ok(Value::Undefined), |value| converted(meter, value))
+        self.host.attribute(name).map_or(Ok(Value::Undefined), |value| converted(meter, value))
     }
 
     fn metadata(&self, meter: &Meter, of: Metadata, namespace: &str, key: &str) -> Outcome<Value<'a>> {
@@ -135,8 +208,21 @@ impl<'a> Scope<'a> for MessageScope<'a, '_, '_> {
             Metadata::Cluster => MetadataSource::Cluster,
             Metadata::Host => MetadataSource::Host,
         };
-        let host = self.host.borrow();
-        host.metadata(source, namespace, key).map_or(Ok(Value::Undefined), |value| converted(meter, value))
+        let found = self.host.metadata(source, namespace, key);
+        found.map_or(Ok(Value::Undefined), |value| converted(meter, value))
+    }
+
+    fn extraction(&self, meter: &Meter, name: &str) -> Outcome<Vec<u8>> {
+        self.extract(meter, name).map(|found| found.unwrap_or_default().to_vec())
+    }
+
+    fn secret(&self, name: &str) -> Option<Vec<u8>> {
+        let known = self.view.surroundings.secrets.get(name)?;
+        self.host.secret(known).map(|secret| secret.into_owned())
+    }
+
+    fn data_source(&self, name: &str) -> Option<&'a str> {
+        self.view.surroundings.data_sources.get(name).map(String::as_str)
     }
 
     fn random(&self, pattern: &str) -> String {
@@ -144,7 +230,7 @@ impl<'a> Scope<'a> for MessageScope<'a, '_, '_> {
         if let Some(known) = pseudonyms.get(pattern) {
             return known.clone();
         }
-        let random = BASE64_URL_SAFE_NO_PAD.encode(self.host.borrow_mut().random().to_le_bytes());
+        let random = BASE64_URL_SAFE_NO_PAD.encode(self.host.random().to_le_bytes());
         pseudonyms.insert(pattern.to_owned(), random.clone());
         random
     }

@@ -26,10 +26,13 @@ mod program;
 mod value;
 
 pub(crate) use error::{Failure, Fault, Outcome, SyntaxError};
-pub(crate) use functions::{Metadata, Scope, Section};
+pub(crate) use functions::{Metadata, Scope, Section, Source};
 pub(crate) use lower::Needs;
 pub(crate) use meter::Meter;
+pub(crate) use print::Sink;
 pub(crate) use value::Value;
+
+use crate::rope::Rope;
 
 /// A compiled template.
 #[derive(Debug)]
@@ -44,11 +47,18 @@ impl Template {
     /// # Errors
     /// Says what is wrong and where.
     pub(crate) fn compile(source: &str) -> Result<Self, SyntaxError> {
-        let lower::Lowered { block, needs } = lower::lower(source)?;
-        Ok(Self { block, needs })
+        lower::lower(source, false).map(Self::from)
     }
 
-    /// What it reads of its message's body.
+    /// As [`Template::compile`], but texts print as they stand in a JSON string.
+    ///
+    /// # Errors
+    /// Says what is wrong and where.
+    pub(crate) fn compile_escaping(source: &str) -> Result<Self, SyntaxError> {
+        lower::lower(source, true).map(Self::from)
+    }
+
+    /// What it reads.
     pub(crate) fn needs(&self) -> &Needs {
         &self.needs
     }
@@ -62,10 +72,16 @@ impl Template {
         scope: &dyn Scope<'a>,
         meter: &Meter,
         limit: usize,
-    ) -> Outcome<Vec<u8>> {
+    ) -> Outcome<Rope<'a>> {
         let mut out = print::Sink::new(meter, limit);
         interpreter::Interpreter::new(meter, scope).run(&self.block, &mut out)?;
-        Ok(out.into_bytes())
+        Ok(out.into_rope())
+    }
+}
+
+impl From<lower::Lowered> for Template {
+    fn from(lower::Lowered { block, needs }: lower::Lowered) -> Self {
+        Self { block, needs }
     }
 }
 

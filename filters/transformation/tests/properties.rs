@@ -3,7 +3,7 @@
 mod invariants;
 
 use ferrule_transformation::ParseAs;
-use invariants::{Exchange, check};
+use invariants::{Exchange, Shape, check};
 use proptest::prelude::*;
 
 const NAMES: &[&str] = &["a", "b", "items", "user", "x", "loop", "ns", "missing", "env", "header"];
@@ -117,6 +117,10 @@ const CALLS: &[&str] = &[
     "dynamic_metadata('key', 'ns')",
     "attribute('source.address')",
     "extraction('e')",
+    "extraction('user.e')",
+    "extraction(a)",
+    "data_source(a)",
+    "secret(b)",
     "substring(body(), 1, 3)",
     "substring(body(), -1)",
     "base64_decode(body())",
@@ -228,12 +232,18 @@ fn exchange() -> impl Strategy<Value = Exchange> {
     ];
     let parse_as =
         prop::sample::select(&[ParseAs::AsJson, ParseAs::AsJson, ParseAs::AsString, ParseAs::None][..]);
-    (parse_as, any::<bool>(), prop::collection::vec(any::<u8>(), 0..8), bytes, 1_usize..4).prop_map(
-        |(parse_as, replaces_body, field, body, pieces)| {
-            let size = (body.len() / pieces).max(1);
-            Exchange { parse_as, replaces_body, field, body: body.chunks(size).map(<[u8]>::to_vec).collect() }
-        },
-    )
+    let shape = prop::sample::select(&Shape::ALL[..]);
+    let regex = prop_oneof![
+        pick(&[".*", "(a+)+$", "a|b", "", "(?s).*(b).*", "[^\\\"]+", "\\w+", "(?i)É?"]),
+        "[a-b().*+?|\\[\\]^$\\\\]{0,6}"
+    ];
+    let field = prop::collection::vec(any::<u8>(), 0..8);
+    let parts = (parse_as, shape, any::<u8>(), regex, field, bytes, 1_usize..4);
+    parts.prop_map(|(parse_as, shape, options, regex, field, body, pieces)| {
+        let size = (body.len() / pieces).max(1);
+        let body = body.chunks(size).map(<[u8]>::to_vec).collect();
+        Exchange { parse_as, shape, options, regex, field, body }
+    })
 }
 
 proptest! {

@@ -17,22 +17,35 @@ pub(crate) fn unescape(raw: &str) -> Option<Cow<'_, str>> {
     Some(Cow::Owned(text))
 }
 
-/// Bytes that are not simply part of a string: its end, an escape, and what must be escaped.
-const SPECIAL: [bool; 256] = {
-    let mut special = [false; 256];
-    let mut byte = 0;
-    while byte < 0x20 {
-        special[byte] = true;
-        byte += 1;
-    }
-    special[b'"' as usize] = true;
-    special[b'\\' as usize] = true;
-    special
-};
+/// The byte in each place of a word.
+const fn each(byte: u8) -> u64 {
+    u64::from_ne_bytes([byte; 8])
+}
 
-/// How many bytes go by before a special one. Most strings are short: a search by the word would not pay.
+/// A word with the highest bit set of each byte that is not simply part of a string: its end, an escape, and what must be
+/// escaped. Above the lowest of these there may be more than there should.
+#[inline]
+fn special(word: u64) -> u64 {
+    let equal = |byte| {
+        let differs = word ^ each(byte);
+        differs.wrapping_sub(each(1)) & !differs
+    };
+    let below_space = word.wrapping_sub(each(0x20)) & !word;
+    (equal(b'"') | equal(b'\\') | below_space) & each(0x80)
+}
+
+/// How many bytes go by before one that is not simply part of a string.
+#[inline]
 pub(super) fn plain_length(bytes: &[u8]) -> usize {
-    bytes.iter().position(|byte| SPECIAL[usize::from(*byte)]).unwrap_or(bytes.len())
+    let (words, rest) = bytes.as_chunks::<8>();
+    for (place, word) in words.iter().enumerate() {
+        let found = special(u64::from_le_bytes(*word));
+        if found != 0 {
+            return place * 8 + (found.trailing_zeros() / 8) as usize;
+        }
+    }
+    let plain = |byte: &u8| !matches!(byte, b'"' | b'\\' | 0..0x20);
+    bytes.len() - rest.len() + rest.iter().take_while(|byte| plain(byte)).count()
 }
 
 /// How many bytes a string takes, quotes and all, that stands at the start of `bytes`; all of them if it has no end.

@@ -3,8 +3,8 @@ use wasm_bindgen_test::wasm_bindgen_test as test;
 
 use super::*;
 
-fn members(names: &[&str]) -> Wanted {
-    Wanted::Members(names.iter().map(|name| (*name).to_owned()).collect())
+fn names(names: &[&str]) -> Vec<String> {
+    names.iter().map(|name| (*name).to_owned()).collect()
 }
 
 /// The text of a document as its nodes tell it.
@@ -20,8 +20,8 @@ fn retold(node: Node<'_>) -> String {
 }
 
 fn retell(json: &str) -> Result<String, JsonError> {
-    let document = Document::parse(json.as_bytes(), &Wanted::Everything)?;
-    Ok(retold(document.root().unwrap()))
+    let document = Document::parse(json.as_bytes(), &[])?;
+    Ok(retold(document.root()))
 }
 
 #[test]
@@ -102,7 +102,7 @@ fn what_is_no_json_is_refused_as_serde_json_refuses_it() {
 
 #[test]
 fn errors_say_where_and_nothing_of_the_content() {
-    let error = |json: &[u8]| Document::parse(json, &Wanted::Everything).unwrap_err().to_string();
+    let error = |json: &[u8]| Document::parse(json, &[]).unwrap_err().to_string();
     assert_eq!(error(b"{\"secret\": tru}"), "a value was expected at byte 11");
     assert_eq!(error(b"[1 2]"), "a comma or a closing bracket was expected at byte 3");
     assert_eq!(error(b"[\"\xff\"]"), "not UTF-8 at byte 2");
@@ -119,15 +119,40 @@ fn nesting_is_bounded() {
 }
 
 #[test]
-fn only_what_is_wanted_is_indexed_but_all_is_checked() {
-    let json = br#"{"big": [1, 2, {"x": []}], "user": {"name": "ada"}, "\u0075ser": 2, "more": {"user": 3}}"#;
-    let document = Document::parse(json, &members(&["user"])).unwrap();
-    let found: Vec<_> = document.root().unwrap().members().map(|(_, value)| value.text()).collect();
-    assert_eq!(found, ["{\"name\": \"ada\"}", "2"]);
-    assert!(Document::parse(br#"{"user": 1, "big": [1, 2}"#, &members(&["user"])).is_err());
-    assert!(Document::parse(b"[1, 2]", &members(&["user"])).unwrap().root().is_none());
-    assert!(Document::parse(b"[1, 2", &members(&["user"])).is_err());
-    assert!(Document::parse(b"{}", &members(&[])).unwrap().root().is_some());
+fn members_that_are_asked_for_are_noted_and_all_is_checked() {
+    let json =
+        br#" {"big": [1, 2, {"x": []}], "user": {"name": "ada"}, "\u0075ser": 2 , "more": {"user": 3}} "#;
+    let document = Document::parse(json, &names(&["none", "user"])).unwrap();
+    let found: Vec<_> = document.members().unwrap().map(|(name, value)| (name, value.text())).collect();
+    assert_eq!(found, [(1, "{\"name\": \"ada\"}"), (1, "2")]);
+    assert_eq!(document.member(1).map(Node::text), Some("2"));
+    assert!(document.member(0).is_none());
+    assert!(Document::parse(br#"{"user": 1, "big": [1, 2}"#, &names(&["user"])).is_err());
+    assert!(Document::parse(b"[{\"user\": 1}, 2]", &names(&["user"])).unwrap().member(0).is_none());
+}
+
+#[test]
+fn keys_that_are_repeated_without_end_take_no_memory_without_end() {
+    let json = format!("{{{}\"b\": 1}}", "\"a\": 0,".repeat(100_000));
+    let document = Document::parse(json.as_bytes(), &names(&["a", "b"])).unwrap();
+    assert!(document.members.len() <= 1024);
+    assert!(document.members().is_none());
+    let last = document.member(0).unwrap().place_in(document.root().text().as_bytes());
+    assert_eq!(last.start, json.rfind("0,\"b\"").unwrap());
+    assert_eq!(document.member(1).map(Node::text), Some("1"));
+}
+
+#[test]
+fn the_end_of_a_string_is_found_wherever_it_is() {
+    for length in 0..40 {
+        for special in ['"', '\\', '\u{1f}', '\0', '\n'] {
+            let text =
+                format!("{}{special}\u{80}\u{7f} !#[]~\"", "é ".repeat(length).get(..length).unwrap_or("x"));
+            assert_eq!(string::plain_length(text.as_bytes()), text.find(special).unwrap(), "{text:?}");
+        }
+    }
+    let plain = "\u{7f}\u{80}ÿ !#[]~ and more";
+    assert_eq!(string::plain_length(plain.as_bytes()), plain.len());
 }
 
 #[test]

@@ -30,15 +30,8 @@ pub(crate) fn field<'a>(meter: &Meter, value: &Value<'a>, name: &str) -> Outcome
 
 /// A member of a JSON object; of equal keys the last one counts.
 pub(crate) fn json_member<'a>(meter: &Meter, object: Node<'a>, name: &str) -> Outcome<Value<'a>> {
-    let mut found = None;
-    let mut seen = 0;
-    for (key, value) in object.members() {
-        seen += 1;
-        if key.is(name) {
-            found = Some(value);
-        }
-    }
-    meter.charge(seen / 8 + 1)?;
+    meter.charge_skipped(object.text().len())?;
+    let found = object.members().filter(|(key, _)| key.is(name)).last().map(|(_, value)| value);
     found.map_or(Ok(Value::Undefined), |node| Value::json(meter, node))
 }
 
@@ -71,8 +64,8 @@ pub(crate) fn lookup<'a>(meter: &Meter, value: &Value<'a>, key: &Value<'_>) -> O
 }
 
 fn json_element<'a>(meter: &Meter, array: Node<'a>, index: i128) -> Outcome<Option<Value<'a>>> {
-    let length = array.elements().count();
-    meter.charge(length / 4 + 1)?;
+    meter.charge_skipped(array.text().len())?;
+    let length = if index < 0 { array.elements().count() } else { usize::MAX };
     let found = place(index, length).and_then(|place| array.elements().nth(place));
     found.map(|node| Value::json(meter, node)).transpose()
 }
@@ -101,9 +94,8 @@ pub(crate) fn length(meter: &Meter, value: &Value<'_>) -> Outcome<usize> {
         Value::List(list) => Ok(list.len()),
         Value::Map(map) => Ok(map.len()),
         Value::Json(node) if matches!(node.kind(), Kind::Array) => {
-            let length = node.elements().count();
-            meter.charge(length / 8 + 1)?;
-            Ok(length)
+            meter.charge_skipped(node.text().len())?;
+            Ok(node.elements().count())
         }
         Value::Json(_) | Value::Namespace(_) => Ok(pairs(meter, value)?.len()),
         other => Err(Failure::new(format!("{} has no length", other.kind()))),
@@ -122,6 +114,7 @@ pub(crate) fn items<'a>(meter: &Meter, value: &Value<'a>) -> Outcome<Vec<Value<'
             Ok(list.to_vec())
         }
         Value::Json(node) if matches!(node.kind(), Kind::Array) => {
+            meter.charge_skipped(node.text().len())?;
             let mut items = Vec::new();
             for element in node.elements() {
                 meter.charge(1)?;
@@ -161,6 +154,7 @@ pub(crate) fn pairs<'a>(meter: &Meter, value: &Value<'a>) -> Outcome<Vec<(Value<
 }
 
 fn json_pairs<'a>(meter: &Meter, object: Node<'a>) -> Outcome<Vec<(Value<'a>, Value<'a>)>> {
+    meter.charge_skipped(object.text().len())?;
     let mut places = BTreeMap::new();
     let mut pairs: Vec<(Value<'a>, Value<'a>)> = Vec::new();
     for (key, node) in object.members() {

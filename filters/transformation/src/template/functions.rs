@@ -11,6 +11,7 @@ use super::arguments::Args;
 use super::error::{Failure, Outcome};
 use super::filters;
 use super::meter::Meter;
+use super::print::Sink;
 use super::value::{Text, Value};
 use crate::json::write_string;
 
@@ -24,6 +25,10 @@ pub(crate) trait Scope<'a> {
     fn body(&self) -> &'a [u8];
     /// The first field of that name in `section`.
     fn field(&self, section: Section, name: &str) -> Option<Vec<u8>>;
+    /// Writes the first field of that name in `section`.
+    fn print_field(&self, section: Section, name: &str, out: &mut Sink<'a, '_>) -> Outcome<()> {
+        out.write(&self.field(section, name).unwrap_or_default())
+    }
     /// All fields of that name of the message being transformed.
     fn fields(&self, name: &str) -> Vec<Vec<u8>>;
     /// The request's cookie lines.
@@ -34,6 +39,12 @@ pub(crate) trait Scope<'a> {
     fn attribute(&self, meter: &Meter, name: &str) -> Outcome<Value<'a>>;
     /// One key of metadata.
     fn metadata(&self, meter: &Meter, of: Metadata, namespace: &str, key: &str) -> Outcome<Value<'a>>;
+    /// What the extractor of that name finds; nothing if there is none.
+    fn extraction(&self, meter: &Meter, name: &str) -> Outcome<Vec<u8>>;
+    /// The secret that is called so here; none if it is not known or has not come.
+    fn secret(&self, name: &str) -> Option<Vec<u8>>;
+    /// The text that is called so here.
+    fn data_source(&self, name: &str) -> Option<&'a str>;
     /// What stands for `pattern` throughout this request: 22 unpredictable characters.
     fn random(&self, pattern: &str) -> String;
 }
@@ -64,29 +75,44 @@ const DEFAULT_NAMESPACE: &str = "io.solo.transformation";
 /// What a function does.
 pub(crate) type Function = for<'a> fn(&dyn Scope<'a>, &Meter, &mut Args<'a>) -> Outcome<Value<'a>>;
 
-/// What calling a function reads of the message's body.
+/// What calling a function reads besides its arguments and the header section of its message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Reads {
     Nothing,
     Body,
     Json,
+    /// The header section of the request.
+    Request,
+    /// What its first argument names.
+    Named(Source),
+}
+
+/// What the configuration gives names to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Source {
+    Extractor,
+    Secret,
+    Data,
 }
 
 /// The function of that name and what it reads.
 pub(crate) fn find(name: &str) -> Option<(Function, Reads)> {
     let function: Function = match name {
-        "body" => return Some((body, Reads::Body)),
-        "context" => return Some((context, Reads::Json)),
         "attribute" => |scope, meter, args| scope.attribute(meter, &args.text(meter, "name")?),
         "base64_decode" => |_, meter, args| decode(meter, args, &BASE64),
         "base64_encode" => |_, meter, args| encode(meter, args, &BASE64),
         "base64url_decode" => |_, meter, args| decode(meter, args, &BASE64URL),
         "base64url_encode" => |_, meter, args| encode(meter, args, &BASE64URL),
+        "body" => body,
         "cluster_metadata" => |scope, meter, args| metadata(scope, meter, args, Metadata::Cluster),
+        "context" => |scope, meter, _| scope.context(meter),
+        "data_source" => data_source,
         "dict" => dict,
         "dynamic_metadata" => |scope, meter, args| metadata(scope, meter, args, Metadata::Dynamic),
         "env" => env,
-        "extraction" => |_, meter, args| args.text(meter, "name").map(|_| Value::from("")),
+        "extraction" => {
+            |scope, meter, args| Value::octets(meter, scope.extraction(meter, &args.text(meter, "name")?)?)
+        }
         "get_cookie" => |scope, meter, args| cookie(scope, meter, args, |known, name| known == name),
         "get_cookie_i" => |scope, meter, args| cookie(scope, meter, args, str::eq_ignore_ascii_case),
         "header" => |scope, meter, args| field(scope, meter, args, Section::Message),
@@ -98,12 +124,22 @@ pub(crate) fn find(name: &str) -> Option<(Function, Reads)> {
         "replace_with_random" => replace_with_random,
         "replace_with_string" => replace_with_string,
         "request_header" => |scope, meter, args| field(scope, meter, args, Section::Request),
+        "secret" => secret,
         "substring" => substring,
         "trim" => trim,
         "word_count" => word_count,
         _ => return None,
     };
-    Some((function, Reads::Nothing))
+    let reads = match name {
+        "body" => Reads::Body,
+        "context" => Reads::Json,
+        "attribute" | "get_cookie" | "get_cookie_i" | "request_header" => Reads::Request,
+        "extraction" => Reads::Named(Source::Extractor),
+        "secret" => Reads::Named(Source::Secret),
+        "data_source" => Reads::Named(Source::Data),
+        _ => Reads::Nothing,
+    };
+    Some((function, reads))
 }
 
 fn body<'a>(scope: &dyn Scope<'a>, _: &Meter, _: &mut Args<'a>) -> Outcome<Value<'a>> {
@@ -113,8 +149,15 @@ fn body<'a>(scope: &dyn Scope<'a>, _: &Meter, _: &mut Args<'a>) -> Outcome<Value
     })
 }
 
-fn context<'a>(scope: &dyn Scope<'a>, meter: &Meter, _: &mut Args<'a>) -> Outcome<Value<'a>> {
-    scope.context(meter)
+fn secret<'a>(scope: &dyn Scope<'a>, meter: &Meter, args: &mut Args<'a>) -> Outcome<Value<'a>> {
+    let secret = scope.secret(&args.text(meter, "name")?);
+    // A message without the secret that it needs must not go on.
+    Value::octets(meter, secret.ok_or_else(|| Failure::new("the secret is not known or has not come"))?)
+}
+
+fn data_source<'a>(scope: &dyn Scope<'a>, meter: &Meter, args: &mut Args<'a>) -> Outcome<Value<'a>> {
+    let source = scope.data_source(&args.text(meter, "name")?);
+    source.map(Value::from).ok_or_else(|| Failure::new("there is no data source of that name"))
 }
 
 fn field<'a>(scope: &dyn Scope<'a>, meter: &Meter, args: &mut Args<'a>, of: Section) -> Outcome<Value<'a>> {
@@ -217,6 +260,14 @@ fn replace_with_random<'a>(scope: &dyn Scope<'a>, meter: &Meter, args: &mut Args
 fn replace_with_string<'a>(_: &dyn Scope<'a>, meter: &Meter, args: &mut Args<'a>) -> Outcome<Value<'a>> {
     let (text, pattern) = (args.text(meter, "value")?, args.text(meter, "pattern")?);
     filters::replaced(meter, &text, &pattern, &args.text(meter, "by")?)
+}
+
+/// What `escapeCharacters` makes of a value that is printed.
+pub(crate) fn escaped<'a>(scope: &dyn Scope<'a>, meter: &Meter, args: &mut Args<'a>) -> Outcome<Value<'a>> {
+    match &args.positional[..] {
+        [Value::Text(_)] => raw_string(scope, meter, args),
+        _ => args.required("value"),
+    }
 }
 
 fn raw_string<'a>(_: &dyn Scope<'a>, meter: &Meter, args: &mut Args<'a>) -> Outcome<Value<'a>> {

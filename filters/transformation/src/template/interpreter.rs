@@ -39,17 +39,17 @@ impl<'a, 's> Interpreter<'a, 's> {
     }
 
     /// Runs `block`.
-    pub(super) fn run(&mut self, block: &'a Block, out: &mut Sink<'_>) -> Outcome<Next> {
+    pub(super) fn run(&mut self, block: &'a Block, out: &mut Sink<'a, '_>) -> Outcome<Next> {
         for statement in block {
             self.meter.charge(1)?;
             let next = match statement {
-                Statement::Text(text) => out.write(text.as_bytes()).map(|()| Next::Statement)?,
+                Statement::Text(text) => out.lend(text.as_bytes()).map(|()| Next::Statement)?,
                 Statement::Print(expression, place) => {
                     self.print(expression, out).map_err(|failure| failure.at(*place))?;
                     Next::Statement
                 }
                 Statement::PrintField(section, name) => {
-                    out.write(&self.scope.field(*section, name).unwrap_or_default())?;
+                    self.scope.print_field(*section, name, out)?;
                     Next::Statement
                 }
                 Statement::Break => Next::LoopEnd,
@@ -63,12 +63,12 @@ impl<'a, 's> Interpreter<'a, 's> {
         Ok(Next::Statement)
     }
 
-    fn print(&mut self, expression: &'a Expression, out: &mut Sink<'_>) -> Outcome<()> {
+    fn print(&mut self, expression: &'a Expression, out: &mut Sink<'a, '_>) -> Outcome<()> {
         let value = self.eval(expression)?;
         out.print(&value)
     }
 
-    fn run_compound(&mut self, statement: &'a Statement, out: &mut Sink<'_>) -> Outcome<Next> {
+    fn run_compound(&mut self, statement: &'a Statement, out: &mut Sink<'a, '_>) -> Outcome<Next> {
         match statement {
             Statement::If { arms, otherwise } => {
                 for arm in arms {
@@ -115,7 +115,7 @@ impl<'a, 's> Interpreter<'a, 's> {
         &mut self,
         assignments: &'a [(Target, Expression)],
         body: &'a Block,
-        out: &mut Sink<'_>,
+        out: &mut Sink<'a, '_>,
     ) -> Outcome<Next> {
         for (target, value) in assignments {
             let value = self.eval(value)?;
@@ -124,12 +124,18 @@ impl<'a, 's> Interpreter<'a, 's> {
         self.run(body, out)
     }
 
-    fn run_for(&mut self, code: &'a For, out: &mut Sink<'_>) -> Outcome<()> {
+    fn run_for(&mut self, code: &'a For, out: &mut Sink<'a, '_>) -> Outcome<()> {
         let items = self.eval(&code.items)?;
         self.iterate(code, &items, 0, out)
     }
 
-    fn iterate(&mut self, code: &'a For, over: &Value<'a>, depth: usize, out: &mut Sink<'_>) -> Outcome<()> {
+    fn iterate(
+        &mut self,
+        code: &'a For,
+        over: &Value<'a>,
+        depth: usize,
+        out: &mut Sink<'a, '_>,
+    ) -> Outcome<()> {
         let mut items = access::items(self.meter, over)?;
         let around = self.frames.innermost();
         if let Some(condition) = &code.condition {
@@ -184,7 +190,7 @@ impl<'a, 's> Interpreter<'a, 's> {
         target: Option<&'a Target>,
         body: &'a Block,
         filter: Option<&'a Expression>,
-        out: &mut Sink<'_>,
+        out: &mut Sink<'a, '_>,
     ) -> Outcome<Next> {
         let mut next = Next::Statement;
         let mut value = self.capture(|it, out| {
@@ -203,7 +209,10 @@ impl<'a, 's> Interpreter<'a, 's> {
     }
 
     /// What `inner` writes, as a value.
-    fn capture(&mut self, inner: impl FnOnce(&mut Self, &mut Sink<'_>) -> Outcome<()>) -> Outcome<Value<'a>> {
+    fn capture(
+        &mut self,
+        inner: impl FnOnce(&mut Self, &mut Sink<'a, '_>) -> Outcome<()>,
+    ) -> Outcome<Value<'a>> {
         let mut out = Sink::new(self.meter, usize::MAX);
         inner(self, &mut out)?;
         Value::octets(self.meter, out.into_bytes())
@@ -257,7 +266,7 @@ impl<'a, 's> Interpreter<'a, 's> {
         callee: &'a Expression,
         arguments: &'a Arguments,
         caller: &'a Macro,
-        out: &mut Sink<'_>,
+        out: &mut Sink<'a, '_>,
     ) -> Outcome<()> {
         let callee = self.eval(callee)?;
         let args = self.eval_arguments(arguments)?;

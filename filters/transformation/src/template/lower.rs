@@ -11,21 +11,25 @@ use minijinja::machinery::{Span, ast, parse};
 use minijinja::syntax::SyntaxConfig;
 
 use super::error::{Place, SyntaxError};
-use super::functions::Reads;
+use super::functions::{Reads, Source};
 use super::program::{Block, Symbol};
 
 /// The largest template, in bytes.
 const MAX_SOURCE: usize = 1024 * 1024;
 
-/// What a program reads of its message's body.
+/// What a program reads of its message and of what is around it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Needs {
-    /// Its text, by `body()`.
+    /// The body's text, by `body()`.
     pub(crate) body: bool,
     /// All of its JSON, by `context()`.
     pub(crate) context: bool,
     /// These members of its JSON object.
     pub(crate) variables: Vec<String>,
+    /// The header section of the request, besides that of the message.
+    pub(crate) request: bool,
+    /// What functions name; without a name where only a render will tell.
+    pub(crate) named: Vec<(Source, Option<String>)>,
 }
 
 /// A compiled template and what it needs.
@@ -35,11 +39,11 @@ pub(crate) struct Lowered {
     pub(crate) needs: Needs,
 }
 
-/// Compiles `source`.
+/// Compiles `source`; `escapes` has texts print as they stand in a JSON string.
 ///
 /// # Errors
 /// Says what is wrong and where.
-pub(crate) fn lower(source: &str) -> Result<Lowered, SyntaxError> {
+pub(crate) fn lower(source: &str, escapes: bool) -> Result<Lowered, SyntaxError> {
     if source.len() > MAX_SOURCE {
         return Err(SyntaxError::new(source, "the template is larger than 1 MiB", None));
     }
@@ -50,7 +54,8 @@ pub(crate) fn lower(source: &str) -> Result<Lowered, SyntaxError> {
     let ast::Stmt::Template(template) = &parsed else {
         return Err(SyntaxError::new(source, "no template", None));
     };
-    let mut lowering = Lowering { symbols: names::assigned(&template.children), needs: Needs::default() };
+    let symbols = names::assigned(&template.children);
+    let mut lowering = Lowering { symbols, escapes, needs: Needs::default() };
     let block = lowering.block(&template.children).map_err(refused)?;
     Ok(Lowered { block, needs: lowering.needs })
 }
@@ -92,13 +97,25 @@ fn place(span: Span) -> Place {
 #[derive(Debug)]
 struct Lowering<'s> {
     symbols: BTreeMap<&'s str, Symbol>,
+    escapes: bool,
     needs: Needs,
 }
 
 impl Lowering<'_> {
-    fn reads(&mut self, reads: Reads) {
-        self.needs.body |= reads == Reads::Body;
-        self.needs.context |= reads == Reads::Json;
+    fn reads(&mut self, reads: Reads, arguments: &[ast::CallArg<'_>]) {
+        match reads {
+            Reads::Nothing => {}
+            Reads::Body => self.needs.body = true,
+            Reads::Json => self.needs.context = true,
+            Reads::Request => self.needs.request = true,
+            Reads::Named(source) => {
+                let name = match arguments {
+                    [ast::CallArg::Pos(ast::Expr::Const(name))] => name.value.as_str().map(str::to_owned),
+                    _ => None,
+                };
+                self.needs.named.push((source, name));
+            }
+        }
     }
 
     fn reads_variable(&mut self, name: &str) {

@@ -11,6 +11,8 @@ use super::error::{Failure, Outcome};
 const WORK: usize = 1 << 20;
 /// Bytes that are copied or compared for one unit of work.
 const BYTES_PER_UNIT: usize = 16;
+/// Bytes of a JSON text that are skipped for one unit of work.
+const SKIPPED_PER_UNIT: usize = 64;
 /// How deep evaluation may nest; the parser alone allows 150.
 const DEPTH: usize = 220;
 /// How deep lists and maps that a template builds may nest.
@@ -46,6 +48,11 @@ impl Meter {
     /// Pays for `bytes` that are copied, compared or searched.
     pub(crate) fn charge_bytes(&self, bytes: usize) -> Outcome<()> {
         self.charge(bytes / BYTES_PER_UNIT + 1)
+    }
+
+    /// Pays for `bytes` of a checked JSON text that are skipped.
+    pub(crate) fn charge_skipped(&self, bytes: usize) -> Outcome<()> {
+        self.charge(bytes / SKIPPED_PER_UNIT + 1)
     }
 
     /// Runs `inner` one level deeper.

@@ -6,38 +6,55 @@ use super::error::{Failure, Outcome};
 use super::meter::Meter;
 use super::value::{Text, Value};
 use crate::json::{Key, Kind, Node, string_length, write_string};
+use crate::rope::Rope;
 
 /// Where a render writes to.
 #[derive(Debug)]
-pub(crate) struct Sink<'m> {
-    bytes: Vec<u8>,
+pub(crate) struct Sink<'a, 'm> {
+    rope: Rope<'a>,
     limit: usize,
     meter: &'m Meter,
 }
 
-impl<'m> Sink<'m> {
+impl<'a, 'm> Sink<'a, 'm> {
     /// A sink for at most `limit` bytes.
     pub(crate) fn new(meter: &'m Meter, limit: usize) -> Self {
-        Self { bytes: Vec::new(), limit, meter }
+        Self { rope: Rope::default(), limit, meter }
+    }
+
+    pub(crate) fn into_rope(self) -> Rope<'a> {
+        self.rope
     }
 
     pub(crate) fn into_bytes(self) -> Vec<u8> {
-        self.bytes
+        self.rope.into_bytes()
     }
 
     pub(crate) fn write(&mut self, bytes: &[u8]) -> Outcome<()> {
-        if bytes.len() > self.limit.saturating_sub(self.bytes.len()) {
-            return Err(Failure::bound("the output is too large"));
-        }
-        self.meter.charge_bytes(bytes.len())?;
-        self.bytes.extend_from_slice(bytes);
+        self.admit(bytes.len())?;
+        self.rope.push(bytes);
         Ok(())
     }
 
+    /// As [`Sink::write`], for bytes that outlive the render.
+    pub(crate) fn lend(&mut self, bytes: &'a [u8]) -> Outcome<()> {
+        self.admit(bytes.len())?;
+        self.rope.lend(bytes);
+        Ok(())
+    }
+
+    fn admit(&self, more: usize) -> Outcome<()> {
+        if more > self.limit.saturating_sub(self.rope.len()) {
+            return Err(Failure::bound("the output is too large"));
+        }
+        self.meter.charge_bytes(more)
+    }
+
     /// Prints a value as templates do: texts raw, lists and maps as JSON, null and what is missing not at all.
-    pub(crate) fn print(&mut self, value: &Value<'_>) -> Outcome<()> {
+    pub(crate) fn print(&mut self, value: &Value<'a>) -> Outcome<()> {
         match value {
             Value::Undefined | Value::Null => Ok(()),
+            Value::Text(Text::Borrowed(text)) => self.lend(text.as_bytes()),
             Value::Text(text) => self.write(text.as_bytes()),
             Value::Bytes(bytes) => self.write(bytes),
             value => self.print_json(value, &mut Layout::COMPACT.clone()),
@@ -45,7 +62,7 @@ impl<'m> Sink<'m> {
     }
 
     /// Prints a value as JSON.
-    pub(crate) fn print_json(&mut self, value: &Value<'_>, layout: &mut Layout) -> Outcome<()> {
+    pub(crate) fn print_json(&mut self, value: &Value<'a>, layout: &mut Layout) -> Outcome<()> {
         match value {
             Value::Undefined | Value::Null => self.write(b"null"),
             Value::Bool(value) => self.write(if *value { b"true" } else { b"false" }),
@@ -73,7 +90,7 @@ impl<'m> Sink<'m> {
         }
     }
 
-    fn print_node(&mut self, node: Node<'_>, layout: &mut Layout) -> Outcome<()> {
+    fn print_node(&mut self, node: Node<'a>, layout: &mut Layout) -> Outcome<()> {
         if layout.indent.is_none() {
             return self.print_compact(node.text());
         }
@@ -91,21 +108,21 @@ impl<'m> Sink<'m> {
     }
 
     /// Copies a JSON text without the blanks between its tokens.
-    fn print_compact(&mut self, json: &str) -> Outcome<()> {
+    fn print_compact(&mut self, json: &'a str) -> Outcome<()> {
         let bytes = json.as_bytes();
         let (mut start, mut at) = (0, 0);
         while let Some(byte) = bytes.get(at) {
             match byte {
                 b'"' => at += string_length(bytes.get(at..).unwrap_or_default()),
                 b' ' | b'\t' | b'\n' | b'\r' => {
-                    self.write(bytes.get(start..at).unwrap_or_default())?;
+                    self.lend(bytes.get(start..at).unwrap_or_default())?;
                     at += 1;
                     start = at;
                 }
                 _ => at += 1,
             }
         }
-        self.write(bytes.get(start..).unwrap_or_default())
+        self.lend(bytes.get(start..).unwrap_or_default())
     }
 
     fn print_all<T>(
@@ -133,13 +150,13 @@ impl<'m> Sink<'m> {
     }
 
     /// JSON's keys are strings.
-    fn print_key(&mut self, key: &Value<'_>) -> Outcome<()> {
+    fn print_key(&mut self, key: &Value<'a>) -> Outcome<()> {
         match key {
             Value::Text(text) => self.print_string(text),
             key => {
                 let mut text = Sink::new(self.meter, self.limit);
                 text.print(key)?;
-                self.print_string(&String::from_utf8_lossy(&text.bytes))
+                self.print_string(&String::from_utf8_lossy(&text.into_bytes()))
             }
         }
     }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use wasm_bindgen_test::wasm_bindgen_test as test;
 
 use super::*;
-use crate::json::{Document, Wanted};
+use crate::json::Document;
 
 /// A message of plain data.
 #[derive(Default)]
@@ -20,11 +20,11 @@ impl<'a> Scope<'a> for World<'a> {
         if !self.parsed {
             return Ok(None);
         }
-        let root = self.document.and_then(Document::root);
-        root.map_or(Ok(Value::Undefined), |root| Value::member(meter, root, name)).map(Some)
+        let root = self.document.map(Document::root);
+        root.map_or(Ok(Value::Undefined), |root| access::json_member(meter, root, name)).map(Some)
     }
     fn context(&self, meter: &Meter) -> Outcome<Value<'a>> {
-        self.document.and_then(Document::root).map_or(Ok(Value::Undefined), |root| Value::json(meter, root))
+        self.document.map(Document::root).map_or(Ok(Value::Undefined), |root| Value::json(meter, root))
     }
     fn body(&self) -> &'a [u8] {
         self.body
@@ -50,6 +50,15 @@ impl<'a> Scope<'a> for World<'a> {
     fn metadata(&self, meter: &Meter, of: Metadata, namespace: &str, key: &str) -> Outcome<Value<'a>> {
         Value::text(meter, format!("{of:?} {namespace} {key}"))
     }
+    fn extraction(&self, _: &Meter, name: &str) -> Outcome<Vec<u8>> {
+        Ok(format!("<extraction {name}>").into_bytes())
+    }
+    fn secret(&self, name: &str) -> Option<Vec<u8>> {
+        (name == "token").then(|| b"s3cret".to_vec())
+    }
+    fn data_source(&self, name: &str) -> Option<&'a str> {
+        (name == "motd").then_some("hello")
+    }
     fn random(&self, pattern: &str) -> String {
         format!("<random for {pattern}>")
     }
@@ -62,15 +71,16 @@ fn render_with(
 ) -> Result<String, String> {
     let template = Template::compile(template).map_err(|error| error.to_string())?;
     let body = json.unwrap_or_default().as_bytes();
-    let document = json
-        .filter(|json| !json.is_empty())
-        .map(|json| Document::parse(json.as_bytes(), &Wanted::Everything).unwrap());
+    let document =
+        json.filter(|json| !json.is_empty()).map(|json| Document::parse(json.as_bytes(), &[]).unwrap());
     let mut world = World { body, document: document.as_ref(), parsed: json.is_some(), ..World::default() };
     for (name, value) in fields {
         world.fields.entry(name).or_default().push(value);
     }
     let rendered = template.render(&world, &Meter::for_body(body.len()), 1 << 20);
-    rendered.map(|bytes| String::from_utf8_lossy(&bytes).into_owned()).map_err(|failure| failure.to_string())
+    rendered
+        .map(|rope| String::from_utf8_lossy(&rope.into_bytes()).into_owned())
+        .map_err(|failure| failure.to_string())
 }
 
 fn render(template: &str) -> Result<String, String> {

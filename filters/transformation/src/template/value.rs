@@ -147,14 +147,6 @@ impl<'a> Value<'a> {
         })
     }
 
-    /// A member of a JSON object; undefined if there is none.
-    ///
-    /// # Errors
-    /// As for [`Value::json`].
-    pub(crate) fn member(meter: &Meter, object: Node<'a>, name: &str) -> Outcome<Self> {
-        super::access::json_member(meter, object, name)
-    }
-
     /// Whether a condition holds: empty, zero and missing are false.
     pub(crate) fn is_true(&self) -> bool {
         match self {

@@ -1,20 +1,44 @@
 //! What must hold of every template on every message.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use ferrule_kit::{Counter, Driver, Event, Fields, Filter, MemoryHost, Message, Step};
 use ferrule_transformation::{
-    BodyTransformation, Config, HeaderTransformation, MetadataTransformation, MetadataValue, ParseAs,
-    Transform, Transformation,
+    BodyTransformation, Config, ErrorMode, Extractor, ExtractorMode, HeaderBodyTransform,
+    HeaderTransformation, MergeJson, MetadataTransformation, MetadataValue, ParseAs, Switch, Transform,
+    Transformation,
 };
+
+/// Messages that could not be transformed and went on untouched.
+const SKIPPED: Counter = Counter(7);
 
 /// A message to be transformed.
 #[derive(Clone, Debug)]
 pub(crate) struct Exchange {
     pub(crate) parse_as: ParseAs,
-    pub(crate) replaces_body: bool,
+    pub(crate) shape: Shape,
+    /// Bits: errors are skipped, unparsable bodies are no error, texts are escaped, metadata is JSON.
+    pub(crate) options: u8,
+    /// An extractor's expression.
+    pub(crate) regex: String,
     pub(crate) field: Vec<u8>,
     pub(crate) body: Vec<Vec<u8>>,
+}
+
+/// What becomes of the body.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Shape {
+    Stays,
+    Template,
+    Merge,
+    MergeExtractors,
+    Wrap,
+}
+
+impl Shape {
+    pub(crate) const ALL: [Self; 5] =
+        [Self::Stays, Self::Template, Self::Merge, Self::MergeExtractors, Self::Wrap];
 }
 
 /// Transforms a request, and a response, by `template`, and checks what became of them.
@@ -28,23 +52,58 @@ pub(crate) fn check(template: &str, exchange: &Exchange) {
 
 fn config(template: &str, exchange: &Exchange) -> Config {
     let value = Some(template.to_owned());
+    let option = |bit: u8| exchange.options & 1 << bit != 0;
+    let metadata = value.clone().filter(|value| !value.is_empty()).or(Some(" ".to_owned()));
+    let merged = MergeJson { template: template.to_owned(), override_empty: option(2) };
+    let is = |shape: fn(Shape) -> bool| shape(exchange.shape);
     let transform = Transform {
         set: vec![HeaderTransformation { name: "x-set".to_owned(), value: value.clone() }],
         add: vec![HeaderTransformation { name: "x-add".to_owned(), value: value.clone() }],
         remove: vec!["x-remove".to_owned()],
         body: Some(BodyTransformation {
             parse_as: exchange.parse_as,
-            value: value.clone().filter(|_| exchange.replaces_body),
+            value: value.clone().filter(|_| is(|shape| matches!(shape, Shape::Template))),
+            decompress: false,
         }),
+        extractors: extractors(exchange),
+        merge_json: [("user.name".to_owned(), merged)]
+            .into_iter()
+            .filter(|_| is(|shape| matches!(shape, Shape::Merge)))
+            .collect(),
+        merge_extractors_to_body: is(|shape| matches!(shape, Shape::MergeExtractors)).then_some(Switch {}),
+        header_body_transform: is(|shape| matches!(shape, Shape::Wrap))
+            .then_some(HeaderBodyTransform::default()),
+        error_mode: if option(0) { ErrorMode::Skip } else { ErrorMode::Reject },
+        ignore_error_on_parse: option(1),
+        escape_characters: option(2),
         dynamic_metadata: vec![MetadataTransformation {
             namespace: "ns".to_owned(),
             key: "key".to_owned(),
             value: MetadataValue {
-                string_value: value.or(Some(" ".to_owned())).filter(|value| !value.is_empty()),
+                string_value: metadata.clone().filter(|_| !option(3)),
+                json_value: metadata.filter(|_| option(3)),
             },
         }],
+        ..Transform::default()
     };
-    Config { request: Some(transform.clone()), response: Some(transform) }
+    Config { request: Some(transform.clone()), response: Some(transform), ..Config::default() }
+}
+
+/// One of the body and one of a header, so that templates can name them.
+fn extractors(exchange: &Exchange) -> BTreeMap<String, Extractor> {
+    let extractor = |mode, header: Option<&str>, by: Option<&str>| Extractor {
+        header: header.map(str::to_owned),
+        body: header.is_none().then_some(Switch {}),
+        regex: exchange.regex.clone(),
+        mode,
+        replacement_text: by.map(str::to_owned),
+        ..Extractor::default()
+    };
+    [
+        ("e".to_owned(), extractor(ExtractorMode::Extract, None, None)),
+        ("user.e".to_owned(), extractor(ExtractorMode::ReplaceAll, Some("x-in"), Some("<$&>"))),
+    ]
+    .into()
 }
 
 fn transform(filter: &Arc<Transformation>, message: Message, exchange: &Exchange) {
@@ -75,6 +134,14 @@ fn transform(filter: &Arc<Transformation>, message: Message, exchange: &Exchange
     }
     let transformed = host.counted(Counter(0));
     match step {
+        Step::Pass if transformed == 0 => {
+            assert!(host.counted(SKIPPED) > 0 && exchange.options & 1 == 1);
+            is_untouched(&host, message, &lines, exchange);
+            assert_eq!(
+                host.bodies[usize::from(message == Message::Response)].concat(),
+                exchange.body.concat()
+            );
+        }
         Step::Pass => {
             assert_eq!(transformed, 1);
             is_well_formed(&host, message);

@@ -150,6 +150,32 @@ impl Lowering<'_> {
         Some((section, name))
     }
 
+    /// An expression whose value is printed.
+    pub(super) fn printed(&mut self, expression: &ast::Expr<'_>) -> Lowers<Expression> {
+        let value = self.expression(expression)?;
+        if !self.escapes || self.escapes_itself(expression) {
+            return Ok(value);
+        }
+        Ok(Expression::Call(Box::new(Applied {
+            what: functions::escaped,
+            value: None,
+            arguments: Arguments { items: vec![Argument::Positional(value)] },
+            place: place(expression.span()),
+        })))
+    }
+
+    /// Whether the expression is one whose text is escaped already, or is not to be.
+    fn escapes_itself(&self, expression: &ast::Expr<'_>) -> bool {
+        match expression {
+            ast::Expr::Filter(filter) => matches!(filter.name, "tojson" | "safe"),
+            ast::Expr::Call(call) => match call.identify_call() {
+                ast::CallType::Function(name) => name == "raw_string" || self.symbols.contains_key(name),
+                _ => false,
+            },
+            _ => false,
+        }
+    }
+
     fn call_function(&mut self, name: &str, call: &ast::Spanned<ast::Call<'_>>) -> Lowers<Expression> {
         let place = place(call.span());
         if let Some(symbol) = self.symbols.get(name).copied() {
@@ -163,7 +189,7 @@ impl Lowering<'_> {
         let Some((what, reads)) = functions::find(name) else {
             return Err(Refusal::new(call.span(), unknown_function(name)));
         };
-        self.reads(reads);
+        self.reads(reads, &call.args);
         let arguments = self.arguments(&call.args)?;
         Ok(Expression::Call(Box::new(Applied { what, value: None, arguments, place })))
     }
@@ -188,7 +214,6 @@ impl Lowering<'_> {
 
 fn unknown_function(name: &str) -> String {
     match name {
-        "secret" | "data_source" => format!("`{name}()` is not supported"),
         "super" => "a template stands alone: there is no `super()`".to_owned(),
         _ => format!("no function is called `{name}`"),
     }

@@ -2,6 +2,7 @@
 
 use minijinja::machinery::{Span, ast};
 
+use super::super::functions::Section;
 use super::super::program::{Arm, Block, For, Macro, Parameter, Statement, Target};
 use super::{Lowering, Lowers, Refusal, place};
 
@@ -14,8 +15,11 @@ impl Lowering<'_> {
         Ok(match statement {
             ast::Stmt::EmitRaw(raw) => Statement::Text(raw.raw.into()),
             ast::Stmt::EmitExpr(print) => match self.field_call(&print.expr) {
-                Some((section, name)) => Statement::PrintField(section, name.into()),
-                None => Statement::Print(self.expression(&print.expr)?, place(print.expr.span())),
+                Some((section, name)) if !self.escapes => {
+                    self.needs.request |= section == Section::Request;
+                    Statement::PrintField(section, name.into())
+                }
+                _ => Statement::Print(self.printed(&print.expr)?, place(print.expr.span())),
             },
             ast::Stmt::IfCond(code) => self.condition(code)?,
             ast::Stmt::ForLoop(code) => self.for_loop(code)?,

@@ -1,6 +1,7 @@
 #[cfg(all(target_arch = "wasm32", target_os = "unknown"))]
 use super::test;
 use super::*;
+use crate::rope::Rope;
 
 #[track_caller]
 fn prints_fields(template: &str, fields: &[(&'static str, &'static [u8])], expected: &str) {
@@ -19,7 +20,10 @@ fn header_is_the_first_value_or_nothing() {
 fn header_values_that_are_no_utf8_print_as_they_are_and_are_no_text() {
     let template = Template::compile("<{{ header('x') }}>").unwrap();
     let world = World { fields: [("x", vec![&b"\xff\xfe"[..]])].into(), ..World::default() };
-    assert_eq!(template.render(&world, &Meter::for_body(0), 100), Ok(b"<\xff\xfe>".to_vec()));
+    assert_eq!(
+        template.render(&world, &Meter::for_body(0), 100).map(Rope::into_bytes),
+        Ok(b"<\xff\xfe>".to_vec())
+    );
     let fields: &[(&str, &[u8])] = &[("x", b"\xff")];
     assert!(render_with("{{ header('x') | upper }}", None, fields).unwrap_err().contains("no UTF-8"));
     prints_fields("{{ base64_encode(header('x')) }}", fields, "/w==");
@@ -29,7 +33,10 @@ fn header_values_that_are_no_utf8_print_as_they_are_and_are_no_text() {
 fn bodies_that_are_no_utf8_print_as_they_are() {
     let template = Template::compile("{{ body() }}").unwrap();
     let world = World { body: b"a\xff\x00b", ..World::default() };
-    assert_eq!(template.render(&world, &Meter::for_body(4), 100), Ok(b"a\xff\x00b".to_vec()));
+    assert_eq!(
+        template.render(&world, &Meter::for_body(4), 100).map(Rope::into_bytes),
+        Ok(b"a\xff\x00b".to_vec())
+    );
 }
 
 #[test]
@@ -105,7 +112,23 @@ fn the_world_is_asked_by_name() {
     prints("{{ attribute('source.port') + 1 }} {{ attribute('x') }}", "4712 <x>");
     prints("{{ dynamic_metadata('k') }}", "Dynamic io.solo.transformation k");
     prints("{{ cluster_metadata('k', 'ns') }} {{ host_metadata('k', 'ns') }}", "Cluster ns k Host ns k");
-    prints("{{ extraction('any') }}|{{ trim('  x ') }}", "|x");
+    prints("{{ extraction('any') }}|{{ trim('  x ') }}", "<extraction any>|x");
+    prints("{{ secret('token') }}|{{ data_source('motd') }}", "s3cret|hello");
+    refuses("{{ secret('none') }}", "the secret is not known or has not come");
+    refuses("{{ data_source('none') }}", "there is no data source of that name");
+}
+
+#[test]
+fn texts_are_escaped_once_where_that_is_wanted() {
+    let escaped = |source: &str| {
+        let template = Template::compile_escaping(source).unwrap();
+        let rendered = template.render(&World::default(), &Meter::for_body(0), 100).unwrap();
+        String::from_utf8(rendered.into_bytes()).unwrap()
+    };
+    assert_eq!(escaped(r#"{"a": "{{ 'x"\\' ~ 1 }}"}"#), r#"{"a": "x\"\\1"}"#);
+    assert_eq!(escaped(r#"{{ raw_string('"') }} {{ '"' | tojson }} {{ '"' | safe }}"#), r#"\" "\"" ""#);
+    assert_eq!(escaped("{{ 1 }} {{ true }} {{ none }}{{ [1, 'a\"'] }}"), r#"1 true [1,"a\""]"#);
+    assert_eq!(escaped("{% macro m() %}\"{{ '\"' }}{% endmacro %}{{ m() }}"), r#""\""#);
 }
 
 #[test]

@@ -26,8 +26,6 @@ fn what_does_not_exist_is_found_when_a_template_is_compiled() {
     for (template, part) in [
         ("{{ 'a' | uper }}", "no filter is called `uper`"),
         ("{{ 1 is od }}", "no test is called `od`"),
-        ("{{ secret('x') }}", "`secret()` is not supported"),
-        ("{{ data_source('x') }}", "`data_source()` is not supported"),
         ("{% include 'x' %}", "stands alone"),
         ("{% extends 'x' %}", "stands alone"),
         ("{% block x %}{% endblock %}", "stands alone"),
@@ -51,4 +49,10 @@ fn needs_are_what_a_template_can_read() {
     assert_eq!(needs("{% set a = 1 %}{{ a }}").variables, ["a"]);
     assert_eq!(needs("{% for x in xs %}{{ loop.index }}{% endfor %}").variables, ["xs", "loop"]);
     assert!(needs("{{ 'body()' }}").variables.is_empty());
+    assert!(needs("{{ request_header('x') }}").request && needs("{{ get_cookie('x') | upper }}").request);
+    let named = needs("{{ extraction('a') }}{{ secret(extraction(b)) }}").named;
+    assert_eq!(
+        named,
+        [(Source::Extractor, Some("a".to_owned())), (Source::Secret, None), (Source::Extractor, None)]
+    );
 }
