@@ -5,7 +5,7 @@ use std::time::Duration;
 use ferrule_kit::{Callout, CalloutError, Fields, Flow, Host, Message, Octets, Reply, Response, Value};
 
 use crate::Memory;
-use crate::config::{Action, COUNTED, Call, Name, Status, Text};
+use crate::config::{Action, COUNTED, Call, Enclosure, Name, RECORDED, Status, Text};
 
 /// Where actions happen.
 pub(crate) struct Scene<'a> {
@@ -62,10 +62,24 @@ impl Scene<'_> {
             Action::Remove(name) => self.host.remove_field(self.of(name), &name.name),
             Action::ReplaceBody(text) => self.host.replace_body(self.message, repeated(text).as_bytes()),
             Action::AppendBody(text) => self.append(text),
-            Action::SetMetadata(setting) => {
-                self.host.set_metadata(&setting.namespace, &setting.key, &setting.value.as_str().into());
+            Action::EncloseBody(Enclosure { before, after }) => {
+                let body = self.host.take_body(self.message);
+                self.host.put_body(self.message, &[before.as_bytes(), &body, after.as_bytes()]);
             }
+            Action::DropBody => drop(self.host.take_body(self.message)),
+            mark => self.mark(mark),
+        }
+    }
+
+    fn mark(&mut self, action: &Action) {
+        match action {
+            Action::SetMetadata(setting) => {
+                self.host.set_metadata(&setting.namespace, &setting.key, &(&setting.value).into());
+            }
+            Action::SpanName(name) => self.host.set_span_name(name),
+            Action::ClearRouteCache => self.host.clear_route_cache(),
             Action::Count(by) => self.host.count(COUNTED, *by),
+            Action::Record(value) => self.host.record(RECORDED, *value),
             show => self.show(show),
         }
     }
@@ -93,6 +107,11 @@ impl Scene<'_> {
                 let found = self.host.metadata(lookup.source.into(), &lookup.namespace, &lookup.key);
                 let value = described(found.as_ref());
                 self.write(&lookup.into, &value);
+            }
+            Action::Secret { secret, into } => {
+                let value =
+                    self.host.secret(secret).map_or_else(|| "none".to_owned(), |value| text_of(&value));
+                self.write(into, &value);
             }
             _ => {}
         }

@@ -1,6 +1,8 @@
 //! What the probe is told to do, and when.
 
-use ferrule_kit::{Counter, Fields, Message, MetadataSource};
+use std::collections::BTreeMap;
+
+use ferrule_kit::{Counter, Fields, Histogram, Message, MetadataSource, Value};
 use serde::Deserialize;
 
 /// What [`Action::Count`] counts.
@@ -8,6 +10,9 @@ pub(crate) const COUNTED: Counter = Counter(0);
 
 /// Counts streams that are over.
 pub(crate) const DONE: Counter = Counter(1);
+
+/// What [`Action::Record`] records.
+pub(crate) const RECORDED: Histogram = Histogram(0);
 
 /// What to do in each callback; nothing where nothing is said.
 #[derive(Clone, Debug, Default, Deserialize)]
@@ -26,6 +31,10 @@ pub struct Config {
     pub done: Vec<Action>,
     /// Refuses the configuration for this reason.
     pub refuse: Option<String>,
+    /// See [`ferrule_kit::Filter::stat_prefix`].
+    pub stat_prefix: Option<String>,
+    /// Secrets by name, each with the JSON text of its source; none for a static one.
+    pub secrets: BTreeMap<String, Option<String>>,
 }
 
 impl Config {
@@ -71,6 +80,10 @@ pub enum Action {
     ReplaceBody(Text),
     /// Appends a text to the body bytes at hand.
     AppendBody(Text),
+    /// Takes the body bytes at hand out of the message, and puts them back between two texts.
+    EncloseBody(Enclosure),
+    /// Takes the body bytes at hand out of the message, and drops them.
+    DropBody,
     /// Writes the number of body bytes at hand into a field.
     BodyLength(Name),
     /// Writes what was told so far into a field, separated by blanks.
@@ -91,8 +104,21 @@ pub enum Action {
     },
     /// Writes a value of metadata into a field, with its type before it.
     Metadata(Lookup),
-    /// Sets a string of dynamic metadata.
+    /// Sets a value of dynamic metadata.
     SetMetadata(Setting),
+    /// Names the span.
+    SpanName(String),
+    /// Has the route selected anew.
+    ClearRouteCache,
+    /// Writes a secret into a field, `none` where there is none.
+    Secret {
+        /// Its name.
+        secret: String,
+        /// Where to write.
+        into: Name,
+    },
+    /// Adds a value to the histogram `recorded`.
+    Record(u64),
     /// Adds to the counter `counted`.
     Count(u64),
     /// Makes a callout and holds the message at hand for its reply; the actions after it wait for no one.
@@ -166,6 +192,16 @@ fn once() -> usize {
     1
 }
 
+/// Texts around a body.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Enclosure {
+    /// Goes before it.
+    pub before: String,
+    /// Goes after it.
+    pub after: String,
+}
+
 /// A key of metadata to write into a field.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
@@ -202,7 +238,7 @@ impl From<Source> for MetadataSource {
     }
 }
 
-/// A string of dynamic metadata.
+/// A value of dynamic metadata.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Setting {
@@ -210,8 +246,32 @@ pub struct Setting {
     pub namespace: String,
     /// Its key.
     pub key: String,
-    /// The string.
-    pub value: String,
+    /// The value.
+    pub value: Datum,
+}
+
+/// A value of metadata.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(untagged)]
+#[allow(missing_docs)]
+pub enum Datum {
+    Bool(bool),
+    Int(i64),
+    Number(f64),
+    Text(String),
+    List(Vec<Datum>),
+}
+
+impl From<&Datum> for Value<'static> {
+    fn from(datum: &Datum) -> Self {
+        match datum {
+            Datum::Bool(truth) => Self::Bool(*truth),
+            Datum::Int(number) => Self::Int(*number),
+            Datum::Number(number) => Self::Number(*number),
+            Datum::Text(text) => Self::Text(text.clone().into_bytes().into()),
+            Datum::List(items) => Self::List(items.iter().map(Into::into).collect()),
+        }
+    }
 }
 
 /// A callout.

@@ -5,9 +5,11 @@
 mod action;
 mod config;
 
-pub use config::{Action, Call, Config, Events, Field, Lookup, Name, Section, Setting, Status, Text};
+pub use config::{
+    Action, Call, Config, Datum, Enclosure, Events, Field, Lookup, Name, Section, Setting, Status, Text,
+};
 
-use ferrule_kit::{CalloutError, CalloutId, ConfigError, Filter, Flow, Host, Message, Reply};
+use ferrule_kit::{CalloutError, CalloutId, ConfigError, Filter, Flow, Host, Message, Reply, SecretSource};
 
 use crate::action::{Scene, play};
 
@@ -41,6 +43,7 @@ impl Probe {
 impl Filter for Probe {
     const NAME: &'static str = "probe";
     const COUNTERS: &'static [&'static str] = &["counted", "done"];
+    const HISTOGRAMS: &'static [&'static str] = &["recorded"];
 
     type Config = Config;
     type Stream = Memory;
@@ -50,6 +53,15 @@ impl Filter for Probe {
             Some(reason) => Err(ConfigError::new("refuse", reason)),
             None => Ok(Self { config }),
         }
+    }
+
+    fn stat_prefix(&self) -> Option<&str> {
+        self.config.stat_prefix.as_deref()
+    }
+
+    fn secrets(&self) -> Vec<SecretSource> {
+        let sources = self.config.secrets.clone().into_iter();
+        sources.map(|(name, config_source)| SecretSource { name, config_source }).collect()
     }
 
     fn on_headers(&self, memory: &mut Memory, host: &mut dyn Host, message: Message, end: bool) -> Flow {

@@ -73,7 +73,13 @@ extern "C" fn proxy_on_http_call_response(_: u32, token: u32, fields: usize, len
     }
 }
 
-/// The last callback about a context; `proxy_on_done` and `proxy_on_log`, shortly before it, would say nothing more.
+/// The stream is over, and Envoy's access logs have not been written yet, so that they can show what the filter makes of it.
+#[unsafe(no_mangle)]
+extern "C" fn proxy_on_log(id: u32) {
+    tell(id, Callback::Over);
+}
+
+/// The last callback about a context; `proxy_on_done`, before it, would say nothing more.
 #[unsafe(no_mangle)]
 extern "C" fn proxy_on_delete(id: u32) {
     if let Some(stream) = registry::remove(id) {

@@ -5,14 +5,15 @@ use std::hash::BuildHasher;
 use std::time::SystemTime;
 
 use ferrule_kit::{
-    Callout, CalloutError, CalloutId, Counter, Fields, Host, Level, Message, MetadataSource, Octets, Value,
-    environment, field_value,
+    Callout, CalloutError, CalloutId, Counter, Fields, Histogram, Host, Level, Message, MetadataSource,
+    Octets, Value, environment, field_value,
 };
 
 use crate::hostcalls::{self, Hidden};
+use crate::metrics::Metrics;
 use crate::view::View;
 use crate::wire::{Buffer, Section};
-use crate::{attribute, callout, metadata, pairs};
+use crate::{attribute, callout, metadata, pairs, pieces, state};
 
 /// One stream as Envoy shows it in one callback.
 pub(crate) struct WasmHost<'a> {
@@ -20,8 +21,10 @@ pub(crate) struct WasmHost<'a> {
     pub(crate) id: u32,
     /// What is at hand.
     pub(crate) view: &'a mut View,
-    /// Envoy's counter ids by [`Counter`].
-    pub(crate) counters: &'a [u32],
+    /// The plugin's.
+    pub(crate) metrics: &'a Metrics,
+    /// Those of the configuration's `stat_prefix`.
+    pub(crate) routed: Option<&'a Metrics>,
     /// See [`Host::buffer_limit`].
     pub(crate) buffer_limit: usize,
 }
@@ -116,11 +119,20 @@ impl Host for WasmHost<'_> {
     }
 
     fn put_body(&mut self, message: Message, chunks: &[&[u8]]) {
-        let body = if self.allows_body(message) { chunks.concat() } else { Vec::new() };
-        let has_place = hostcalls::set_buffer(buffer(message), &body);
+        let chunks = if self.allows_body(message) { chunks } else { &[] };
+        let length = chunks.iter().map(|chunk| chunk.len()).sum();
+        let has_place = put(buffer(message), chunks);
         let side = self.view.of_mut(message);
-        side.body_len = if has_place { body.len() } else { 0 };
-        side.misplaced = (!has_place && side.whole && !body.is_empty()).then_some(body);
+        side.body_len = if has_place { length } else { 0 };
+        side.misplaced = (!has_place && side.whole && length > 0).then(|| chunks.concat());
+    }
+
+    /// Envoy takes nothing off the front of a body, so its copy goes when this one is whole.
+    fn take_body(&mut self, message: Message) -> Vec<u8> {
+        let taken = hostcalls::buffer(buffer(message), self.body_len(message));
+        put(buffer(message), &[]);
+        self.view.of_mut(message).body_len = 0;
+        taken
     }
 
     fn buffer_limit(&self) -> usize {
@@ -152,19 +164,20 @@ impl Host for WasmHost<'_> {
     }
 
     fn set_metadata(&mut self, namespace: &str, key: &str, value: &Value<'_>) {
-        let Value::Text(value) = value else { return };
-        hostcalls::set_property(&state_key(namespace, key), value);
+        hostcalls::set_property(&state_key(namespace, key), &state::of(value));
     }
 
+    /// Envoy shows wasm no span.
     fn set_span_name(&mut self, _: &str) {}
 
-    fn clear_route_cache(&mut self) {}
+    fn clear_route_cache(&mut self) {
+        hostcalls::clear_route_cache();
+    }
 
+    /// Envoy shows wasm no secrets; a configuration that names one is refused.
     fn secret(&self, _: &str) -> Option<Octets<'_>> {
         None
     }
-
-    fn record(&mut self, _: ferrule_kit::Histogram, _: u64) {}
 
     fn env(&self, name: &str) -> Option<String> {
         environment::lookup(name)
@@ -176,9 +189,15 @@ impl Host for WasmHost<'_> {
 
     fn count(&mut self, counter: Counter, by: u64) {
         let by = i64::try_from(by).unwrap_or(i64::MAX);
-        if let Some(id) = self.counters.get(counter.0).filter(|_| by > 0) {
-            hostcalls::count(*id, by);
+        let all = [Some(self.metrics), self.routed].into_iter().flatten();
+        if by > 0 {
+            all.filter_map(|metrics| metrics.counter(counter)).for_each(|id| hostcalls::count(id, by));
         }
+    }
+
+    fn record(&mut self, histogram: Histogram, value: u64) {
+        let all = [Some(self.metrics), self.routed].into_iter().flatten();
+        all.filter_map(|metrics| metrics.histogram(histogram)).for_each(|id| hostcalls::record(id, value));
     }
 
     fn log(&self, level: Level, line: &str) {
@@ -200,6 +219,17 @@ impl Host for WasmHost<'_> {
             }
         }
     }
+}
+
+/// Puts a body of these chunks in the place of a whole buffer, and says whether there was one.
+fn put(buffer: Buffer, chunks: &[&[u8]]) -> bool {
+    let mut has_place = None;
+    pieces::each(chunks, |piece| match has_place {
+        None => has_place = Some(hostcalls::set_buffer(buffer, piece)),
+        Some(true) => hostcalls::append_buffer(buffer, piece),
+        Some(false) => {}
+    });
+    has_place.unwrap_or_else(|| hostcalls::set_buffer(buffer, &[]))
 }
 
 /// What [`Host::set_metadata`] of a wasm filter has set: Envoy lets wasm set no dynamic metadata, but filter state.

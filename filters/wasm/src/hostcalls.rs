@@ -11,7 +11,7 @@ use std::ptr::null_mut;
 use ferrule_kit::{Level, Message, Response};
 
 use crate::pairs;
-use crate::wire::{BAD_ARGUMENT, Buffer, COUNTER, NOT_FOUND, OK, Section};
+use crate::wire::{BAD_ARGUMENT, Buffer, MetricKind, NOT_FOUND, OK, Section};
 
 /// Tells Envoy that an answer has no gRPC status of its own.
 const NO_GRPC_STATUS: i32 = -1;
@@ -19,8 +19,17 @@ const NO_GRPC_STATUS: i32 = -1;
 unsafe extern "C" {
     fn proxy_log(level: u32, line: *const u8, line_size: usize) -> u32;
     fn proxy_set_effective_context(context: u32) -> u32;
-    fn proxy_define_metric(kind: u32, name: *const u8, name_size: usize, id: *mut u32) -> u32;
+    fn proxy_define_metric(kind: MetricKind, name: *const u8, name_size: usize, id: *mut u32) -> u32;
     fn proxy_increment_metric(id: u32, by: i64) -> u32;
+    fn proxy_record_metric(id: u32, value: u64) -> u32;
+    fn proxy_call_foreign_function(
+        name: *const u8,
+        name_size: usize,
+        argument: *const u8,
+        argument_size: usize,
+        result: *mut *mut u8,
+        result_size: *mut usize,
+    ) -> u32;
     fn proxy_get_property(
         path: *const u8,
         path_size: usize,
@@ -121,11 +130,11 @@ pub(crate) fn act_for(context: u32) {
     unsafe { proxy_set_effective_context(context) };
 }
 
-/// Makes a counter, or finds the one of that name.
-pub(crate) fn define_counter(name: &str) -> Option<u32> {
+/// Makes a metric, or finds the one of that name.
+pub(crate) fn define_metric(kind: MetricKind, name: &str) -> Option<u32> {
     let mut id = 0;
     // SAFETY: the name outlives the call, and the out-parameter is ours.
-    let status = unsafe { proxy_define_metric(COUNTER, name.as_ptr(), name.len(), &raw mut id) };
+    let status = unsafe { proxy_define_metric(kind, name.as_ptr(), name.len(), &raw mut id) };
     (status == OK).then_some(id)
 }
 
@@ -133,6 +142,23 @@ pub(crate) fn define_counter(name: &str) -> Option<u32> {
 pub(crate) fn count(id: u32, by: i64) {
     // SAFETY: no pointers.
     unsafe { proxy_increment_metric(id, by) };
+}
+
+/// Adds a value to a histogram.
+pub(crate) fn record(id: u32, value: u64) {
+    // SAFETY: no pointers.
+    unsafe { proxy_record_metric(id, value) };
+}
+
+/// Has the route selected anew when it is asked for next.
+pub(crate) fn clear_route_cache() {
+    const NAME: &str = "clear_route_cache";
+    let (mut result, mut size) = (null_mut(), 0);
+    // SAFETY: the name outlives the call; the out-parameters are ours, and what Envoy gives there is freed.
+    unsafe {
+        proxy_call_foreign_function(NAME.as_ptr(), NAME.len(), null_mut(), 0, &raw mut result, &raw mut size);
+        drop(given(result, size));
+    }
 }
 
 /// A property by its path, the parts of which are separated by zeroes.
@@ -233,6 +259,12 @@ pub(crate) fn buffer(buffer: Buffer, size: usize) -> Vec<u8> {
 pub(crate) fn set_buffer(buffer: Buffer, bytes: &[u8]) -> bool {
     // SAFETY: the bytes outlive the call.
     unsafe { proxy_set_buffer_bytes(buffer, 0, usize::MAX, bytes.as_ptr(), bytes.len()) == OK }
+}
+
+/// Appends `bytes` to a buffer.
+pub(crate) fn append_buffer(buffer: Buffer, bytes: &[u8]) {
+    // SAFETY: the bytes outlive the call.
+    unsafe { proxy_set_buffer_bytes(buffer, usize::MAX, 0, bytes.as_ptr(), bytes.len()) };
 }
 
 /// Has Envoy answer the client once this callback has returned.

@@ -30,12 +30,16 @@ mod host;
 #[cfg(target_arch = "wasm32")]
 mod hostcalls;
 pub mod metadata;
+#[cfg(target_arch = "wasm32")]
+mod metrics;
 pub mod pairs;
+pub mod pieces;
 mod plugin;
 #[cfg(target_arch = "wasm32")]
 mod registry;
 #[cfg(target_arch = "wasm32")]
 mod root;
+pub mod state;
 #[cfg(target_arch = "wasm32")]
 mod stream;
 #[cfg(target_arch = "wasm32")]

@@ -68,6 +68,11 @@ impl<F: Filter> Plugin<F> {
         own.or(self.default.as_ref()).cloned()
     }
 
+    /// The filters of all routes; one that several routes share comes several times.
+    pub fn filters(&self) -> impl Iterator<Item = &F> {
+        self.default.iter().chain(self.routes.values()).map(Arc::as_ref)
+    }
+
     /// Bytes of one message that the filter may hold.
     pub fn buffer_limit(&self) -> usize {
         self.buffer_limit
@@ -90,7 +95,16 @@ fn compiled<F: Filter>(place: &str, config: &RawValue) -> Result<Arc<F>, ConfigE
         "" => ConfigError::new(place, error.reason),
         field => ConfigError::new(format!("{place}.{field}"), error.reason),
     };
-    compile::<F>(config.get().as_bytes()).map(Arc::new).map_err(below)
+    let filter = compile::<F>(config.get().as_bytes()).map_err(below)?;
+    match filter.secrets().first() {
+        Some(secret) => Err(unreadable(place, &secret.name)),
+        None => Ok(Arc::new(filter)),
+    }
+}
+
+fn unreadable(place: &str, secret: &str) -> ConfigError {
+    let reason = format!("secrets come by SDS, which wasm modules cannot read: {secret:?}");
+    ConfigError::new(place, reason)
 }
 
 fn unknown(route: &str, id: &str) -> ConfigError {
@@ -99,14 +113,17 @@ fn unknown(route: &str, id: &str) -> ConfigError {
 
 #[cfg(test)]
 mod tests {
+    use ferrule_kit::SecretSource;
+
     use super::*;
 
-    struct Named(String);
+    struct Named(String, Option<String>);
 
     #[derive(Deserialize)]
     #[serde(deny_unknown_fields)]
     struct Name {
         name: String,
+        secret: Option<String>,
     }
 
     impl Filter for Named {
@@ -117,8 +134,13 @@ mod tests {
         fn compile(config: Name) -> Result<Self, ConfigError> {
             match config.name.as_str() {
                 "" => Err(ConfigError::new("name", "is empty")),
-                _ => Ok(Self(config.name)),
+                _ => Ok(Self(config.name, config.secret)),
             }
+        }
+
+        fn secrets(&self) -> Vec<SecretSource> {
+            let source = |name: &String| SecretSource { name: name.clone(), config_source: None };
+            self.1.iter().map(source).collect()
         }
     }
 
@@ -139,6 +161,9 @@ mod tests {
         let names = ["one", "two", "three", "four", ""].map(|route| named(&plugin, route).unwrap());
         assert_eq!(names, ["a", "b", "a", "d", "d"]);
         assert_eq!(plugin.buffer_limit(), 7);
+        let mut filters: Vec<_> = plugin.filters().map(|filter| filter.0.as_str()).collect();
+        filters.sort_unstable();
+        assert_eq!(filters, ["a", "a", "b", "d"]);
     }
 
     #[test]
@@ -173,6 +198,10 @@ mod tests {
             (r#"{"routes": {"one": "a"}}"#, "routes.one: no configuration \"a\" in `configs`"),
             (r#"{"name": "plain"}"#, "unknown field `name`, expected one of `default`, `configs`"),
             (r#"{"routes": {"one": 1}}"#, "routes.one: invalid type: integer `1`, expected a string"),
+            (
+                r#"{"configs": {"a": {"name": "a", "secret": "s"}}}"#,
+                r#"configs.a: secrets come by SDS, which wasm modules cannot read: "s""#,
+            ),
             ("{} {}", "trailing characters"),
             ("[", "EOF while parsing"),
         ];

@@ -37,6 +37,8 @@ pub(crate) enum Callback {
     Trailers { message: Message },
     /// A callout's answer of that many fields and bytes.
     Reply { token: u32, fields: usize, length: usize },
+    /// The stream is over and about to be logged.
+    Over,
     /// The stream is no more.
     Gone,
 }

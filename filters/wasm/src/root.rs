@@ -1,13 +1,15 @@
 //! One plugin in one worker: compiles its configuration, then makes streams.
 
 use std::cell::RefCell;
+use std::collections::BTreeMap;
 use std::rc::Rc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use ferrule_kit::{ConfigError, Filter, Level, counter_names};
+use ferrule_kit::{ConfigError, Counter, Filter, Level};
 
 use crate::Plugin;
 use crate::hostcalls;
+use crate::metrics::Metrics;
 use crate::registry::{self, PluginContext, StreamContext};
 use crate::stream::Stream;
 use crate::wire::Buffer;
@@ -18,8 +20,16 @@ static PANICKED: AtomicU32 = AtomicU32::new(0);
 /// What all streams of a plugin share.
 pub(crate) struct Configured<F> {
     pub(crate) plugin: Plugin<F>,
-    /// Envoy's counter ids by [`ferrule_kit::Counter`].
-    pub(crate) counters: Box<[u32]>,
+    pub(crate) metrics: Metrics,
+    /// By [`Filter::stat_prefix`].
+    prefixed: BTreeMap<String, Rc<Metrics>>,
+}
+
+impl<F: Filter> Configured<F> {
+    /// The metrics of the filter's prefix, if it has one.
+    pub(crate) fn routed(&self, filter: &F) -> Option<Rc<Metrics>> {
+        self.prefixed.get(filter.stat_prefix()?).cloned()
+    }
 }
 
 struct Root<F> {
@@ -40,17 +50,15 @@ pub fn install<F: Filter>() {
 
 fn configured<F: Filter>(json: &[u8]) -> Result<Configured<F>, ConfigError> {
     let plugin = Plugin::parse(json)?;
-    let counters = counter_names::<F>().map(define_counter::<F>).collect::<Result<Box<_>, _>>()?;
-    if let Some(panicked) = counters.get(F::COUNTERS.len()) {
-        PANICKED.store(*panicked, Ordering::Relaxed);
+    let metrics = Metrics::define::<F>(None)?;
+    if let Some(panicked) = metrics.counter(Counter(F::COUNTERS.len())) {
+        PANICKED.store(panicked, Ordering::Relaxed);
     }
-    Ok(Configured { plugin, counters })
-}
-
-fn define_counter<F: Filter>(name: &str) -> Result<u32, ConfigError> {
-    let full = format!("{}.{name}", F::NAME);
-    hostcalls::define_counter(&full)
-        .ok_or_else(|| ConfigError::new("", format!("Envoy refused the counter {full}")))
+    let prefixes = plugin.filters().filter_map(|filter: &F| filter.stat_prefix());
+    let prefixed =
+        prefixes.map(|prefix| Ok((prefix.to_owned(), Rc::new(Metrics::define::<F>(Some(prefix))?))));
+    let prefixed = prefixed.collect::<Result<_, ConfigError>>()?;
+    Ok(Configured { plugin, metrics, prefixed })
 }
 
 impl<F: Filter> PluginContext for Root<F> {

@@ -9,6 +9,7 @@ use ferrule_kit::{CalloutId, Driver, Event, Filter, Message, Step};
 
 use crate::host::WasmHost;
 use crate::hostcalls;
+use crate::metrics::Metrics;
 use crate::registry::{Callback, StreamContext};
 use crate::root::Configured;
 use crate::view::View;
@@ -29,12 +30,17 @@ struct Inner<F: Filter> {
     driver: Option<Driver<F>>,
     /// See [`Filter::looks_back`].
     looks_back: bool,
+    /// Those of the configuration's `stat_prefix`.
+    routed: Option<Rc<Metrics>>,
     view: View,
+    /// The filter was told that the stream is over.
+    done: bool,
 }
 
 impl<F: Filter> Stream<F> {
     pub(crate) fn new(id: u32, configured: Rc<Configured<F>>) -> Self {
-        let inner = Inner { id, driver: None, looks_back: false, view: View::default() };
+        let view = View::default();
+        let inner = Inner { id, driver: None, looks_back: false, routed: None, view, done: false };
         Self { configured, inner: RefCell::new(inner), gone: Cell::new(false) }
     }
 }
@@ -80,8 +86,10 @@ impl<F: Filter> Inner<F> {
                 self.act(step);
                 Action::Continue
             }
-            Callback::Gone => {
-                self.tell(configured, Event::Done);
+            Callback::Over | Callback::Gone => {
+                if !std::mem::replace(&mut self.done, true) {
+                    self.tell(configured, Event::Done);
+                }
                 Action::Continue
             }
         }
@@ -92,6 +100,7 @@ impl<F: Filter> Inner<F> {
         let route = || hostcalls::property("xds\0route_name").unwrap_or_default();
         let filter = configured.plugin.filter_for(route);
         self.looks_back = filter.as_ref().is_some_and(|filter| filter.looks_back());
+        self.routed = filter.as_ref().and_then(|filter| configured.routed(filter.as_ref()));
         self.driver = filter.map(Driver::new);
     }
 
@@ -100,7 +109,8 @@ impl<F: Filter> Inner<F> {
         let mut host = WasmHost {
             id: self.id,
             view: &mut self.view,
-            counters: &configured.counters,
+            metrics: &configured.metrics,
+            routed: self.routed.as_deref(),
             buffer_limit: configured.plugin.buffer_limit(),
         };
         let step = driver.on(event, &mut host);

@@ -44,8 +44,15 @@ pub const OK: u32 = 0;
 pub const NOT_FOUND: u32 = 1;
 /// Envoy's status where it cannot do what was asked for.
 pub const BAD_ARGUMENT: u32 = 2;
-/// The kind of a metric that is a counter.
-pub const COUNTER: u32 = 0;
+
+/// What sort of metric Envoy is to define.
+#[repr(u32)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[allow(missing_docs)]
+pub enum MetricKind {
+    Counter = 0,
+    Histogram = 2,
+}
 
 #[cfg(all(test, not(target_arch = "wasm32")))]
 mod tests {
@@ -70,7 +77,8 @@ mod tests {
             (OK, types::Status::Ok as u32),
             (NOT_FOUND, types::Status::NotFound as u32),
             (BAD_ARGUMENT, types::Status::BadArgument as u32),
-            (COUNTER, types::MetricType::Counter as u32),
+            (MetricKind::Counter as u32, types::MetricType::Counter as u32),
+            (MetricKind::Histogram as u32, types::MetricType::Histogram as u32),
         ];
         for (ours, theirs) in pairs {
             assert_eq!(ours, theirs);

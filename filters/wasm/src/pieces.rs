@@ -1,0 +1,53 @@
+//! Chunks of a body in pieces that are worth a call to Envoy each.
+
+/// Bytes of a piece that is worth it; larger chunks go as they are.
+const PIECE: usize = 64 * 1024;
+
+/// Gives the bytes of all chunks in order, small chunks copied together, no chunk held twice that is not small.
+pub fn each(chunks: &[&[u8]], mut give: impl FnMut(&[u8])) {
+    if let [only] = chunks {
+        return give(only);
+    }
+    let mut gathered = Vec::new();
+    for chunk in chunks {
+        if !gathered.is_empty() && gathered.len() + chunk.len() > PIECE {
+            give(&gathered);
+            gathered.clear();
+        }
+        match chunk.len() {
+            ..PIECE => gathered.extend_from_slice(chunk),
+            PIECE.. => give(chunk),
+        }
+    }
+    if !gathered.is_empty() {
+        give(&gathered);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn lengths(chunks: &[&[u8]]) -> Vec<usize> {
+        let (mut lengths, mut whole) = (Vec::new(), Vec::new());
+        each(chunks, |piece| {
+            lengths.push(piece.len());
+            whole.extend_from_slice(piece);
+        });
+        assert!(whole == chunks.concat());
+        lengths
+    }
+
+    #[test]
+    fn small_chunks_are_gathered_and_large_ones_go_as_they_are() {
+        let (small, large) = ([b's'; 30_000], [b'l'; PIECE]);
+        assert_eq!(lengths(&[&small, b"", &small, &small]), [60_000, 30_000]);
+        assert_eq!(lengths(&[b"before", &large, &large, b"after"]), [6, PIECE, PIECE, 5]);
+    }
+
+    #[test]
+    fn one_chunk_is_one_piece_be_it_empty() {
+        assert_eq!((lengths(&[b""]), lengths(&[b"small"])), (vec![0], vec![5]));
+        assert_eq!((lengths(&[]), lengths(&[b"", b""])), (vec![], vec![]));
+    }
+}
