@@ -93,6 +93,8 @@ fn to_json(value: &Value<'_>) -> serde_json::Value {
     match value {
         Value::Text(text) => String::from_utf8_lossy(text).into(),
         Value::Int(int) => (*int).into(),
+        // All numbers of metadata are doubles, which Envoy prints as integers where they are whole.
+        Value::Number(number) if number.fract() == 0.0 && number.abs() < 1e15 => (*number as i64).into(),
         Value::Number(number) => (*number).into(),
         Value::Bool(bool) => (*bool).into(),
         Value::List(list) => list.iter().map(to_json).collect(),

@@ -72,15 +72,17 @@ fn only_one(at: &str, written: &Transform, has_value: bool) -> Result<(), Config
 
 fn merge(at: &str, written: &Transform, escapes: bool) -> Result<Merge, ConfigError> {
     let (field, leaves) = match written.merge_extractors_to_body {
-        Some(_) => ("mergeExtractorsToBody", Ok(written.extractors.keys().map(extraction).collect())),
+        Some(_) => {
+            ("mergeExtractorsToBody", Ok(written.extractors.keys().map(|name| extraction(name)).collect()))
+        }
         None => ("mergeJson", templates(&format!("{at}.mergeJson"), written, escapes)),
     };
     Merge::new(leaves?)
         .map_err(|(path, reason)| ConfigError::new(format!("{at}.{field}"), format!("`{path}` {reason}")))
 }
 
-fn extraction(name: &String) -> Leaf {
-    Leaf { path: name.clone(), value: LeafValue::Extraction(name.clone()) }
+fn extraction(name: &str) -> Leaf {
+    Leaf { path: name.to_owned(), value: LeafValue::Extraction(name.to_owned()) }
 }
 
 fn templates(at: &str, written: &Transform, escapes: bool) -> Result<Vec<Leaf>, ConfigError> {
