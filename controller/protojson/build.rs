@@ -5,16 +5,22 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 /// What the translator emits; their imports come along.
-const FILES: [&str; 9] = [
+const FILES: [&str; 15] = [
     "envoy/config/cluster/v3/cluster.proto",
     "envoy/config/endpoint/v3/endpoint.proto",
     "envoy/config/listener/v3/listener.proto",
     "envoy/config/route/v3/route.proto",
+    "envoy/extensions/compression/brotli/decompressor/v3/brotli.proto",
+    "envoy/extensions/compression/gzip/decompressor/v3/gzip.proto",
+    "envoy/extensions/compression/zstd/decompressor/v3/zstd.proto",
+    "envoy/extensions/filters/http/decompressor/v3/decompressor.proto",
     "envoy/extensions/filters/http/dynamic_modules/v3/dynamic_modules.proto",
     "envoy/extensions/filters/http/router/v3/router.proto",
     "envoy/extensions/filters/http/wasm/v3/wasm.proto",
     "envoy/extensions/filters/network/http_connection_manager/v3/http_connection_manager.proto",
+    "envoy/extensions/transport_sockets/tls/v3/secret.proto",
     "envoy/extensions/upstreams/http/v3/http_protocol_options.proto",
+    "google/protobuf/empty.proto",
 ];
 
 fn main() -> Result<(), Box<dyn Error>> {
@@ -22,9 +28,11 @@ fn main() -> Result<(), Box<dyn Error>> {
     println!("cargo::rerun-if-changed=../../Cargo.lock");
     let protos = envoy_types()?.join("proto");
     let includes = roots(&protos)?;
-    let set = protox::compile(FILES, includes)?;
+    // Encoded by the compiler, because the types of `prost` lose the options that tell what is sensitive.
+    let mut compiler = protox::Compiler::new(includes)?;
+    let set = compiler.include_imports(true).open_files(FILES)?.encode_file_descriptor_set();
     let out = PathBuf::from(std::env::var_os("OUT_DIR").ok_or("no OUT_DIR")?);
-    std::fs::write(out.join("descriptors.bin"), prost_reflect::prost::Message::encode_to_vec(&set))?;
+    std::fs::write(out.join("descriptors.bin"), set)?;
     Ok(())
 }
 

@@ -7,6 +7,7 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use crate::api::backend::Backend;
+use crate::api::config_map::ConfigMap;
 use crate::api::endpoint_slice::EndpointSlice;
 use crate::api::gateway::Gateway;
 use crate::api::gateway_class::GatewayClass;
@@ -14,6 +15,7 @@ use crate::api::http_route::HTTPRoute;
 use crate::api::meta::{GATEWAY_GROUP, KGATEWAY_GROUP, ObjectMeta};
 use crate::api::namespace::Namespace;
 use crate::api::reference_grant::ReferenceGrant;
+use crate::api::secret::{Secret, discreet};
 use crate::api::service::Service;
 use crate::api::traffic_policy::TrafficPolicy;
 
@@ -78,6 +80,8 @@ pub enum Object {
     EndpointSlice(Arc<EndpointSlice>),
     Backend(Arc<Backend>),
     TrafficPolicy(Arc<TrafficPolicy>),
+    Secret(Arc<Secret>),
+    ConfigMap(Arc<ConfigMap>),
 }
 
 /// What became of a piece of JSON.
@@ -110,7 +114,7 @@ pub struct ParseError {
 type Reader = fn(Value) -> Result<(Object, Vec<String>), (String, String)>;
 
 /// The kinds that are read: group, kind, whether it has a namespace, reader.
-const KINDS: [(&str, &str, bool, Reader); 9] = [
+const KINDS: [(&str, &str, bool, Reader); 11] = [
     (GATEWAY_GROUP, "GatewayClass", false, |json| read(json, Object::GatewayClass)),
     (GATEWAY_GROUP, "Gateway", true, |json| read(json, Object::Gateway)),
     (GATEWAY_GROUP, "HTTPRoute", true, |json| read(json, Object::HTTPRoute)),
@@ -120,6 +124,10 @@ const KINDS: [(&str, &str, bool, Reader); 9] = [
     ("discovery.k8s.io", "EndpointSlice", true, |json| read(json, Object::EndpointSlice)),
     (KGATEWAY_GROUP, "Backend", true, |json| read(json, Object::Backend)),
     (KGATEWAY_GROUP, "TrafficPolicy", true, |json| read(json, Object::TrafficPolicy)),
+    ("", "Secret", true, |json| {
+        read(json, Object::Secret).map_err(|(path, reason)| (path, discreet(&reason)))
+    }),
+    ("", "ConfigMap", true, |json| read(json, Object::ConfigMap)),
 ];
 
 fn read<T: DeserializeOwned>(
@@ -184,6 +192,8 @@ impl Object {
             Self::EndpointSlice(object) => &object.metadata,
             Self::Backend(object) => &object.metadata,
             Self::TrafficPolicy(object) => &object.metadata,
+            Self::Secret(object) => &object.metadata,
+            Self::ConfigMap(object) => &object.metadata,
         }
     }
 
@@ -205,6 +215,8 @@ impl Object {
             Self::EndpointSlice(_) => ("discovery.k8s.io", "EndpointSlice"),
             Self::Backend(_) => (KGATEWAY_GROUP, "Backend"),
             Self::TrafficPolicy(_) => (KGATEWAY_GROUP, "TrafficPolicy"),
+            Self::Secret(_) => ("", "Secret"),
+            Self::ConfigMap(_) => ("", "ConfigMap"),
         };
         ObjectRef::at(group, kind, &self.key())
     }

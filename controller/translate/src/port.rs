@@ -3,6 +3,7 @@
 //! Listeners that share a port are kept apart: a host belongs to the listener whose host name fits it best, and only
 //! routes that are attached to that listener serve it (Gateway API, "listener isolation").
 
+use std::borrow::Cow;
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
@@ -12,6 +13,7 @@ use prost::Message;
 
 use crate::gateways::GatewayPlan;
 use crate::hostname::{covers, intersection, specificity};
+use crate::needs::Needs;
 use crate::object::{Key, ObjectRef};
 use crate::outcome::RouteOutcome;
 use crate::policies::{Applied, POLICIES, PolicyIndex, Target};
@@ -20,6 +22,7 @@ use crate::route::Entry;
 use crate::settings::{FilterHost, Settings};
 use crate::translation::{Origins, Resource, ResourceKind, Resources};
 use crate::xds::filter::PluginRoutes;
+use crate::xds::per_filter::PerFilter;
 use crate::xds::routes::{RouteConfigurationBuilder, VirtualHostBuilder};
 use crate::xds::{self, action};
 
@@ -151,38 +154,40 @@ impl<'a> Served<'a> {
     }
 }
 
-/// Lowers a port to its listener, its route configuration and, on wasm, its plugins.
+/// Lowers a port to its listener, its route configuration and, on wasm, its plugins. Returns what its routes need.
 pub(crate) fn lower(
     mut served: Served<'_>,
     resources: &mut Resources,
     origins: &mut Origins,
     problems: &mut Vec<Problem>,
-) {
-    let mut plugins: [PluginRoutes; POLICIES.len()] = Default::default();
-    let mut used = [false; POLICIES.len()];
-    note(&mut used, &served.gateway);
-    let mut configuration = RouteConfigurationBuilder::new(
-        &served.name,
-        xds::filter::per_route(&served.settings.filter_host, &served.gateway),
-    );
+) -> Needs {
+    let host = &served.settings.filter_host;
+    let mut lowering = Lowering::default();
+    lowering.needs.note(&served.gateway);
+    let mut filters = xds::filter::per_route(host, &served.gateway);
+    let decompresses = switch(&served.gateway, false, &mut filters);
+    let mut configuration = RouteConfigurationBuilder::new(&served.name, &filters);
     for (domain, mut host) in std::mem::take(&mut served.hosts) {
         host.entries
             .sort_by(|a, b| (&a.own_host, &a.entry().precedence).cmp(&(&b.own_host, &b.entry().precedence)));
         warn_of_shadows(&domain, &host, problems);
-        configuration.virtual_host(&virtual_host(&served, &domain, &host, &mut used, &mut plugins));
+        configuration.virtual_host(&lowering.virtual_host(&served, &domain, &host, decompresses));
     }
     let mut insert = |kind, name: &Arc<str>, body: Vec<u8>, from: Vec<ObjectRef>| {
         resources.insert(kind, Resource::of_bytes(Arc::clone(name), body.into()));
         origins.insert((kind, Arc::clone(name)), from.into());
     };
+    let Lowering { needs, plugins } = lowering;
     let gateway = served.plan.reference.clone();
-    let chain = xds::filter::chain(&served.settings.filter_host, used, served.port);
+    let chain = xds::chain::lower(host, &needs, served.port);
     let listener = xds::listener::lower(&served.name, served.port, chain);
     insert(ResourceKind::Listener, &served.name, listener.encode_to_vec(), vec![gateway.clone()]);
     let mut from = std::mem::take(&mut served.origins);
     from.extend(std::mem::take(&mut served.policies));
-    if let FilterHost::Wasm { directory } = &served.settings.filter_host {
-        for ((policy, plugin), _) in POLICIES.iter().zip(&plugins).zip(used).filter(|(_, used)| *used) {
+    if let FilterHost::Wasm { directory } = host {
+        for ((policy, plugin), _) in
+            POLICIES.iter().zip(&plugins).zip(needs.filters).filter(|(_, used)| *used)
+        {
             let plugin = plugin.plugin(directory, policy.filter(), served.port);
             let name = plugin.name.as_str().into();
             insert(ResourceKind::ExtensionConfig, &name, plugin.encode_to_vec(), from.clone());
@@ -190,55 +195,76 @@ pub(crate) fn lower(
     }
     from.push(gateway);
     insert(ResourceKind::Routes, &served.name, configuration.finish(), from);
+    needs
 }
 
 fn policies_of<'a>(applied: impl Iterator<Item = &'a Applied>) -> impl Iterator<Item = ObjectRef> {
     applied.flat_map(|applied| &applied.from).map(|policy| policy.reference.clone())
 }
 
-fn note(used: &mut [bool; POLICIES.len()], applied: &Applied) {
-    for (used, config) in used.iter_mut().zip(applied.configs()) {
-        *used |= config.is_some();
+/// Switches the decompressors where what applies here wants them otherwise than what is `inherited`; returns what it wants.
+fn switch(effective: &Applied, inherited: bool, filters: &mut PerFilter) -> bool {
+    let wanted = effective.decompresses();
+    if wanted != inherited {
+        filters.extend(xds::decompressor::switch(wanted));
     }
+    wanted
 }
 
-fn virtual_host(
-    served: &Served<'_>,
-    domain: &str,
-    host: &Host,
-    used: &mut [bool; POLICIES.len()],
-    plugins: &mut [PluginRoutes; POLICIES.len()],
-) -> VirtualHostBuilder {
-    let (place, listener) = &served.listeners[host.listener];
-    let mut builder =
-        VirtualHostBuilder::new(domain, xds::filter::per_route(&served.settings.filter_host, listener));
-    let around = listener.clone().over(&served.gateway);
-    note(used, listener);
-    for entry in host.entries.iter().map(HostEntry::entry) {
-        note(used, &entry.applied);
-        if entry.applied.clone().over(&around).is_broken() {
-            builder.route(&refusing(&entry.matcher), &entry.name);
-            continue;
+/// What comes of the routes of a port, besides them.
+#[derive(Default)]
+struct Lowering {
+    needs: Needs,
+    plugins: [PluginRoutes; POLICIES.len()],
+}
+
+impl Lowering {
+    fn virtual_host(
+        &mut self,
+        served: &Served<'_>,
+        domain: &str,
+        host: &Host,
+        decompresses: bool,
+    ) -> VirtualHostBuilder {
+        let (place, listener) = &served.listeners[host.listener];
+        let around = listener.clone().over(&served.gateway);
+        let mut filters = xds::filter::per_route(&served.settings.filter_host, listener);
+        let decompresses = switch(&around, decompresses, &mut filters);
+        let mut builder = VirtualHostBuilder::new(domain, &filters);
+        self.needs.note(listener);
+        for entry in host.entries.iter().map(HostEntry::entry) {
+            self.needs.note(&entry.applied);
+            let effective = entry.applied.clone().over(&around);
+            if effective.is_broken() {
+                builder.route(&refusing(&entry.matcher), &entry.name, &PerFilter::new());
+                continue;
+            }
+            let mut filters = PerFilter::new();
+            switch(&effective, decompresses, &mut filters);
+            let mut name = Cow::Borrowed(entry.name.as_str());
+            if served.wasm() {
+                name.to_mut().push_str(&format!("@{}", served.plan.listeners[*place].name));
+                self.plug(&name, &effective);
+            }
+            builder.route(&entry.body, &name, &filters);
         }
-        if !served.wasm() {
-            builder.route(&entry.body, &entry.name);
-            continue;
-        }
-        let name = format!("{}@{}", entry.name, served.plan.listeners[*place].name);
-        for ((plugin, own), wide) in plugins.iter_mut().zip(entry.applied.configs()).zip(around.configs()) {
-            if let Some(config) = own.or(wide) {
-                plugin.add(&name, config);
+        builder
+    }
+
+    /// The Envoy route of that name runs what applies.
+    fn plug(&mut self, route: &str, effective: &Applied) {
+        for (plugin, config) in self.plugins.iter_mut().zip(effective.configs()) {
+            if let Some(config) = config {
+                plugin.add(route, config);
             }
         }
-        builder.route(&entry.body, &name);
     }
-    builder
 }
 
 /// A policy applies that cannot be carried out: these requests must not go on without it.
 fn refusing(matcher: &[u8]) -> Vec<u8> {
     let matcher = RouteMatch::decode(matcher).unwrap_or_default();
-    action::route(action::fixed(500), matcher, HashMap::new()).encode_to_vec()
+    action::route(action::fixed(500), matcher, &PerFilter::new())
 }
 
 /// Of two rules that match the very same requests only the first is ever used; that is allowed, but rarely meant.

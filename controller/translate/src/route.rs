@@ -151,9 +151,8 @@ fn lower_rule(
         };
         let precedence = Precedence::of(matched, &inputs.route.0.metadata, place, at);
         let encoded_matcher = matcher.encode_to_vec();
-        let body =
-            xds::action::route(action, matcher, xds::filter::per_route(&settings.filter_host, applied))
-                .encode_to_vec();
+        let filters = xds::filter::per_route(&settings.filter_host, applied);
+        let body = xds::action::route(action, matcher, &filters);
         let name = format!("httproute/{}/{}/{place}/{at}", reference.namespace, reference.name);
         let applied = applied.clone();
         lowered.entries.push(Entry { precedence, name, body, matcher: encoded_matcher, applied, field });

@@ -11,12 +11,14 @@ use crate::carried::Carried;
 use crate::changes::{Changes, Seen};
 use crate::clusters::Clusters;
 use crate::gateways::{self, GatewayPlan};
+use crate::needs::Needs;
 use crate::object::Key;
 use crate::outcome::{self, RouteOutcome};
 use crate::policies::PolicyIndex;
 use crate::port::{self, Served};
 use crate::report;
 use crate::settings::Settings;
+use crate::shared;
 use crate::translation::{Origins, Resources, Translation};
 use crate::world::World;
 
@@ -41,11 +43,11 @@ impl Translator {
     pub fn translate(&mut self, world: &World) -> Translation {
         let gateways = gateways::plan(world, &self.settings.controller_name);
         let mut changes = self.seen.update(world);
-        changes.context |= self.policies.update(world);
+        changes.context |= self.policies.update(world, &self.settings);
         self.renew(world, &gateways, &changes);
         let mut translation = Translation::default();
         for (key, plan) in &gateways {
-            self.gateway(key, plan, &mut translation);
+            self.gateway(world, key, plan, &mut translation);
         }
         let found = report::Found {
             world,
@@ -72,12 +74,13 @@ impl Translator {
         self.clusters.renew(world, &ascending(used.collect()));
     }
 
-    fn gateway(&self, key: &Key, plan: &GatewayPlan, translation: &mut Translation) {
+    fn gateway(&self, world: &World, key: &Key, plan: &GatewayPlan, translation: &mut Translation) {
         let mut resources = Resources::default();
         let mut origins = Origins::default();
         let mut destinations: Vec<&Destination> = Vec::new();
         let open = plan.listeners.iter().filter(|listener| listener.takes_routes());
         let ports: BTreeSet<u16> = open.map(|listener| listener.port).collect();
+        let mut needs = Needs::default();
         for port in ports {
             let mut served = Served::new(&self.settings, &self.policies, key, plan, port);
             for (_, outcome) in self.routes.iter() {
@@ -86,8 +89,10 @@ impl Translator {
                     destinations.extend(outcome.destinations());
                 }
             }
-            port::lower(served, &mut resources, &mut origins, &mut translation.problems);
+            needs.extend(port::lower(served, &mut resources, &mut origins, &mut translation.problems));
         }
+        let host = &self.settings.filter_host;
+        shared::lower(world, host, &plan.reference, &needs, &mut resources, &mut origins);
         self.clusters.put(&ascending(destinations), &mut resources, &mut origins);
         translation.gateways.insert(key.clone(), resources);
         translation.origins.insert(key.clone(), origins);

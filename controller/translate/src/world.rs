@@ -4,12 +4,14 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crate::api::backend::Backend;
+use crate::api::config_map::ConfigMap;
 use crate::api::endpoint_slice::EndpointSlice;
 use crate::api::gateway::Gateway;
 use crate::api::gateway_class::GatewayClass;
 use crate::api::http_route::HTTPRoute;
 use crate::api::namespace::Namespace;
 use crate::api::reference_grant::ReferenceGrant;
+use crate::api::secret::Secret;
 use crate::api::service::Service;
 use crate::api::traffic_policy::TrafficPolicy;
 use crate::object::{Key, Object, ObjectRef};
@@ -30,6 +32,8 @@ pub struct World {
     pub endpoint_slices: Store<EndpointSlice>,
     pub backends: Store<Backend>,
     pub traffic_policies: Store<TrafficPolicy>,
+    pub secrets: Store<Secret>,
+    pub config_maps: Store<ConfigMap>,
 }
 
 impl World {
@@ -46,6 +50,8 @@ impl World {
             Object::EndpointSlice(object) => drop(self.endpoint_slices.insert(key, object)),
             Object::Backend(object) => drop(self.backends.insert(key, object)),
             Object::TrafficPolicy(object) => drop(self.traffic_policies.insert(key, object)),
+            Object::Secret(object) => drop(self.secrets.insert(key, object)),
+            Object::ConfigMap(object) => drop(self.config_maps.insert(key, object)),
         }
     }
 
@@ -62,6 +68,8 @@ impl World {
             "EndpointSlice" => self.endpoint_slices.remove(&key).is_some(),
             "Backend" => self.backends.remove(&key).is_some(),
             "TrafficPolicy" => self.traffic_policies.remove(&key).is_some(),
+            "Secret" => self.secrets.remove(&key).is_some(),
+            "ConfigMap" => self.config_maps.remove(&key).is_some(),
             _ => false,
         }
     }

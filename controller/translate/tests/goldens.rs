@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::panic)]
 
 use std::collections::BTreeSet;
+use std::fmt::Display;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -146,16 +147,26 @@ fn the_order_of_the_input_changes_nothing() {
     }
 }
 
+/// Each object comes and goes, so whatever depends on it is made again, and only because of it.
 #[test]
 fn what_was_translated_before_changes_nothing() {
-    let mut warm = Translator::new(Settings::default());
-    let natives = inputs().into_iter().filter(|input| settings(input) == Settings::default());
-    for input in natives {
+    let mut natives = Translator::new(Settings::default());
+    for input in inputs() {
+        let settings = settings(&input);
+        let mut own = Translator::new(settings.clone());
+        let warm = if settings == Settings::default() { &mut natives } else { &mut own };
         let objects = objects(&input);
-        warm.translate(&world(objects.iter().skip(1).cloned()));
-        let world = world(objects);
-        let fresh = Translator::new(Settings::default()).translate(&world);
-        assert_eq!(warm.translate(&world), fresh, "{}", input.display());
-        assert_eq!(warm.translate(&world), fresh, "{}", input.display());
+        let whole = world(objects.clone());
+        let mut check = |world: &World, without: &dyn Display| {
+            let fresh = Translator::new(settings.clone()).translate(world);
+            assert_eq!(warm.translate(world), fresh, "{} without {without}", input.display());
+        };
+        check(&whole, &"nothing");
+        for object in &objects {
+            let mut less = whole.clone();
+            assert!(less.remove(&object.reference()));
+            check(&less, &object.reference());
+            check(&whole, &"nothing");
+        }
     }
 }

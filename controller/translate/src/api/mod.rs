@@ -3,6 +3,7 @@
 //! Unknown fields are not errors here: an API server may be newer than we are. [`crate::Object::parse`] lists them.
 
 pub mod backend;
+pub mod config_map;
 pub mod endpoint_slice;
 pub mod gateway;
 pub mod gateway_class;
@@ -12,5 +13,6 @@ pub mod meta;
 pub mod namespace;
 pub mod reference;
 pub mod reference_grant;
+pub mod secret;
 pub mod service;
 pub mod traffic_policy;

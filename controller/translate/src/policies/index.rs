@@ -4,7 +4,8 @@ use std::collections::{BTreeMap, HashMap};
 use std::fmt;
 use std::sync::Arc;
 
-use super::{Compiled, FilterConfig, Setting, Settings, compile};
+use super::references::Surroundings;
+use super::{AllReferences, Compiled, FilterConfig, Setting, Settings, compile, references};
 use crate::api::meta::{GATEWAY_GROUP, KGATEWAY_GROUP};
 use crate::api::traffic_policy::TrafficPolicy;
 use crate::object::{Key, ObjectRef};
@@ -24,6 +25,7 @@ pub(crate) struct Target {
 #[derive(Debug)]
 pub(crate) struct CompiledPolicy {
     source: Arc<TrafficPolicy>,
+    references: AllReferences,
     pub(crate) reference: ObjectRef,
     compiled: Compiled,
 }
@@ -64,6 +66,11 @@ impl Applied {
         self.unsupported || !self.missing.is_empty() || self.settings.contains(&Some(Setting::Broken))
     }
 
+    /// Whether responses are to be decompressed.
+    pub(crate) fn decompresses(&self) -> bool {
+        self.configs().flatten().any(|config| config.decompresses)
+    }
+
     /// Configurations by place in [`super::POLICIES`].
     pub(crate) fn configs(&self) -> impl Iterator<Item = Option<&Arc<FilterConfig>>> {
         self.settings.iter().map(|setting| setting.as_ref().and_then(Setting::config))
@@ -81,14 +88,18 @@ pub(crate) struct PolicyIndex {
 
 impl PolicyIndex {
     /// Brings the index up to date; says whether anything that it answers may have changed.
-    pub(crate) fn update(&mut self, world: &World) -> bool {
+    pub(crate) fn update(&mut self, world: &World, settings: &crate::settings::Settings) -> bool {
         let before = self.compiled.len();
         self.compiled.retain(|key, _| world.traffic_policies.contains_key(key));
         let mut changed = self.compiled.len() != before;
         for (key, policy) in &world.traffic_policies {
-            let is_current = self.compiled.get(key).is_some_and(|known| Arc::ptr_eq(&known.source, policy));
-            if !is_current {
-                self.compiled.insert(key.clone(), Arc::new(compiled(policy)));
+            let around = Surroundings { world, settings, namespace: &key.0 };
+            let references = references(&policy.spec, &around);
+            let is_current = |known: &Arc<CompiledPolicy>| {
+                Arc::ptr_eq(&known.source, policy) && known.references == references
+            };
+            if !self.compiled.get(key).is_some_and(is_current) {
+                self.compiled.insert(key.clone(), Arc::new(compiled(policy, references)));
                 changed = true;
             }
         }
@@ -205,10 +216,11 @@ fn applied(policy: &Arc<CompiledPolicy>) -> Applied {
     }
 }
 
-fn compiled(policy: &Arc<TrafficPolicy>) -> CompiledPolicy {
+fn compiled(policy: &Arc<TrafficPolicy>, references: AllReferences) -> CompiledPolicy {
     let metadata = &policy.metadata;
     let reference = ObjectRef::new(KGATEWAY_GROUP, "TrafficPolicy", &metadata.namespace, &metadata.name);
-    CompiledPolicy { source: Arc::clone(policy), reference, compiled: compile(&policy.spec) }
+    let compiled = compile(&policy.spec, &references);
+    CompiledPolicy { source: Arc::clone(policy), references, reference, compiled }
 }
 
 fn targets(world: &World, policy: &TrafficPolicy) -> Vec<Target> {

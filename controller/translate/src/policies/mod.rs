@@ -3,8 +3,10 @@
 //! Invariant: a policy compiles its own field and names its filter; it never sees another's output, nor where it is put.
 
 mod index;
+mod references;
 mod transformation;
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use serde_json::Value;
@@ -12,20 +14,43 @@ use serde_json::Value;
 use crate::api::traffic_policy::TrafficPolicySpec;
 
 pub(crate) use index::{Applied, PolicyIndex, Target};
+pub(crate) use references::SecretKey;
+use references::{References, Surroundings};
 
 /// One field of the TrafficPolicy, implemented by one filter.
 pub(crate) trait Policy: Sync {
     /// Name of the filter: `filter_name` in the module, file name of the wasm.
     fn filter(&self) -> &'static str;
 
-    /// Its configuration, checked by the code that the proxy runs; `None` where the policy does not have the field.
-    fn compile(&self, spec: &TrafficPolicySpec) -> Option<Result<Value, Fault>>;
+    /// What the field names elsewhere. Looked up for each translation: what it gives decides whether to compile anew.
+    fn references(&self, spec: &TrafficPolicySpec, around: &Surroundings<'_>) -> References;
+
+    /// Its contribution, checked by the code that the proxy runs; `None` where the policy does not have the field.
+    fn compile(
+        &self,
+        spec: &TrafficPolicySpec,
+        references: &References,
+    ) -> Option<Result<Contribution, Vec<Fault>>>;
+
+    /// The configuration that is not any route's. Envoy subscribes to the secrets that it names; routes may name no others.
+    fn shared(&self, secrets: &BTreeSet<SecretKey>) -> Value;
+}
+
+/// What a policy wants of the proxy.
+#[derive(Debug)]
+pub(crate) struct Contribution {
+    /// The configuration of its filter.
+    json: Value,
+    /// Secrets that the configuration names.
+    secrets: BTreeSet<SecretKey>,
+    /// Whether the filter is to see responses decompressed.
+    decompresses: bool,
 }
 
 /// What is wrong with a policy: field and reason.
 pub(crate) type Fault = (String, String);
 
-/// Every policy, in the order of its filter in the chain. The router comes after all of them.
+/// Every policy. Where its filter stands in the chain is said in [`crate::xds::chain`].
 pub(crate) const POLICIES: [&dyn Policy; 1] = [&transformation::Transformation];
 
 /// The configuration of one filter.
@@ -34,6 +59,10 @@ pub(crate) struct FilterConfig {
     pub(crate) json: Value,
     /// Short hash of the JSON.
     pub(crate) id: String,
+    /// Secrets that it names.
+    pub(crate) secrets: BTreeSet<SecretKey>,
+    /// Whether the filter is to see responses decompressed.
+    pub(crate) decompresses: bool,
 }
 
 /// What a TrafficPolicy says to one filter.
@@ -67,7 +96,14 @@ struct Compiled {
     faults: Vec<Fault>,
 }
 
-fn compile(spec: &TrafficPolicySpec) -> Compiled {
+/// What each policy names elsewhere, by place in [`POLICIES`].
+type AllReferences = [References; POLICIES.len()];
+
+fn references(spec: &TrafficPolicySpec, around: &Surroundings<'_>) -> AllReferences {
+    POLICIES.map(|policy| policy.references(spec, around))
+}
+
+fn compile(spec: &TrafficPolicySpec, references: &AllReferences) -> Compiled {
     let mut settings = Settings::default();
     let unsupported = spec.unsupported();
     let mut faults: Vec<Fault> = unsupported
@@ -76,11 +112,11 @@ fn compile(spec: &TrafficPolicySpec) -> Compiled {
             (format!("spec.{field}"), "is not supported; routes that it applies to answer 500".to_owned())
         })
         .collect();
-    for (slot, policy) in settings.iter_mut().zip(POLICIES) {
-        *slot = policy.compile(spec).map(|compiled| match compiled {
-            Ok(json) => Setting::Config(Arc::new(identified(json))),
-            Err(fault) => {
-                faults.push(fault);
+    for ((slot, policy), references) in settings.iter_mut().zip(POLICIES).zip(references) {
+        *slot = policy.compile(spec, references).map(|compiled| match compiled {
+            Ok(contribution) => Setting::Config(Arc::new(identified(contribution))),
+            Err(found) => {
+                faults.extend(found);
                 Setting::Broken
             }
         });
@@ -88,7 +124,8 @@ fn compile(spec: &TrafficPolicySpec) -> Compiled {
     Compiled { settings, unsupported: !unsupported.is_empty(), faults }
 }
 
-fn identified(json: Value) -> FilterConfig {
+fn identified(contribution: Contribution) -> FilterConfig {
+    let Contribution { json, secrets, decompresses } = contribution;
     let id = format!("{:016x}", rapidhash::v3::rapidhash_v3(json.to_string().as_bytes()));
-    FilterConfig { json, id }
+    FilterConfig { json, id, secrets, decompresses }
 }

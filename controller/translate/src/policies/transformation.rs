@@ -1,9 +1,15 @@
 //! `spec.transformation`: the transformation filter.
 
-use serde_json::Value;
+use std::collections::BTreeSet;
 
-use super::{Fault, Policy};
+use serde_json::{Map, Value, json};
+
+use super::references::{References, SecretKey, Surroundings};
+use super::{Contribution, Fault, Policy};
 use crate::api::traffic_policy::TrafficPolicySpec;
+
+/// Where the filter's configuration stands in the policy.
+const FIELD: &str = "spec.transformation";
 
 pub(super) struct Transformation;
 
@@ -12,14 +18,77 @@ impl Policy for Transformation {
         <ferrule_transformation::Transformation as ferrule_kit::Filter>::NAME
     }
 
-    fn compile(&self, spec: &TrafficPolicySpec) -> Option<Result<Value, Fault>> {
-        let json = spec.transformation.as_ref()?;
+    fn references(&self, spec: &TrafficPolicySpec, around: &Surroundings<'_>) -> References {
+        let config = spec.transformation.as_ref();
+        config.map(|config| References::of(config, FIELD, around)).unwrap_or_default()
+    }
+
+    fn compile(
+        &self,
+        spec: &TrafficPolicySpec,
+        references: &References,
+    ) -> Option<Result<Contribution, Vec<Fault>>> {
+        let written = spec.transformation.as_ref()?;
+        if !references.faults.is_empty() {
+            return Some(Err(references.faults.clone()));
+        }
+        let json = resolved(written, references);
         let compiled =
             ferrule_kit::compile::<ferrule_transformation::Transformation>(json.to_string().as_bytes());
         Some(match compiled {
-            Ok(_) => Ok(json.clone()),
-            Err(error) if error.field.is_empty() => Err(("spec.transformation".to_owned(), error.reason)),
-            Err(error) => Err((format!("spec.transformation.{}", error.field), error.reason)),
+            Ok(_) => Ok(Contribution {
+                decompresses: decompresses(&json["response"]),
+                secrets: references.secrets.values().cloned().collect(),
+                json,
+            }),
+            Err(error) if error.field.is_empty() => Err(vec![(FIELD.to_owned(), error.reason)]),
+            Err(error) => Err(vec![(format!("{FIELD}.{}", error.field), error.reason)]),
         })
+    }
+
+    fn shared(&self, secrets: &BTreeSet<SecretKey>) -> Value {
+        let source = json!({"ads": {}, "resourceApiVersion": "V3"});
+        let entry = |name: String| (name.clone(), json!({"sdsName": name, "sdsConfig": source}));
+        let mut json = json!({});
+        put(&mut json, "secrets", secrets.iter().map(|key| entry(key.to_string())).collect());
+        json
+    }
+}
+
+/// The filter's configuration: secrets by their names in SDS, texts themselves.
+fn resolved(written: &Value, references: &References) -> Value {
+    let mut json = written.clone();
+    let secrets = references.secrets.iter();
+    let secrets = secrets.map(|(alias, key)| (alias.clone(), json!({"sdsName": key.to_string()})));
+    put(&mut json, "secrets", secrets.collect());
+    let texts = references.texts.iter().map(|(name, text)| (name.clone(), json!({"inline": text.get()})));
+    put(&mut json, "dataSources", texts.collect());
+    json
+}
+
+fn put(json: &mut Value, field: &str, entries: Map<String, Value>) {
+    if let (Some(fields), false) = (json.as_object_mut(), entries.is_empty()) {
+        fields.insert(field.to_owned(), Value::Object(entries));
+    }
+}
+
+/// Whether any of the transforms of the response asks for its plain bytes.
+fn decompresses(response: &Value) -> bool {
+    let asks = |transform: &Value| transform["body"]["decompress"] == true;
+    let matches = response["matches"].as_array().map_or(&[][..], Vec::as_slice);
+    asks(response) || matches.iter().any(|matched| asks(&matched["transform"]))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_response_is_decompressed_where_any_of_its_transforms_says_so() {
+        assert!(decompresses(&json!({"body": {"decompress": true}})));
+        let matches = json!([{"transform": {}}, {"transform": {"body": {"decompress": true}}}]);
+        assert!(decompresses(&json!({"matches": matches})));
+        assert!(!decompresses(&json!({"body": {"decompress": false}, "matches": [{"match": {}}]})));
+        assert!(!decompresses(&Value::Null));
     }
 }

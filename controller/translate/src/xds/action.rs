@@ -1,7 +1,5 @@
 //! What a rule does with the requests that match it -> `envoy.config.route.v3.Route`.
 
-use std::collections::HashMap;
-
 use envoy_types::pb::envoy::config::core::v3::DataSource;
 use envoy_types::pb::envoy::config::route::v3 as envoy;
 use envoy_types::pb::envoy::config::route::v3::redirect_action::{
@@ -12,9 +10,11 @@ use envoy_types::pb::envoy::config::route::v3::route_action::{
     ClusterNotFoundResponseCode, ClusterSpecifier, HostRewriteSpecifier,
 };
 use envoy_types::pb::envoy::config::route::v3::weighted_cluster::ClusterWeight;
-use envoy_types::pb::google::protobuf::{Any, UInt32Value};
+use envoy_types::pb::google::protobuf::UInt32Value;
+use prost::Message;
 
 use super::header::HeaderEdits;
+use super::per_filter::{self, OF_ROUTE, PerFilter};
 use super::rewrite::{self, PathRewrite};
 use super::{Unsupported, limits};
 use crate::api::http_route::{
@@ -49,22 +49,20 @@ pub(crate) fn fixed(status: u32) -> Action {
     }
 }
 
-/// Joins match and action. The name is left out: see [`super::routes`].
-pub(crate) fn route(
-    action: Action,
-    matched: envoy::RouteMatch,
-    per_filter: HashMap<String, Any>,
-) -> envoy::Route {
-    envoy::Route {
+/// Joins match, action and configuration of filters, and encodes them. The name is left out: see [`super::routes`].
+pub(crate) fn route(action: Action, matched: envoy::RouteMatch, filters: &PerFilter) -> Vec<u8> {
+    let route = envoy::Route {
         r#match: Some(matched),
         action: Some(action.action),
         request_headers_to_add: action.request.add,
         request_headers_to_remove: action.request.remove,
         response_headers_to_add: action.response.add,
         response_headers_to_remove: action.response.remove,
-        typed_per_filter_config: per_filter,
         ..envoy::Route::default()
-    }
+    };
+    let mut encoded = route.encode_to_vec();
+    per_filter::put(OF_ROUTE, filters, &mut encoded);
+    encoded
 }
 
 /// Lowers a rule for one of its matches, on a listener with that port.

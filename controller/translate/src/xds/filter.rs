@@ -1,6 +1,6 @@
-//! The HTTP filters of a chain and their configuration, on either host.
+//! Our HTTP filters and their configuration, on either host.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 
 use envoy_types::pb::envoy::config::core::v3::async_data_source::Specifier as CodeSpecifier;
 use envoy_types::pb::envoy::config::core::v3::data_source::Specifier;
@@ -11,17 +11,18 @@ use envoy_types::pb::envoy::extensions::dynamic_modules::v3::DynamicModuleConfig
 use envoy_types::pb::envoy::extensions::filters::http::dynamic_modules::v3::{
     DynamicModuleFilter, DynamicModuleFilterPerRoute,
 };
-use envoy_types::pb::envoy::extensions::filters::http::router::v3::Router;
 use envoy_types::pb::envoy::extensions::filters::http::wasm::v3::Wasm;
 use envoy_types::pb::envoy::extensions::filters::network::http_connection_manager::v3::HttpFilter;
 use envoy_types::pb::envoy::extensions::filters::network::http_connection_manager::v3::http_filter::ConfigType;
 use envoy_types::pb::envoy::extensions::wasm::v3::plugin_config::Vm;
 use envoy_types::pb::envoy::extensions::wasm::v3::{FailurePolicy, PluginConfig, VmConfig};
 use envoy_types::pb::google::protobuf::{Any, BoolValue, StringValue};
+use prost::Name;
 use serde_json::{Value as Json, json};
 
 use super::any;
 use super::cluster::ads;
+use super::per_filter::PerFilter;
 use crate::policies::{Applied, POLICIES};
 use crate::settings::FilterHost;
 
@@ -35,47 +36,39 @@ pub(crate) fn discovered_name(filter: &str, port: u16) -> String {
     format!("ferrule.{filter}.{port}")
 }
 
-/// The filters in use on a port, then the router.
-pub(crate) fn chain(host: &FilterHost, used: [bool; POLICIES.len()], port: u16) -> Vec<HttpFilter> {
-    let ours = POLICIES.iter().zip(used).filter(|(_, used)| *used);
-    let mut chain: Vec<HttpFilter> = ours.map(|(policy, _)| placed(host, policy.filter(), port)).collect();
-    chain.push(HttpFilter {
-        name: "envoy.filters.http.router".to_owned(),
-        config_type: Some(ConfigType::TypedConfig(any(&Router::default()))),
-        ..HttpFilter::default()
-    });
-    chain
-}
-
-fn placed(host: &FilterHost, filter: &str, port: u16) -> HttpFilter {
+/// A filter of ours in the chain. Its configuration comes by ECDS, so that a change of it leaves the listener, and with
+/// it the connections, as they are.
+pub(crate) fn placed(host: &FilterHost, filter: &str, port: u16) -> HttpFilter {
     match host {
         // Disabled until a route has a configuration: a route without one costs nothing.
-        FilterHost::Native { module } => HttpFilter {
+        FilterHost::Native { .. } => HttpFilter {
             name: chain_name(filter),
             disabled: true,
-            config_type: Some(ConfigType::TypedConfig(native(module, filter))),
+            config_type: Some(ConfigType::ConfigDiscovery(discovery(DynamicModuleFilter::type_url()))),
             ..HttpFilter::default()
         },
         FilterHost::Wasm { .. } => HttpFilter {
             name: discovered_name(filter, port),
-            config_type: Some(ConfigType::ConfigDiscovery(discovery())),
+            config_type: Some(ConfigType::ConfigDiscovery(discovery(Wasm::type_url()))),
             ..HttpFilter::default()
         },
     }
 }
 
-fn discovery() -> ExtensionConfigSource {
-    let type_urls = vec!["type.googleapis.com/envoy.extensions.filters.http.wasm.v3.Wasm".to_owned()];
+fn discovery(type_url: String) -> ExtensionConfigSource {
+    let type_urls = vec![type_url];
     ExtensionConfigSource { config_source: Some(ads()), type_urls, ..ExtensionConfigSource::default() }
 }
 
-fn native(module: &str, filter: &str) -> Any {
-    any(&DynamicModuleFilter {
+/// A native filter as the listeners of a proxy run it, with the configuration that is not any route's.
+pub(crate) fn native(module: &str, filter: &str, config: &Json) -> TypedExtensionConfig {
+    let typed_config = any(&DynamicModuleFilter {
         dynamic_module_config: Some(module_config(module)),
         filter_name: filter.to_owned(),
-        filter_config: Some(configuration("{}".to_owned())),
+        filter_config: Some(configuration(config.to_string())),
         ..DynamicModuleFilter::default()
-    })
+    });
+    TypedExtensionConfig { name: chain_name(filter), typed_config: Some(typed_config) }
 }
 
 fn module_config(module: &str) -> DynamicModuleConfig {
@@ -83,8 +76,8 @@ fn module_config(module: &str) -> DynamicModuleConfig {
 }
 
 /// Per-route configuration. Only native modules have it.
-pub(crate) fn per_route(host: &FilterHost, applied: &Applied) -> HashMap<String, Any> {
-    let FilterHost::Native { module } = host else { return HashMap::new() };
+pub(crate) fn per_route(host: &FilterHost, applied: &Applied) -> PerFilter {
+    let FilterHost::Native { module } = host else { return PerFilter::new() };
     let configs = POLICIES.iter().zip(applied.configs());
     let set = configs.filter_map(|(policy, config)| Some((policy.filter(), config?)));
     let typed = set.map(|(filter, config)| {

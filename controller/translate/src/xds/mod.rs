@@ -1,14 +1,18 @@
 //! Lowering: from what was decided to Envoy's messages.
 
 pub(crate) mod action;
+pub(crate) mod chain;
 pub(crate) mod cluster;
+pub(crate) mod decompressor;
 pub(crate) mod filter;
 pub(crate) mod header;
 pub(crate) mod limits;
 pub(crate) mod listener;
 pub(crate) mod matching;
+pub(crate) mod per_filter;
 pub(crate) mod rewrite;
 pub(crate) mod routes;
+pub(crate) mod secret;
 
 use std::time::Duration;
 

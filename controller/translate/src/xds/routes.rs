@@ -3,12 +3,12 @@
 //! A protobuf message is the concatenation of its fields, so a change to one route copies the bytes of the others and
 //! encodes nothing twice. Field numbers are those of `envoy/config/route/v3`.
 
-use std::collections::HashMap;
-
-use envoy_types::pb::envoy::config::route::v3::{RouteConfiguration, VirtualHost};
-use envoy_types::pb::google::protobuf::{Any, BoolValue};
+use envoy_types::pb::envoy::config::route::v3::RouteConfiguration;
+use envoy_types::pb::google::protobuf::BoolValue;
 use prost::Message;
 use prost::encoding::{WireType, encode_key, encode_varint, encoded_len_varint, key_len};
+
+use super::per_filter::{self, OF_ROUTE, OF_ROUTE_CONFIGURATION, OF_VIRTUAL_HOST, PerFilter, bytes as put};
 
 const ROUTE_NAME: u32 = 14;
 const VIRTUAL_HOST_NAME: u32 = 1;
@@ -24,21 +24,23 @@ pub(crate) struct VirtualHostBuilder(Vec<u8>);
 
 impl VirtualHostBuilder {
     /// A virtual host for one domain; an empty one stands for every host.
-    pub(crate) fn new(domain: &str, per_filter: HashMap<String, Any>) -> Self {
+    pub(crate) fn new(domain: &str, filters: &PerFilter) -> Self {
         let domain = if domain.is_empty() { "*" } else { domain };
-        let rest = VirtualHost { typed_per_filter_config: per_filter, ..VirtualHost::default() };
-        let mut encoded = Vec::with_capacity(ROOM + rest.encoded_len());
+        let mut encoded = Vec::with_capacity(ROOM);
         put(VIRTUAL_HOST_NAME, domain.as_bytes(), &mut encoded);
         put(VIRTUAL_HOST_DOMAINS, domain.as_bytes(), &mut encoded);
-        rest.encode_raw(&mut encoded);
+        per_filter::put(OF_VIRTUAL_HOST, filters, &mut encoded);
         Self(encoded)
     }
 
-    /// Appends a route: encoded without its name, and the name.
-    pub(crate) fn route(&mut self, body: &[u8], name: &str) {
+    /// Appends a route: encoded without its name, the name, and configuration of filters besides that in the route.
+    pub(crate) fn route(&mut self, body: &[u8], name: &str, filters: &PerFilter) {
+        let mut more = Vec::new();
+        per_filter::put(OF_ROUTE, filters, &mut more);
         let name_length = key_len(ROUTE_NAME) + encoded_len_varint(name.len() as u64) + name.len();
-        head(VIRTUAL_HOST_ROUTES, body.len() + name_length, &mut self.0);
+        head(VIRTUAL_HOST_ROUTES, body.len() + more.len() + name_length, &mut self.0);
         self.0.extend_from_slice(body);
+        self.0.extend_from_slice(&more);
         put(ROUTE_NAME, name.as_bytes(), &mut self.0);
     }
 }
@@ -49,24 +51,20 @@ fn head(field: u32, length: usize, into: &mut Vec<u8>) {
     encode_varint(length as u64, into);
 }
 
-fn put(field: u32, bytes: &[u8], into: &mut Vec<u8>) {
-    head(field, bytes.len(), into);
-    into.extend_from_slice(bytes);
-}
-
 /// Collects the virtual hosts of a port.
 pub(crate) struct RouteConfigurationBuilder(Vec<u8>);
 
 impl RouteConfigurationBuilder {
-    pub(crate) fn new(name: &str, per_filter: HashMap<String, Any>) -> Self {
+    pub(crate) fn new(name: &str, filters: &PerFilter) -> Self {
         let head = RouteConfiguration {
             name: name.to_owned(),
             validate_clusters: Some(BoolValue { value: false }),
             ignore_port_in_host_matching: true,
-            typed_per_filter_config: per_filter,
             ..RouteConfiguration::default()
         };
-        Self(head.encode_to_vec())
+        let mut encoded = head.encode_to_vec();
+        per_filter::put(OF_ROUTE_CONFIGURATION, filters, &mut encoded);
+        Self(encoded)
     }
 
     pub(crate) fn virtual_host(&mut self, host: &VirtualHostBuilder) {

@@ -1,0 +1,38 @@
+//! What routes need of what stands around them: filters, and the secrets that these read.
+
+use std::collections::BTreeSet;
+
+use crate::policies::{Applied, POLICIES, SecretKey};
+
+/// What the routes of a port need.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Needs {
+    /// Filters by place in [`POLICIES`].
+    pub(crate) filters: [bool; POLICIES.len()],
+    /// Whether responses are to be decompressed for any of them.
+    pub(crate) decompression: bool,
+    /// Secrets by place in [`POLICIES`].
+    pub(crate) secrets: [BTreeSet<SecretKey>; POLICIES.len()],
+}
+
+impl Needs {
+    /// Notes what a level of routes needs for itself.
+    pub(crate) fn note(&mut self, applied: &Applied) {
+        for (place, config) in applied.configs().enumerate().filter_map(|(place, c)| Some((place, c?))) {
+            self.filters[place] = true;
+            self.decompression |= config.decompresses;
+            self.secrets[place].extend(config.secrets.iter().cloned());
+        }
+    }
+
+    /// Adds what others need.
+    pub(crate) fn extend(&mut self, other: Self) {
+        for (ours, theirs) in self.filters.iter_mut().zip(other.filters) {
+            *ours |= theirs;
+        }
+        self.decompression |= other.decompression;
+        for (ours, theirs) in self.secrets.iter_mut().zip(other.secrets) {
+            ours.extend(theirs);
+        }
+    }
+}

@@ -1,0 +1,52 @@
+//! What the ports of a Gateway share: the configuration of native filters that is not any route's, and secrets.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use prost::Message;
+
+use crate::needs::Needs;
+use crate::object::ObjectRef;
+use crate::policies::{POLICIES, SecretKey};
+use crate::settings::FilterHost;
+use crate::translation::{Origins, Resource, ResourceKind, Resources};
+use crate::world::World;
+use crate::xds;
+
+/// Puts the native filters that are needed, and the secrets that these read, among a proxy's resources.
+pub(crate) fn lower(
+    world: &World,
+    host: &FilterHost,
+    gateway: &ObjectRef,
+    needs: &Needs,
+    resources: &mut Resources,
+    origins: &mut Origins,
+) {
+    let FilterHost::Native { module } = host else { return };
+    for ((policy, used), secrets) in POLICIES.iter().zip(needs.filters).zip(&needs.secrets) {
+        if used {
+            let filter = xds::filter::native(module, policy.filter(), &policy.shared(secrets));
+            let name: Arc<str> = filter.name.as_str().into();
+            resources.insert(
+                ResourceKind::ExtensionConfig,
+                Resource::of_bytes(Arc::clone(&name), filter.encode_to_vec().into()),
+            );
+            origins.insert((ResourceKind::ExtensionConfig, name), [gateway.clone()].into());
+        }
+    }
+    for key in needs.secrets.iter().flatten().collect::<BTreeSet<_>>() {
+        secret(world, key, resources, origins);
+    }
+}
+
+fn secret(world: &World, key: &SecretKey, resources: &mut Resources, origins: &mut Origins) {
+    // What is not there was a policy's fault, and no route needs it.
+    let Some(value) = world.secrets.get(&key.secret).and_then(|secret| secret.value(&key.key)) else {
+        return;
+    };
+    let name: Arc<str> = key.to_string().into();
+    let secret = xds::secret::lower(&name, value);
+    resources.insert(ResourceKind::Secret, Resource::new(&name, &secret));
+    let origin = ObjectRef::at("", "Secret", &key.secret);
+    origins.insert((ResourceKind::Secret, name), [origin].into());
+}

@@ -1,0 +1,59 @@
+//! The order of HTTP filters.
+
+use envoy_types::pb::envoy::extensions::filters::http::router::v3::Router;
+use envoy_types::pb::envoy::extensions::filters::network::http_connection_manager::v3::HttpFilter;
+use envoy_types::pb::envoy::extensions::filters::network::http_connection_manager::v3::http_filter::ConfigType;
+
+use super::{any, decompressor, filter};
+use crate::needs::Needs;
+use crate::policies::POLICIES;
+use crate::settings::FilterHost;
+
+/// A place in the chain.
+enum Slot {
+    /// The filter of that name of a policy.
+    Policy(&'static str),
+    /// Envoy's decompressors.
+    Decompressors,
+    /// Envoy's router.
+    Router,
+}
+
+/// Every place, in the order in which requests pass them. Responses pass them the other way round: what stands further
+/// down gives those above it the response as it has changed it.
+const SLOTS: [Slot; 3] = [Slot::Policy("transformation"), Slot::Decompressors, Slot::Router];
+
+/// The filters that a port needs, in their places.
+pub(crate) fn lower(host: &FilterHost, needs: &Needs, port: u16) -> Vec<HttpFilter> {
+    SLOTS.iter().flat_map(|slot| filters(slot, host, needs, port)).collect()
+}
+
+fn filters(slot: &Slot, host: &FilterHost, needs: &Needs, port: u16) -> Vec<HttpFilter> {
+    match slot {
+        Slot::Policy(name) => {
+            let is_used = POLICIES.iter().zip(needs.filters).any(|(p, used)| used && p.filter() == *name);
+            is_used.then(|| filter::placed(host, name, port)).into_iter().collect()
+        }
+        Slot::Decompressors if needs.decompression => decompressor::filters().collect(),
+        Slot::Decompressors => Vec::new(),
+        Slot::Router => vec![HttpFilter {
+            name: "envoy.filters.http.router".to_owned(),
+            config_type: Some(ConfigType::TypedConfig(any(&Router::default()))),
+            ..HttpFilter::default()
+        }],
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_policy_has_one_place() {
+        for policy in POLICIES {
+            let places =
+                SLOTS.iter().filter(|slot| matches!(slot, Slot::Policy(name) if *name == policy.filter()));
+            assert_eq!(places.count(), 1, "{}", policy.filter());
+        }
+    }
+}
