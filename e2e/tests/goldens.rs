@@ -52,7 +52,7 @@ fn bootstrap(resources: &Value) -> Value {
         "node": {"id": "golden", "cluster": "golden"},
         "dynamic_resources": {"ads_config": {"api_type": "DELTA_GRPC", "transport_api_version": "V3",
             "grpc_services": [{"envoy_grpc": {"cluster_name": "xds"}}]}},
-        "static_resources": {"listeners": listeners, "clusters": clusters(resources)},
+        "static_resources": {"listeners": listeners, "clusters": clusters(resources), "secrets": list(resources, "Secret")},
     })
 }
 
@@ -67,7 +67,11 @@ fn inline_routes(manager: &mut Value, routes: &[Value]) {
 fn inline_filters(manager: &mut Value, discovered: &[Value]) {
     for filter in manager["http_filters"].as_array_mut().unwrap() {
         let Some(found) = discovered.iter().find(|found| found["name"] == filter["name"]) else { continue };
+        let disabled = filter["disabled"] == true;
         *filter = found.clone();
+        if disabled {
+            filter["disabled"] = true.into();
+        }
     }
 }
 

@@ -15,7 +15,7 @@ pub(crate) struct Wrong {
 
 /// Kinds that folders hold: group, kind, and the versions in which it means the same. Tells what is mistyped from what
 /// is meant for others; which kinds are served is the parser's to say.
-const KINDS: [(&str, &str, &[&str]); 9] = [
+const KINDS: [(&str, &str, &[&str]); 11] = [
     (GATEWAY_GROUP, "GatewayClass", &["v1", "v1beta1"]),
     (GATEWAY_GROUP, "Gateway", &["v1", "v1beta1"]),
     (GATEWAY_GROUP, "HTTPRoute", &["v1", "v1beta1"]),
@@ -25,6 +25,8 @@ const KINDS: [(&str, &str, &[&str]); 9] = [
     ("discovery.k8s.io", "EndpointSlice", &["v1"]),
     ("", "Namespace", &["v1"]),
     ("", "Service", &["v1"]),
+    ("", "Secret", &["v1"]),
+    ("", "ConfigMap", &["v1"]),
 ];
 
 /// Which object it is; `None` if its kind is not served.
@@ -185,7 +187,7 @@ mod tests {
         for version in ["gateway.networking.k8s.io/v9", "gateway.networking.k8s.io"] {
             assert_eq!(wrong(version, "HTTPRoute").unwrap(), format!("{expected}{version}"));
         }
-        for (group, kind) in [(gateway, "GRPCRoute"), ("networking.istio.io/v1", "Gateway"), ("v1", "Secret")]
+        for (group, kind) in [(gateway, "GRPCRoute"), ("networking.istio.io/v1", "Gateway"), ("v1", "Pod")]
         {
             assert_eq!(wrong(group, kind), None);
         }

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use crate::object::ObjectRef;
 use crate::policies::{Applied, POLICIES, SecretKey};
 
 /// What the routes of a port need.
@@ -13,6 +14,8 @@ pub(crate) struct Needs {
     pub(crate) decompression: bool,
     /// Secrets by place in [`POLICIES`].
     pub(crate) secrets: [BTreeSet<SecretKey>; POLICIES.len()],
+    /// Whose needs these are.
+    pub(crate) policies: BTreeSet<ObjectRef>,
 }
 
 impl Needs {
@@ -34,5 +37,6 @@ impl Needs {
         for (ours, theirs) in self.secrets.iter_mut().zip(other.secrets) {
             ours.extend(theirs);
         }
+        self.policies.extend(other.policies);
     }
 }

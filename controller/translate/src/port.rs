@@ -177,13 +177,14 @@ pub(crate) fn lower(
         resources.insert(kind, Resource::of_bytes(Arc::clone(name), body.into()));
         origins.insert((kind, Arc::clone(name)), from.into());
     };
-    let Lowering { needs, plugins } = lowering;
+    let Lowering { mut needs, plugins } = lowering;
+    needs.policies = std::mem::take(&mut served.policies);
     let gateway = served.plan.reference.clone();
     let chain = xds::chain::lower(host, &needs, served.port);
     let listener = xds::listener::lower(&served.name, served.port, chain);
     insert(ResourceKind::Listener, &served.name, listener.encode_to_vec(), vec![gateway.clone()]);
     let mut from = std::mem::take(&mut served.origins);
-    from.extend(std::mem::take(&mut served.policies));
+    from.extend(needs.policies.iter().cloned());
     if let FilterHost::Wasm { directory } = host {
         for ((policy, plugin), _) in
             POLICIES.iter().zip(&plugins).zip(needs.filters).filter(|(_, used)| *used)

@@ -31,7 +31,8 @@ pub(crate) fn lower(
                 ResourceKind::ExtensionConfig,
                 Resource::of_bytes(Arc::clone(&name), filter.encode_to_vec().into()),
             );
-            origins.insert((ResourceKind::ExtensionConfig, name), [gateway.clone()].into());
+            let from = std::iter::once(gateway).chain(&needs.policies).cloned();
+            origins.insert((ResourceKind::ExtensionConfig, name), from.collect());
         }
     }
     for key in needs.secrets.iter().flatten().collect::<BTreeSet<_>>() {
