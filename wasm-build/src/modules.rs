@@ -23,8 +23,8 @@ struct Module {
 }
 
 const MODULES: [Module; 2] = [
-    Module { name: "transformation", built: "examples/transformation.wasm", budget: 850_000 },
-    Module { name: "probe", built: "ferrule_probe.wasm", budget: 400_000 },
+    Module { name: "transformation", built: "examples/transformation.wasm", budget: 1_300_000 },
+    Module { name: "probe", built: "ferrule_probe.wasm", budget: 450_000 },
 ];
 
 /// Builds all modules into the folder for finished ones.
