@@ -23,17 +23,27 @@ pub(crate) fn lower(
     origins: &mut Origins,
 ) {
     let FilterHost::Native { module } = host else { return };
+    let from: Arc<[ObjectRef]> = std::iter::once(gateway).chain(&needs.policies).cloned().collect();
+    let mut insert = |kind, name: &str, body: Vec<u8>| {
+        let resource = Resource::of_bytes(name.into(), body.into());
+        origins.insert((kind, Arc::clone(&resource.name)), Arc::clone(&from));
+        resources.insert(kind, resource);
+    };
+    let mut asking = Vec::new();
     for ((policy, used), secrets) in POLICIES.iter().zip(needs.filters).zip(&needs.secrets) {
-        if used {
-            let filter = xds::filter::native(module, policy.filter(), &policy.shared(secrets));
-            let name: Arc<str> = filter.name.as_str().into();
-            resources.insert(
-                ResourceKind::ExtensionConfig,
-                Resource::of_bytes(Arc::clone(&name), filter.encode_to_vec().into()),
-            );
-            let from = std::iter::once(gateway).chain(&needs.policies).cloned();
-            origins.insert((ResourceKind::ExtensionConfig, name), from.collect());
+        if !used {
+            continue;
         }
+        let filter = xds::filter::native(module, policy.filter(), &policy.shared(secrets));
+        insert(ResourceKind::ExtensionConfig, &filter.name, filter.encode_to_vec());
+        if !secrets.is_empty() {
+            asking.push(filter);
+        }
+    }
+    if !asking.is_empty() {
+        let name = format!("{}/{}/secrets", gateway.namespace, gateway.name);
+        let keeper = xds::secret_keeper::lower(&name, asking);
+        insert(ResourceKind::Listener, &name, keeper.encode_to_vec());
     }
     for key in needs.secrets.iter().flatten().collect::<BTreeSet<_>>() {
         secret(world, key, resources, origins);

@@ -76,20 +76,22 @@ fn the_rotation_of_a_secret_changes_its_one_resource() {
 }
 
 #[test]
-fn secrets_come_and_go_without_a_change_of_the_listener() {
+fn secrets_come_and_go_without_a_change_of_any_port() {
     let mut translator = Translator::new(Settings::default());
     let none = policy(json!({"request": {"set": [{"name": "x-s", "value": "none"}]}}));
     let mut world = world([none.clone(), secret("s", "one"), secret("t", "two")]);
     let before = translator.translate(&world);
     let of = |name: &str| (ResourceKind::Secret, format!("default/{name}/k"));
     let filter = (ResourceKind::ExtensionConfig, "ferrule.transformation".to_owned());
+    // That which takes no connections.
+    let keeper = (ResourceKind::Listener, "default/g/secrets".to_owned());
     let routes = (ResourceKind::Routes, "default/g/80".to_owned());
     world.apply(object(reads_secret("s")));
     let first = translator.translate(&world);
-    assert_eq!(differing(&before, &first), [of("s"), filter.clone(), routes.clone()].into());
+    assert_eq!(differing(&before, &first), [of("s"), filter.clone(), keeper.clone(), routes.clone()].into());
     world.apply(object(reads_secret("t")));
     let second = translator.translate(&world);
-    assert_eq!(differing(&first, &second), [of("s"), of("t"), filter, routes].into());
+    assert_eq!(differing(&first, &second), [of("s"), of("t"), filter, keeper, routes].into());
     world.apply(object(none));
     assert_eq!(translator.translate(&world), before);
 }

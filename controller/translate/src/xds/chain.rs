@@ -36,11 +36,16 @@ fn filters(slot: &Slot, host: &FilterHost, needs: &Needs, port: u16) -> Vec<Http
         }
         Slot::Decompressors if needs.decompression => decompressor::filters().collect(),
         Slot::Decompressors => Vec::new(),
-        Slot::Router => vec![HttpFilter {
-            name: "envoy.filters.http.router".to_owned(),
-            config_type: Some(ConfigType::TypedConfig(any(&Router::default()))),
-            ..HttpFilter::default()
-        }],
+        Slot::Router => vec![router()],
+    }
+}
+
+/// Envoy's router, which ends every chain.
+pub(crate) fn router() -> HttpFilter {
+    HttpFilter {
+        name: "envoy.filters.http.router".to_owned(),
+        config_type: Some(ConfigType::TypedConfig(any(&Router::default()))),
+        ..HttpFilter::default()
     }
 }
 

@@ -13,6 +13,7 @@ pub(crate) mod per_filter;
 pub(crate) mod rewrite;
 pub(crate) mod routes;
 pub(crate) mod secret;
+pub(crate) mod secret_keeper;
 
 use std::time::Duration;
 
