@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 #[path = "native_host/rig.rs"]
+#[allow(dead_code, reason = "shared with other tests")]
 mod rig;
 
 use std::sync::atomic::{AtomicBool, Ordering};

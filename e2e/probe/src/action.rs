@@ -5,7 +5,7 @@ use std::time::Duration;
 use ferrule_kit::{Callout, CalloutError, Fields, Flow, Host, Message, Octets, Reply, Response, Value};
 
 use crate::Memory;
-use crate::config::{Action, COUNTED, Call, Enclosure, Name, RECORDED, Status, Text};
+use crate::config::{Action, COUNTED, Call, Enclosure, Keep, Name, RECORDED, Status, Text};
 
 /// Where actions happen.
 pub(crate) struct Scene<'a> {
@@ -76,6 +76,7 @@ impl Scene<'_> {
             Action::SetMetadata(setting) => {
                 self.host.set_metadata(&setting.namespace, &setting.key, &(&setting.value).into());
             }
+            Action::Keep(keep) => self.keep(keep),
             Action::SpanName(name) => self.host.set_span_name(name),
             Action::ClearRouteCache => self.host.clear_route_cache(),
             Action::Count(by) => self.host.count(COUNTED, *by),
@@ -115,6 +116,16 @@ impl Scene<'_> {
             }
             _ => {}
         }
+    }
+
+    fn keep(&mut self, keep: &Keep) {
+        let field = |name: &Name| self.host.field(self.of(name), &name.name).map(Value::Text);
+        let seen = match (&keep.attribute, &keep.field) {
+            (Some(attribute), _) => self.host.attribute(attribute),
+            (None, name) => name.as_ref().and_then(field),
+        };
+        let seen = described(seen.as_ref());
+        self.host.set_metadata("probe", &keep.key, &seen.as_str().into());
     }
 
     fn append(&mut self, text: &Text) {

@@ -102,6 +102,8 @@ pub enum Action {
         /// Where to write.
         into: Name,
     },
+    /// Sets dynamic metadata of the namespace `probe` to what is seen, for access logs to show.
+    Keep(Keep),
     /// Writes a value of metadata into a field, with its type before it.
     Metadata(Lookup),
     /// Sets a value of dynamic metadata.
@@ -200,6 +202,18 @@ pub struct Enclosure {
     pub before: String,
     /// Goes after it.
     pub after: String,
+}
+
+/// What is seen, and the key that it is kept under.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Keep {
+    /// An attribute, with its type before it.
+    pub attribute: Option<String>,
+    /// A field, where there is no attribute to keep.
+    pub field: Option<Name>,
+    /// The key.
+    pub key: String,
 }
 
 /// A key of metadata to write into a field.

@@ -6,7 +6,7 @@ mod action;
 mod config;
 
 pub use config::{
-    Action, Call, Config, Datum, Enclosure, Events, Field, Lookup, Name, Section, Setting, Status, Text,
+    Action, Call, Config, Datum, Enclosure, Events, Field, Keep, Lookup, Name, Section, Setting, Status, Text,
 };
 
 use ferrule_kit::{CalloutError, CalloutId, ConfigError, Filter, Flow, Host, Message, Reply, SecretSource};

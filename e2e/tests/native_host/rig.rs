@@ -136,7 +136,13 @@ pub(crate) fn listener(port: u16, filter: &Value, routes: &[Value]) -> Value {
     })
 }
 
-fn cluster(name: &str, port: u16) -> Value {
+/// The connection manager of a listener.
+pub(crate) fn listener_manager(listener: &mut Value) -> &mut Value {
+    &mut listener["filter_chains"][0]["filters"][0]["typed_config"]
+}
+
+/// A cluster of one host.
+pub(crate) fn cluster(name: &str, port: u16) -> Value {
     let address = json!({"socket_address": {"address": "127.0.0.1", "port_value": port}});
     json!({
         "name": name,
@@ -180,9 +186,23 @@ impl Rig {
 
     /// The same, where replaced listeners end after `drain_time`, whole seconds.
     pub(crate) fn with_drain_time(drain_time: Duration, filter: &Value, routes: &[Value]) -> Self {
+        Self::edited(drain_time, filter, routes, |_, _| {})
+    }
+
+    /// The same, with changes to the bootstrap and to the listener.
+    pub(crate) fn edited(
+        drain_time: Duration,
+        filter: &Value,
+        routes: &[Value],
+        edit: impl FnOnce(&mut Value, &mut Value),
+    ) -> Self {
         let (files, port) = (tempfile::tempdir().unwrap(), free_port());
-        write_listener(&files.path().join("listeners.json"), &listener(port, filter, routes));
-        let mut launch = Launch::new(fetch().unwrap(), bootstrap(&files.path().join("listeners.json")));
+        let file = files.path().join("listeners.json");
+        let mut bootstrap = serde_json::from_str(&bootstrap(&file)).unwrap();
+        let mut listener = listener(port, filter, routes);
+        edit(&mut bootstrap, &mut listener);
+        write_listener(&file, &listener);
+        let mut launch = Launch::new(fetch().unwrap(), bootstrap.to_string());
         launch.modules = Some(modules().to_owned());
         launch.concurrency = Some(2);
         launch.drain_time = drain_time;

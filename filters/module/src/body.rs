@@ -17,6 +17,10 @@ use crate::stream::Hook;
 /// Bytes that are held twice, at most, while a body is taken; a chunk more where chunks are large.
 const PIECE: usize = 1024 * 1024;
 
+/// Bytes that are appended at a time: Envoy makes room for them in one go, and for as many as it reads at a time it finds room
+/// where it has let go of others.
+const APPENDED: usize = 16 * 1024;
+
 /// Which of Envoy's bodies hold the bytes at hand, in order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Place {
@@ -64,9 +68,9 @@ impl NativeHost<'_> {
         for body in at_hand {
             self.drain(body, self.size(body));
         }
-        for chunk in chunks.iter().filter(|chunk| !chunk.is_empty()) {
+        for piece in chunks.iter().flat_map(|chunk| chunk.chunks(APPENDED)) {
             // SAFETY: the filter is alive; the bytes outlive the call.
-            unsafe { (self.envoy.http_append_body)(self.filter, target, (*chunk).into()) };
+            unsafe { (self.envoy.http_append_body)(self.filter, target, piece.into()) };
         }
     }
 

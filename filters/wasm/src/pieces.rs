@@ -1,11 +1,14 @@
 //! Chunks of a body in pieces that are worth a call to Envoy each.
 
-/// Bytes of a piece that is worth it; larger chunks go as they are.
+/// Bytes of a piece that is worth it. Envoy makes room for a piece in one go, and for this many it finds room where it has let
+/// go of others.
 const PIECE: usize = 64 * 1024;
 
-/// Gives the bytes of all chunks in order, small chunks copied together, no chunk held twice that is not small.
+/// Gives the bytes of all chunks in order, small chunks copied together, large ones in parts.
 pub fn each(chunks: &[&[u8]], mut give: impl FnMut(&[u8])) {
-    if let [only] = chunks {
+    if let [only] = chunks
+        && only.len() <= PIECE
+    {
         return give(only);
     }
     let mut gathered = Vec::new();
@@ -16,7 +19,7 @@ pub fn each(chunks: &[&[u8]], mut give: impl FnMut(&[u8])) {
         }
         match chunk.len() {
             ..PIECE => gathered.extend_from_slice(chunk),
-            PIECE.. => give(chunk),
+            PIECE.. => chunk.chunks(PIECE).for_each(&mut give),
         }
     }
     if !gathered.is_empty() {
@@ -39,10 +42,11 @@ mod tests {
     }
 
     #[test]
-    fn small_chunks_are_gathered_and_large_ones_go_as_they_are() {
-        let (small, large) = ([b's'; 30_000], [b'l'; PIECE]);
+    fn small_chunks_are_gathered_and_large_ones_parted() {
+        let (small, large) = ([b's'; 30_000], [b'l'; 2 * PIECE + 1]);
         assert_eq!(lengths(&[&small, b"", &small, &small]), [60_000, 30_000]);
-        assert_eq!(lengths(&[b"before", &large, &large, b"after"]), [6, PIECE, PIECE, 5]);
+        assert_eq!(lengths(&[b"before", &large, b"after"]), [6, PIECE, PIECE, 1, 5]);
+        assert_eq!(lengths(&[&large]), [PIECE, PIECE, 1]);
     }
 
     #[test]
