@@ -24,6 +24,9 @@ pub enum Command {
     Translate(TranslateArgs),
     /// Say what is wrong with a folder of manifests: exit code 0 nothing, 1 problems, 2 cannot tell; needs no Envoy
     Check(CheckArgs),
+    /// Turn Gloo's transformations into TrafficPolicies, and say what is not the same: exit code 0 nothing worse than
+    /// a warning, 1 something could not be converted, 2 something could not be read
+    Convert(ConvertArgs),
     /// Show the objects of a running controller and their status
     Get(GetArgs),
 }
@@ -125,6 +128,23 @@ pub enum Notation {
 pub struct CheckArgs {
     #[command(flatten)]
     pub(crate) folder: FolderArgs,
+}
+
+/// Arguments of `ferrule convert`.
+#[derive(Debug, Args)]
+pub struct ConvertArgs {
+    /// Files with RouteOptions, VirtualHostOptions, VirtualServices, RouteTables, Upstreams; - for stdin
+    #[arg(required_unless_present = "template", value_name = "FILE")]
+    pub(crate) files: Vec<PathBuf>,
+    /// Also print what is left of an object of which something cannot be converted
+    #[arg(long)]
+    pub(crate) partial: bool,
+    /// Convert this one Inja template instead
+    #[arg(long, value_name = "TEXT", conflicts_with_all = ["files", "partial"])]
+    pub(crate) template: Option<String>,
+    /// The template is advanced: its paths are a/b, not a.b
+    #[arg(long, requires = "template")]
+    pub(crate) advanced: bool,
 }
 
 /// Arguments of `ferrule get`.

@@ -3,6 +3,7 @@
 mod admin;
 mod blame;
 pub mod cli;
+mod convert;
 mod delivery;
 mod demo;
 mod diagnostic;
@@ -46,6 +47,7 @@ pub fn main(cli: Cli) -> ExitCode {
         Command::Get(args) => get::get(&args, &mut out).map(|()| ExitCode::SUCCESS),
         Command::Translate(args) => offline::translate(&args, &mut out, &mut err),
         Command::Check(args) => offline::check(&args, &mut out),
+        Command::Convert(args) => convert::convert(&args, &mut out, &mut err),
     };
     done.unwrap_or_else(|error| {
         // Where stderr is gone there is nobody to tell.

@@ -193,6 +193,7 @@ fn upstream(frame: &Frame, spec: &Field<'_>, notes: &mut Notes) -> Vec<Value> {
 
 /// The transformation that the options of a route or host hold.
 fn transformation(options: &Field<'_>, notes: &mut Notes) -> Option<Map<String, Value>> {
+    let before = notes.errors();
     let mut fields = Fields::of(options, notes);
     let (plain, staged) = (fields.get("transformations"), fields.get("stagedTransformations"));
     for other in fields.rest() {
@@ -211,8 +212,8 @@ fn transformation(options: &Field<'_>, notes: &mut Notes) -> Option<Map<String, 
         }
     };
     let nothing = transformation.as_ref().is_some_and(Map::is_empty);
-    if nothing {
-        notes.warn(&fields.path, "holds no transformation that could be converted");
+    if nothing && notes.errors() == before {
+        notes.warn(&fields.path, "holds no transformation");
     }
     transformation.filter(|_| !nothing)
 }
