@@ -18,12 +18,23 @@ pub struct Export {
     pub(crate) name: &'static str,
     pub(crate) listener: fn(ConfigPtr, &[u8]) -> Result<*const c_void, ConfigError>,
     pub(crate) route: fn(&[u8]) -> Result<*const c_void, ConfigError>,
+    stream_size: usize,
 }
 
 impl Export {
     /// The entry of `F`.
     pub const fn of<F: Filter>() -> Self {
-        Self { name: F::NAME, listener: new_listener::<F>, route: new_route::<F> }
+        Self {
+            name: F::NAME,
+            listener: new_listener::<F>,
+            route: new_route::<F>,
+            stream_size: stream::size::<F>(),
+        }
+    }
+
+    /// Bytes that the module holds of a stream, besides what its filter holds on the heap.
+    pub const fn stream_size(&self) -> usize {
+        self.stream_size
     }
 }
 

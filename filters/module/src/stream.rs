@@ -74,6 +74,11 @@ struct Stream<F: Filter> {
     driver: RefCell<Option<Driver<F>>>,
 }
 
+/// Bytes of a stream.
+pub(crate) const fn size<F: Filter>() -> usize {
+    size_of::<Stream<F>>()
+}
+
 /// Makes a stream of a filter configured by `listener`.
 ///
 /// # Safety
