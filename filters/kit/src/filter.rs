@@ -178,7 +178,8 @@ pub trait Filter: Send + Sync + Sized + 'static {
         let _ = (stream, host, status, details);
     }
 
-    /// The stream is over, for whatever reason. Called once; edits no longer reach anyone.
+    /// The stream is over, for whatever reason. Called once, before access logs are written: they show metadata that is set
+    /// here. Edits no longer reach anyone.
     fn on_done(&self, stream: &mut Self::Stream, host: &mut dyn Host) {
         let _ = (stream, host);
     }

@@ -211,11 +211,11 @@ pub trait Host {
     /// One key of metadata.
     fn metadata(&self, source: MetadataSource, namespace: &str, key: &str) -> Option<Value<'_>>;
 
-    /// Sets one key of the stream's dynamic metadata to a scalar or a list of scalars of one kind; other lists as their items
-    /// of the first one's kind.
+    /// Sets one key of the stream's dynamic metadata, in the place of what was there.
     fn set_metadata(&mut self, namespace: &str, key: &str, value: &Value<'_>);
 
-    /// Names the stream's active span, if it is traced.
+    /// Names the stream's active span, if it is traced and the host shows it. Envoy has reported the span by the time of
+    /// [`crate::Filter::on_done`].
     fn set_span_name(&mut self, name: &str);
 
     /// Has the route selected anew, from the request's header section as it is now, before the request goes on.
