@@ -47,11 +47,11 @@ wasm:
 e2e: native wasm
     cargo test -p e2e
 
-# Figures of one AREA beside their baselines, from one run: filters, control-plane
-bench AREA:
+# Figures of one AREA beside their baselines, from one run: filters, transformation, transformation-soak [REQUESTS], control-plane
+bench AREA *ARGUMENTS:
     cargo build --release -p ferrule-native -p ferrule-probe -p ferrule-controller -p bench
     cargo run --release -p wasm-build
-    cargo run --release -p bench -- {{ AREA }}
+    cargo run --release -p bench -- {{ AREA }} {{ ARGUMENTS }}
 
 # The example filter's cases on all three hosts, from a workspace of its own
 example:

@@ -26,11 +26,11 @@ pub(crate) fn run() -> Result<Vec<Figure>> {
         cold.push(micros(running.cold));
         change.push(micros(running.change(&format!("/edited-{run}"))?));
     }
-    let figure = |name: &str, goal, ours, baseline, against, unit| Figure {
+    let figure = |name: &str, goal, ours, baseline: &str, against, unit| Figure {
         name: format!("control-plane/{name}"),
         goal,
         ours,
-        baseline,
+        baseline: baseline.to_owned(),
         against,
         unit,
     };

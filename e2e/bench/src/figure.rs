@@ -12,7 +12,7 @@ pub(crate) struct Figure {
     /// What we cost, in `unit`.
     pub(crate) ours: f64,
     /// What the baseline is.
-    pub(crate) baseline: &'static str,
+    pub(crate) baseline: String,
     /// What it costs, in `unit`.
     pub(crate) against: f64,
     /// Unit of both costs.
@@ -60,7 +60,7 @@ mod tests {
             name: "filters/noop".to_owned(),
             goal: 1.1,
             ours,
-            baseline: "chain",
+            baseline: "chain".to_owned(),
             against: 10.0,
             unit: "us",
         };

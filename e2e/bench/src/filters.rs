@@ -1,118 +1,57 @@
 //! What our filters add to a request, beside Envoy's own filter for the same job.
 
-use std::net::{SocketAddr, TcpListener};
 use std::path::Path;
 
-use anyhow::{Context, Result};
-use serde_json::{Value, json};
+use anyhow::Result;
+use serde_json::json;
 
-use crate::figure::{Figure, median};
-use crate::variant::{CHAIN, Variant, header_mutation, native, wasm};
-use crate::{cpu, load};
+use crate::baseline::header_mutation;
+use crate::figure::Figure;
+use crate::ours::Ours;
+use crate::rounds::{self, Costs};
+use crate::traffic::Traffic;
+use crate::transformation::header_template;
+use crate::variant::Variant;
 
-/// Requests a round; a round is a fraction of a second, so that all variants of one round meet the same machine.
-const REQUESTS: usize = 2_000;
-/// Rounds of every variant, each in turn.
 const ROUNDS: usize = 60;
-
-const REQUEST: &[u8] = b"GET / HTTP/1.1\r\nhost: bench\r\nx-in: some-value\r\nuser-agent: bench\r\n\r\n";
-
-fn variants(artefacts: &Path) -> Vec<Variant> {
-    let module = artefacts.join("release/libferrule.so");
-    let plugin = artefacts.join("wasm/transformation.wasm");
-    let template = json!({"request": {"set": [{"name": "x-out", "value": "{{ header('x-in') }}-suffix"}]}});
-    let variant = |name, filter| Variant { name, filter };
-    vec![
-        variant("none", None),
-        variant("header_mutation", Some(header_mutation())),
-        variant("native_noop", Some(native(&module, "transformation", &json!({})))),
-        variant("native_header", Some(native(&module, "transformation", &template))),
-        variant("wasm_noop", Some(wasm(&plugin, &json!({})))),
-        variant("wasm_header", Some(wasm(&plugin, &template))),
-    ]
-}
-
-/// Envoy CPU microseconds a request, by variant and round.
-struct Costs(Vec<(&'static str, Vec<f64>)>);
-
-impl Costs {
-    fn rounds(&self, name: &str) -> &[f64] {
-        self.0.iter().find(|(known, _)| *known == name).map_or(&[], |(_, rounds)| rounds)
-    }
-
-    fn of(&self, name: &str) -> f64 {
-        median(self.rounds(name).to_vec())
-    }
-
-    /// What one filter of a chain adds: compared round by round, because the speed of a machine changes over time.
-    fn added(&self, name: &str) -> f64 {
-        let pairs = self.rounds(name).iter().zip(self.rounds("none"));
-        median(pairs.map(|(with, without)| (with - without) / CHAIN as f64).collect())
-    }
-}
 
 /// Runs the area and gives its figures.
 ///
 /// # Errors
 /// Envoy does not start, or a request fails.
 pub(crate) fn run(artefacts: &Path) -> Result<Vec<Figure>> {
-    let variants = variants(artefacts);
-    let ports = variants.iter().map(|_| free_port()).collect::<Result<Vec<_>>>()?;
-    let listeners: Vec<Value> = variants.iter().zip(&ports).map(|(v, port)| v.listener(*port)).collect();
-    let envoy = crate::envoy::start(&json!({"static_resources": {"listeners": listeners}}))?;
-    let costs = measure(&variants, &ports, envoy.id())?;
-    Ok(figures(&costs))
+    Ok(figures(&rounds::measure(variants(&Ours::of(artefacts)), ROUNDS)?))
 }
 
-fn figures(costs: &Costs) -> Vec<Figure> {
-    let figure = |name: &str, goal, ours, baseline, against| Figure {
-        name: format!("filters/{name}"),
-        goal,
-        ours,
-        baseline,
-        against,
-        unit: "us",
-    };
-    let one_noop = costs.of("none") + costs.added("native_noop");
+fn variants(ours: &Ours) -> Vec<Variant> {
+    let template = header_template();
+    let traffic = Traffic::get(2_000);
+    let chain = |name: &str, filter| Variant::chain(name, &filter, "no_filter", &traffic);
+    let sets = |name: &str, filter| chain(name, filter).sets("some-value-suffix");
     vec![
-        figure("noop-request", 1.1, one_noop, "no_filter", costs.of("none")),
-        figure(
-            "header-template",
-            2.0,
-            costs.added("native_header"),
-            "header_mutation",
-            costs.added("header_mutation"),
-        ),
-        figure("wasm-noop", 3.0, costs.added("wasm_noop"), "native_noop", costs.added("native_noop")),
-        figure(
-            "wasm-header-template",
-            3.0,
-            costs.added("wasm_header"),
-            "native_header",
-            costs.added("native_header"),
-        ),
+        Variant::bare("no_filter", &traffic),
+        sets("header_mutation", header_mutation()),
+        chain("native_noop", ours.native(&json!({}))),
+        sets("native_header", ours.native(&template)),
+        chain("wasm_noop", ours.wasm(&json!({}))),
+        sets("wasm_header", ours.wasm(&template)),
     ]
 }
 
-fn measure(variants: &[Variant], ports: &[u16], envoy: u32) -> Result<Costs> {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    let mut samples = vec![Vec::with_capacity(ROUNDS); variants.len()];
-    for round in 0..=ROUNDS {
-        for turn in 0..variants.len() {
-            // Each variant follows upon each other one in its turn.
-            let at = (turn + round) % variants.len();
-            let address = SocketAddr::from(([127, 0, 0, 1], ports[at]));
-            let before = cpu::nanoseconds(envoy)?;
-            runtime.block_on(load::run(address, REQUEST, REQUESTS))?;
-            let used = cpu::nanoseconds(envoy)? - before;
-            if round > 0 {
-                samples[at].push(used as f64 / 1_000.0 / REQUESTS as f64);
-            }
-        }
-    }
-    Ok(Costs(variants.iter().map(|variant| variant.name).zip(samples).collect()))
-}
-
-fn free_port() -> Result<u16> {
-    Ok(TcpListener::bind("127.0.0.1:0").context("finding a free port")?.local_addr()?.port())
+fn figures(costs: &Costs) -> Vec<Figure> {
+    let bare = costs.of("no_filter");
+    let one_noop = Figure {
+        name: "filters/noop-request".to_owned(),
+        goal: 1.1,
+        ours: bare + costs.added("native_noop"),
+        baseline: "no_filter".to_owned(),
+        against: bare,
+        unit: "us",
+    };
+    vec![
+        one_noop,
+        costs.figure("filters/header-template", 2.0, "native_header", "header_mutation"),
+        costs.figure("filters/wasm-noop", 3.0, "wasm_noop", "native_noop"),
+        costs.figure("filters/wasm-header-template", 3.0, "wasm_header", "native_header"),
+    ]
 }

@@ -13,6 +13,7 @@ use envoy_bootstrap::{Address, Admin};
 use ferrule_controller::Workbench;
 
 use crate::figure::{Figure, median, micros};
+use crate::memory;
 
 const MANY: usize = 5_000;
 const FEW: usize = 500;
@@ -22,11 +23,11 @@ const ROUNDS: usize = 9;
 /// Measures and compares; part of the area `control-plane`.
 pub(crate) fn run(artefacts: &Path) -> Result<Vec<Figure>> {
     let (few, many) = (measure(FEW)?, measure(MANY)?);
-    let figure = |name: &str, goal, ours, baseline, against, unit| Figure {
+    let figure = |name: &str, goal, ours, baseline: &str, against, unit| Figure {
         name: format!("control-plane/{name}"),
         goal,
         ours,
-        baseline,
+        baseline: baseline.to_owned(),
         against,
         unit,
     };
@@ -44,7 +45,7 @@ pub(crate) fn run(artefacts: &Path) -> Result<Vec<Figure>> {
             a_route(&few, FEW),
             "us",
         ),
-        figure("folder-resident-5000", 1.0, memory(artefacts, folder.path())?, "budget", 100.0, "MB"),
+        figure("folder-resident-5000", 1.0, resident(artefacts, folder.path())?, "budget", 100.0, "MB"),
     ])
 }
 
@@ -153,7 +154,7 @@ spec:
 }
 
 /// The memory of a controller that serves `folder`, in MB.
-fn memory(artefacts: &Path, folder: &Path) -> Result<f64> {
+fn resident(artefacts: &Path, folder: &Path) -> Result<f64> {
     let sockets = tempfile::tempdir()?;
     let socket = |name: &str| Address::Unix(sockets.path().join(name));
     let mut command = Command::new(artefacts.join("release/ferrule"));
@@ -167,10 +168,7 @@ fn memory(artefacts: &Path, folder: &Path) -> Result<f64> {
     if !Admin::new(socket("admin")).get("/readyz")?.body.starts_with("ok") {
         bail!("ferrule is not ready");
     }
-    let status = fs::read_to_string(format!("/proc/{}/status", controller.0.id()))?;
-    let resident = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).context("no VmRSS")?;
-    let kilobytes: f64 = resident.trim().trim_end_matches(" kB").parse()?;
-    Ok(kilobytes / 1024.0)
+    memory::resident(controller.0.id())
 }
 
 struct Running(Child);

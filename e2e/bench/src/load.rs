@@ -25,9 +25,28 @@ pub(crate) async fn run(address: SocketAddr, request: &[u8], requests: usize) ->
     Ok(())
 }
 
-async fn client(address: SocketAddr, request: &[u8], requests: usize) -> Result<()> {
-    let mut stream = TcpStream::connect(address).await.with_context(|| format!("connecting to {address}"))?;
+/// Sends one request and gives the head of its answer in lower case.
+///
+/// # Errors
+/// As of [`run`].
+pub(crate) async fn once(address: SocketAddr, request: &[u8]) -> Result<String> {
+    let mut stream = connect(address).await?;
+    stream.write_all(request).await?;
+    read_answer(&mut stream, &mut Vec::new()).await
+}
+
+/// Connects without delays between small writes.
+///
+/// # Errors
+/// The connection is refused.
+pub(crate) async fn connect(address: SocketAddr) -> Result<TcpStream> {
+    let stream = TcpStream::connect(address).await.with_context(|| format!("connecting to {address}"))?;
     stream.set_nodelay(true)?;
+    Ok(stream)
+}
+
+async fn client(address: SocketAddr, request: &[u8], requests: usize) -> Result<()> {
+    let mut stream = connect(address).await?;
     let mut buffer = Vec::with_capacity(128 * 1024);
     for _ in 0..requests {
         stream.write_all(request).await?;
@@ -36,7 +55,7 @@ async fn client(address: SocketAddr, request: &[u8], requests: usize) -> Result<
     Ok(())
 }
 
-async fn read_answer(stream: &mut TcpStream, buffer: &mut Vec<u8>) -> Result<()> {
+async fn read_answer(stream: &mut TcpStream, buffer: &mut Vec<u8>) -> Result<String> {
     buffer.clear();
     let body_start = loop {
         ensure!(stream.read_buf(buffer).await? > 0, "the connection was closed");
@@ -50,7 +69,7 @@ async fn read_answer(stream: &mut TcpStream, buffer: &mut Vec<u8>) -> Result<()>
     while buffer.len() < body_start + length {
         ensure!(stream.read_buf(buffer).await? > 0, "the connection was closed");
     }
-    Ok(())
+    Ok(head)
 }
 
 fn content_length(head: &str) -> Result<usize> {

@@ -1,7 +1,8 @@
-//! Measures Ferrule beside its baselines: `bench AREA`, one figure a line.
+//! Measures Ferrule beside its baselines: `bench AREA [REQUESTS]`, one figure a line.
 //!
 //! Ours and the baseline alternate in one run on one Envoy with one worker, because only ratios survive a noisy machine.
 
+mod baseline;
 mod control_plane;
 mod cpu;
 mod envoy;
@@ -9,6 +10,12 @@ mod figure;
 mod filters;
 mod folder;
 mod load;
+mod memory;
+mod ours;
+mod rounds;
+mod soak;
+mod traffic;
+mod transformation;
 mod variant;
 
 use std::path::PathBuf;
@@ -21,7 +28,8 @@ use anyhow::{Result, bail};
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
-    match run(std::env::args().nth(1).as_deref()) {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    match run(&arguments.iter().map(String::as_str).collect::<Vec<_>>()) {
         Ok(figures) => {
             figures.iter().for_each(|figure| println!("{figure}"));
             ExitCode::SUCCESS
@@ -33,17 +41,21 @@ fn main() -> ExitCode {
     }
 }
 
-fn run(area: Option<&str>) -> Result<Vec<figure::Figure>> {
+const AREAS: &str = "filters, transformation, transformation-soak [REQUESTS], control-plane";
+
+fn run(arguments: &[&str]) -> Result<Vec<figure::Figure>> {
     let artefacts = artefacts();
-    match area {
-        Some("filters") => filters::run(&artefacts),
-        Some("control-plane") => {
+    match *arguments {
+        ["filters"] => filters::run(&artefacts),
+        ["transformation"] => transformation::run(&artefacts),
+        ["transformation-soak"] => soak::run(&artefacts, soak::REQUESTS),
+        ["transformation-soak", requests] => soak::run(&artefacts, requests.parse()?),
+        ["control-plane"] => {
             let mut figures = control_plane::run()?;
             figures.extend(folder::run(&artefacts)?);
             Ok(figures)
         }
-        Some(other) => bail!("no area {other}; there are: filters, control-plane"),
-        None => bail!("usage: bench AREA; areas: filters, control-plane"),
+        _ => bail!("usage: bench AREA; areas: {AREAS}"),
     }
 }
 

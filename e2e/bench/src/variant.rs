@@ -1,75 +1,126 @@
 //! Chains of filters to compare: each is a listener of the same Envoy that answers by itself.
 
-use std::path::Path;
+use anyhow::{Result, ensure};
+use serde_json::{Map, Value, json};
 
-use serde_json::{Value, json};
+use crate::traffic::Traffic;
 
-/// Filters in each chain: enough that their cost stands out from that of the request itself.
+/// Equal filters in a chain whose filters can follow each other: enough that their cost stands out from that of the request.
 pub(crate) const CHAIN: usize = 10;
 
-/// A chain of [`CHAIN`] equal filters, or none.
+/// The path whose answers show what the request had become.
+pub(crate) const PROOF: &str = "/proof";
+
+/// One filter as Envoy is configured to run it.
+#[derive(Clone, Debug)]
+pub(crate) struct Filter {
+    /// Its place in the chain.
+    pub(crate) listener: Value,
+    /// Its configuration of the route, if it has one.
+    pub(crate) route: Option<Value>,
+}
+
+/// A chain of filters under a load.
+#[derive(Clone, Debug)]
 pub(crate) struct Variant {
     /// What the figures call it.
-    pub(crate) name: &'static str,
-    /// The filter, placed [`CHAIN`] times; `None` for the bare chain.
-    pub(crate) filter: Option<Value>,
+    pub(crate) name: String,
+    /// The variant whose cost is none of the filters'.
+    pub(crate) base: String,
+    /// What it is sent.
+    pub(crate) traffic: Traffic,
+    filters: Vec<Filter>,
+    /// Header lines of the answer to [`PROOF`] if the filters do their work.
+    proof: Vec<String>,
 }
 
 impl Variant {
+    /// No filter at all.
+    pub(crate) fn bare(name: &str, traffic: &Traffic) -> Self {
+        Self {
+            name: name.to_owned(),
+            base: name.to_owned(),
+            traffic: traffic.clone(),
+            filters: Vec::new(),
+            proof: Vec::new(),
+        }
+    }
+
+    /// [`CHAIN`] equal filters.
+    pub(crate) fn chain(name: &str, filter: &Filter, base: &str, traffic: &Traffic) -> Self {
+        Self { base: base.to_owned(), filters: vec![filter.clone(); CHAIN], ..Self::bare(name, traffic) }
+    }
+
+    /// Such filters one after another.
+    pub(crate) fn of(name: &str, filters: Vec<Filter>, base: &str, traffic: &Traffic) -> Self {
+        Self { base: base.to_owned(), filters, ..Self::bare(name, traffic) }
+    }
+
+    /// Says which `x-out` the filters give the request.
+    pub(crate) fn sets(mut self, value: &str) -> Self {
+        self.proof.push(format!("x-out: {value}\r\n"));
+        self
+    }
+
+    /// Says how long a body the filters give the request.
+    pub(crate) fn resizes_to(mut self, length: usize) -> Self {
+        self.proof.push(format!("x-length: {length}\r\n"));
+        self
+    }
+
+    /// How many filters share what the chain adds.
+    pub(crate) fn filters(&self) -> usize {
+        self.filters.len()
+    }
+
+    /// Makes sure that the filters did their work.
+    ///
+    /// # Errors
+    /// `head`, that of an answer to [`PROOF`], says otherwise.
+    pub(crate) fn check(&self, head: &str) -> Result<()> {
+        for line in &self.proof {
+            ensure!(head.contains(line), "{} does not do its work: no {line:?} in {head}", self.name);
+        }
+        Ok(())
+    }
+
     /// A listener on `port` of the loopback address.
     pub(crate) fn listener(&self, port: u16) -> Value {
-        let mut filters: Vec<Value> = match &self.filter {
-            Some(config) => (0..CHAIN).map(|place| placed(self.name, place, config)).collect(),
-            None => Vec::new(),
-        };
+        let placed = self.filters.iter().enumerate();
+        let mut filters: Vec<Value> = placed
+            .map(|(place, filter)| json!({"name": place_name(place), "typed_config": filter.listener}))
+            .collect();
         filters.push(json!({"name": "router", "typed_config": {
             "@type": "type.googleapis.com/envoy.extensions.filters.http.router.v3.Router"}}));
         let manager = json!({
             "@type": "type.googleapis.com/envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager",
             "stat_prefix": self.name,
-            "route_config": {"virtual_hosts": [{"name": "all", "domains": ["*"], "routes": [{
-                "name": "all", "match": {"prefix": "/"},
-                "direct_response": {"status": 200, "body": {"inline_string": "x".repeat(1024)}}}]}]},
+            "route_config": {"virtual_hosts": [{"name": "all", "domains": ["*"], "routes": self.routes()}]},
             "http_filters": filters,
         });
         json!({"name": self.name, "address": {"socket_address": {"address": "127.0.0.1", "port_value": port}},
             "filter_chains": [{"filters": [{"name": "hcm", "typed_config": manager}]}]})
     }
+
+    fn routes(&self) -> Value {
+        let per_filter: Map<String, Value> = self
+            .filters
+            .iter()
+            .enumerate()
+            .filter_map(|(place, filter)| Some((place_name(place), filter.route.clone()?)))
+            .collect();
+        let shown = |name: &str, value: &str| json!({"header": {"key": name, "value": value}});
+        json!([
+            {"name": "proof", "match": {"path": PROOF}, "direct_response": {"status": 200, "body": {"inline_string": "."}},
+             "response_headers_to_add": [shown("x-out", "%REQ(x-out)%"), shown("x-length", "%REQ(content-length)%")],
+             "typed_per_filter_config": per_filter},
+            {"name": "all", "match": {"prefix": "/"},
+             "direct_response": {"status": 200, "body": {"inline_string": "x".repeat(1024)}},
+             "typed_per_filter_config": per_filter},
+        ])
+    }
 }
 
-fn placed(name: &str, place: usize, config: &Value) -> Value {
-    json!({"name": format!("{name}-{place}"), "typed_config": config})
-}
-
-/// A filter of the module `module`, with its listener-level configuration.
-pub(crate) fn native(module: &Path, filter: &str, config: &Value) -> Value {
-    json!({
-        "@type": "type.googleapis.com/envoy.extensions.filters.http.dynamic_modules.v3.DynamicModuleFilter",
-        "dynamic_module_config": {"module": {"local": {"filename": module}}},
-        "filter_name": filter,
-        "filter_config": {"@type": "type.googleapis.com/google.protobuf.Struct", "value": config},
-    })
-}
-
-/// The same filter from a `.wasm` file.
-pub(crate) fn wasm(file: &Path, config: &Value) -> Value {
-    let plugin = json!({"default": config}).to_string();
-    json!({
-        "@type": "type.googleapis.com/envoy.extensions.filters.http.wasm.v3.Wasm",
-        "config": {
-            "vm_config": {"runtime": "envoy.wasm.runtime.v8", "code": {"local": {"filename": file}}},
-            "configuration": {"@type": "type.googleapis.com/google.protobuf.StringValue", "value": plugin},
-            "allow_on_headers_stop_iteration": true,
-        },
-    })
-}
-
-/// Envoy's own filter that sets one request header from another.
-pub(crate) fn header_mutation() -> Value {
-    json!({
-        "@type": "type.googleapis.com/envoy.extensions.filters.http.header_mutation.v3.HeaderMutation",
-        "mutations": {"request_mutations": [{"append": {
-            "header": {"key": "x-out", "value": "%REQ(x-in)%-suffix"},
-            "append_action": "OVERWRITE_IF_EXISTS_OR_ADD"}}]},
-    })
+fn place_name(place: usize) -> String {
+    format!("filter-{place}")
 }

@@ -1,0 +1,96 @@
+//! Variants measured in turn, round by round, on one Envoy with one worker.
+
+use std::net::{SocketAddr, TcpListener};
+
+use anyhow::{Context, Result};
+use serde_json::{Value, json};
+
+use crate::figure::{Figure, median};
+use crate::variant::{PROOF, Variant};
+use crate::{cpu, load};
+
+/// Envoy CPU microseconds a request, by variant and round.
+pub(crate) struct Costs(Vec<(Variant, Vec<f64>)>);
+
+impl Costs {
+    /// What one request costs.
+    pub(crate) fn of(&self, name: &str) -> f64 {
+        median(self.rounds(name).to_vec())
+    }
+
+    /// What one filter of a chain adds: compared round by round, because the speed of a machine changes over time.
+    pub(crate) fn added(&self, name: &str) -> f64 {
+        let Some((variant, rounds)) = self.0.iter().find(|(known, _)| known.name == name) else {
+            return f64::NAN;
+        };
+        let pairs = rounds.iter().zip(self.rounds(&variant.base));
+        median(pairs.map(|(with, without)| (with - without) / variant.filters() as f64).collect())
+    }
+
+    /// What one filter of ours adds beside what one of the baseline's does.
+    pub(crate) fn figure(&self, name: &str, goal: f64, ours: &str, baseline: &str) -> Figure {
+        let (ours, against) = (self.added(ours), self.added(baseline));
+        Figure { name: name.to_owned(), goal, ours, baseline: baseline.to_owned(), against, unit: "us" }
+    }
+
+    fn rounds(&self, name: &str) -> &[f64] {
+        self.0.iter().find(|(known, _)| known.name == name).map_or(&[], |(_, rounds)| rounds)
+    }
+}
+
+/// Starts one Envoy that serves all `variants`, makes sure that each does its work, and measures them.
+///
+/// # Errors
+/// Envoy does not start, a request fails, or a variant does not do its work.
+pub(crate) fn measure(variants: Vec<Variant>, rounds: usize) -> Result<Costs> {
+    let serving = Serving::start(&variants)?;
+    for (variant, address) in variants.iter().zip(&serving.addresses) {
+        variant.check(&serving.runtime.block_on(load::once(*address, &variant.traffic.to(PROOF)))?)?;
+    }
+    let mut samples = vec![Vec::with_capacity(rounds); variants.len()];
+    for round in 0..=rounds {
+        for turn in 0..variants.len() {
+            let at = (turn + round) % variants.len();
+            let cost = serving.cost(&variants[at], serving.addresses[at])?;
+            if round > 0 {
+                samples[at].push(cost);
+            }
+        }
+    }
+    Ok(Costs(variants.into_iter().zip(samples).collect()))
+}
+
+/// An Envoy with a listener for each variant, and what it takes to send it requests.
+pub(crate) struct Serving {
+    pub(crate) envoy: envoy_bootstrap::Envoy,
+    pub(crate) addresses: Vec<SocketAddr>,
+    pub(crate) runtime: tokio::runtime::Runtime,
+}
+
+impl Serving {
+    /// Starts it.
+    ///
+    /// # Errors
+    /// Envoy does not start.
+    pub(crate) fn start(variants: &[Variant]) -> Result<Self> {
+        let ports = variants.iter().map(|_| free_port()).collect::<Result<Vec<_>>>()?;
+        let listeners: Vec<Value> = variants.iter().zip(&ports).map(|(v, port)| v.listener(*port)).collect();
+        let envoy = crate::envoy::start(&json!({"static_resources": {"listeners": listeners}}))?;
+        let addresses = ports.into_iter().map(|port| SocketAddr::from(([127, 0, 0, 1], port))).collect();
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        Ok(Self { envoy, addresses, runtime })
+    }
+
+    /// Envoy CPU microseconds of a request, over one round.
+    fn cost(&self, variant: &Variant, address: SocketAddr) -> Result<f64> {
+        let (request, requests) = (variant.traffic.to("/"), variant.traffic.requests);
+        let before = cpu::nanoseconds(self.envoy.id())?;
+        self.runtime.block_on(load::run(address, &request, requests))?;
+        let used = cpu::nanoseconds(self.envoy.id())? - before;
+        Ok(used as f64 / 1_000.0 / requests as f64)
+    }
+}
+
+fn free_port() -> Result<u16> {
+    Ok(TcpListener::bind("127.0.0.1:0").context("finding a free port")?.local_addr()?.port())
+}
