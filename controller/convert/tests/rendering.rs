@@ -312,6 +312,8 @@ fn what_jinja_cannot_say_is_refused() {
         "{% for x in names %}{{ loop.parent.index }}{% endfor %}",
         "{% for x in names %}{{ loop }}{% endfor %}",
         "{{ exists(name) }}",
+        "{% for c in \"abc\" %}{% endfor %}",
+        "{% for k, v in [1] %}{% endfor %}",
         "{{ ~x }}",
     ];
     for template in refused {

@@ -87,6 +87,12 @@ impl<'v> Fields<'v> {
         field.value.as_bool()
     }
 
+    /// All fields but those of these names.
+    pub(super) fn other_than(&self, names: &[&str]) -> Vec<(&'v str, &'v Value)> {
+        let members = self.members.into_iter().flatten();
+        members.map(|(key, value)| (&**key, value)).filter(|(key, _)| !names.contains(key)).collect()
+    }
+
     /// Says which fields nobody asked for.
     pub(super) fn finish(self, notes: &mut Notes) {
         for key in self.rest() {

@@ -151,6 +151,9 @@ fn routes(frame: &Frame, around: &mut Fields<'_>, notes: &mut Notes) -> Vec<Valu
         let mut fields = Fields::of(route, notes);
         let name = fields.text("name", notes).map_or_else(|| number.to_string(), str::to_owned);
         let matchers = fields.items("matchers", notes);
+        for (name, value) in fields.other_than(&["options"]) {
+            refuse_elsewhere(&join(&fields.path, name), value, notes);
+        }
         let Some(options) = fields.get("options") else { continue };
         let Some(transformation) = transformation(&options, notes) else { continue };
         let matched: Vec<_> = matchers.iter().map(|matcher| matcher.value.to_string()).collect();
@@ -165,6 +168,29 @@ fn routes(frame: &Frame, around: &mut Fields<'_>, notes: &mut Notes) -> Vec<Valu
         policies.push(frame.policy(transformation));
     }
     policies
+}
+
+/// Says which transformations are where no policy can be attached, such as at a destination with a weight.
+fn refuse_elsewhere(path: &str, value: &Value, notes: &mut Notes) {
+    match value {
+        Value::Array(items) => {
+            let numbered = items.iter().enumerate();
+            numbered.for_each(|(number, item)| refuse_elsewhere(&format!("{path}[{number}]"), item, notes));
+        }
+        Value::Object(members) => {
+            for (name, value) in members {
+                let path = join(path, name);
+                if matches!(&**name, "transformations" | "stagedTransformations") {
+                    let message = "only routes and hosts can be converted: give this destination a rule of its own, and \
+                         the rule the transformation";
+                    notes.error(&path, message);
+                } else {
+                    refuse_elsewhere(&path, value, notes);
+                }
+            }
+        }
+        _ => {}
+    }
 }
 
 /// Functions of a REST service: each has a transformation of requests.

@@ -41,7 +41,8 @@ pub(super) fn staged(field: &Field<'_>, notes: &mut Notes) -> Option<Transform> 
     leave_out_logging(&mut fields, notes);
     let stages = ["regular", "early", "postRouting"].map(|name| (name, fields.get(name)));
     fields.finish(notes);
-    let mut stages = stages.into_iter().filter_map(|(name, stage)| Some((name, stage?)));
+    let mut stages =
+        stages.into_iter().filter_map(|(name, stage)| Some((name, stage.filter(does_something)?)));
     let (name, stage) = stages.next()?;
     for (_, other) in stages {
         let message = format!(
@@ -62,6 +63,10 @@ pub(super) fn staged(field: &Field<'_>, notes: &mut Notes) -> Option<Transform> 
         _ => {}
     }
     Some(one_stage(&stage, escapes, notes))
+}
+
+fn does_something(stage: &Field<'_>) -> bool {
+    stage.value.as_object().is_none_or(|members| !members.is_empty())
 }
 
 fn one_stage(stage: &Field<'_>, escapes: bool, notes: &mut Notes) -> Transform {

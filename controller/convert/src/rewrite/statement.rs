@@ -118,6 +118,11 @@ impl Rewriter<'_> {
         out: &mut Out,
     ) {
         let over = self.value(items);
+        let wanted = if key.is_some() { Kind::Map } else { Kind::List };
+        if over.kind != Kind::Any && over.kind != wanted {
+            let message = "Inja goes over lists by one name, over objects by two, and over nothing else: this is neither";
+            self.error(items.at, message);
+        }
         for name in key.iter().chain([&value]) {
             self.check_assigned(at, name);
         }
