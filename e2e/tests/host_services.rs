@@ -105,6 +105,22 @@ fn secrets_are_read_from_the_bootstrap_and_by_sds_and_follow_their_rotation() {
 }
 
 #[test]
+fn a_secret_that_its_source_does_not_have_reads_as_none_until_it_comes() {
+    let files = tempfile::tempdir().unwrap();
+    let file = files.path().join("secret.json");
+    fs::write(&file, json!({"resources": []}).to_string()).unwrap();
+    let source = json!({"path_config_source": {"path": file}, "resource_api_version": "V3"}).to_string();
+    let config = json!({"secrets": {"rotated": source}, "response": shows(&["rotated"])});
+    let rig = Rig::new(&probe(&config), &all());
+    let mut client = rig.client();
+    assert_eq!(client.ask("GET", "/", "").unwrap().field("x-rotated"), Some("none"));
+    write_secret(&file, "come");
+    wait_for("the secret", || {
+        (client.ask("GET", "/", "").unwrap().field("x-rotated") == Some("come")).then_some(())
+    });
+}
+
+#[test]
 fn a_secret_that_envoy_cannot_follow_is_refused_by_its_name() {
     let rig = Rig::new(&probe(&json!({})), &all());
     let sources = [
