@@ -53,7 +53,7 @@ impl<'a> Annotation<'_, 'a, '_> {
     fn text(&self, template: &'a Template, path: impl Fn() -> String) -> Result<String, Problem> {
         let rendered = template.render(self.scope, self.meter, MAX_VALUE);
         let rendered = rendered.map_err(|failure| Problem { path: path(), cause: Cause::Render(failure) })?;
-        String::from_utf8(rendered.into_bytes())
+        String::from_utf8(rendered.into_bytes().into_vec())
             .map_err(|_| Problem { path: path(), cause: Cause::Metadata("is no UTF-8") })
     }
 }

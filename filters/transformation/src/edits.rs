@@ -3,23 +3,27 @@
 use std::borrow::Cow;
 
 use ferrule_kit::{Fields, Host, Message, Value};
+use smallvec::SmallVec;
 
-use crate::rope::Rope;
+use crate::rope::{Bytes, Rope};
 
 /// One edit of a header section.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum FieldEdit<'p> {
     /// One line in the place of all of that name.
-    Set(&'p str, Vec<u8>),
+    Set(&'p str, Bytes),
     /// One more line.
-    Add(&'p str, Vec<u8>),
+    Add(&'p str, Bytes),
     Remove(&'p str),
 }
+
+/// Edits of a header section in their order.
+pub(crate) type FieldEdits<'a> = SmallVec<[FieldEdit<'a>; 2]>;
 
 /// What a transform comes to.
 #[derive(Debug, Default)]
 pub(crate) struct Edits<'a> {
-    pub(crate) fields: Vec<FieldEdit<'a>>,
+    pub(crate) fields: FieldEdits<'a>,
     pub(crate) body: NewBody<'a>,
     pub(crate) metadata: Vec<MetadataEdit<'a>>,
     pub(crate) span_name: Option<String>,
@@ -57,8 +61,8 @@ impl<'p> FieldEdit<'p> {
 pub(crate) fn preview(edits: &[FieldEdit<'_>], name: &str, mut lines: Vec<Vec<u8>>) -> Vec<Vec<u8>> {
     for edit in edits.iter().filter(|edit| edit.name() == name) {
         match edit {
-            FieldEdit::Set(_, value) => lines = vec![value.clone()],
-            FieldEdit::Add(_, value) => lines.push(value.clone()),
+            FieldEdit::Set(_, value) => lines = vec![value.to_vec()],
+            FieldEdit::Add(_, value) => lines.push(value.to_vec()),
             FieldEdit::Remove(_) => lines.clear(),
         }
     }

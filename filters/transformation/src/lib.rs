@@ -46,6 +46,8 @@ pub struct Transformation {
     completion: Option<Completion>,
     surroundings: Surroundings,
     stat_prefix: Option<String>,
+    /// Whether responses depend on the request's method.
+    minds_method: bool,
 }
 
 /// What the filter remembers of one request and its response.
@@ -72,9 +74,11 @@ impl Filter for Transformation {
         let choice = |message, transform: Option<Transform>| {
             transform.map(|transform| Choice::compile(message, transform)).transpose()
         };
+        let response = choice(Message::Response, config.response)?;
         let filter = Self {
             request: choice(Message::Request, config.request)?,
-            response: choice(Message::Response, config.response)?,
+            minds_method: response.as_ref().is_some_and(Choice::minds_method),
+            response,
             completion: config.on_stream_complete.map(Completion::compile).transpose()?,
             surroundings: Surroundings::new(config.secrets, config.data_sources),
             stat_prefix: stats::prefix(config.stat_prefix)?,
@@ -99,7 +103,7 @@ impl Filter for Transformation {
     fn on_headers(&self, stream: &mut Stream, host: &mut dyn Host, message: Message, _: bool) -> Flow {
         if message == Message::Request {
             stream.saw_request = true;
-            stream.exchange.is_head = self.response.is_some() && is_head(host);
+            stream.exchange.is_head = self.minds_method && is_head(host);
         }
         let Some(choice) = self.choice(message).filter(|_| stream.saw_request) else { return Flow::Continue };
         let place = choice.choose(host, message);

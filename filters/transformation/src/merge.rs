@@ -250,7 +250,7 @@ mod tests {
             values.iter().map(|(_, value)| value.map(|text| text.as_bytes().to_vec())).collect();
         let mut rope = Rope::default();
         merge.apply(&document, &names, &values, &mut rope)?;
-        Ok(String::from_utf8(rope.into_bytes()).unwrap())
+        Ok(String::from_utf8(rope.into_bytes().into_vec()).unwrap())
     }
 
     #[test]

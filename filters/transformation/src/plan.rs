@@ -97,6 +97,11 @@ impl Choice {
         self.matched.iter().map(|(_, plan)| plan).chain([&self.otherwise])
     }
 
+    /// Whether it must be known if the request was HEAD, whose answers have no body.
+    pub(crate) fn minds_method(&self) -> bool {
+        self.plans().any(|plan| plan.body.is_some() || plan.sets_status())
+    }
+
     /// Whether something asks for the request's header section besides that of the message.
     pub(crate) fn reads_request(&self) -> bool {
         self.matched.iter().any(|(condition, _)| condition.reads_request())
@@ -105,6 +110,11 @@ impl Choice {
 }
 
 impl Plan {
+    /// Whether it sets the status of a response.
+    pub(crate) fn sets_status(&self) -> bool {
+        self.set.iter().any(|field| field.name == ":status")
+    }
+
     fn compile(at: String, message: Message, written: Transform) -> Result<Self, ConfigError> {
         refuse_what_cannot_be(&at, message, &written)?;
         let escapes = written.escape_characters;

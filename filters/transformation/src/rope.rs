@@ -5,17 +5,22 @@
 
 use std::borrow::Cow;
 
+use smallvec::SmallVec;
+
 /// Made pieces grow up to this size, in bytes.
 const CHUNK: usize = 64 * 1024;
 /// Smaller pieces are copied rather than lent, in bytes.
 const WORTH_LENDING: usize = 1024;
+
+/// Bytes in one piece, on the stack as long as they are few: most header values are.
+pub(crate) type Bytes = SmallVec<[u8; 64]>;
 
 /// Bytes in pieces.
 #[derive(Debug, Default)]
 pub(crate) struct Rope<'a> {
     pieces: Vec<Cow<'a, [u8]>>,
     /// The last piece, still growing.
-    tail: Vec<u8>,
+    tail: Bytes,
     len: usize,
 }
 
@@ -29,9 +34,6 @@ impl<'a> Rope<'a> {
     pub(crate) fn push(&mut self, bytes: &[u8]) {
         if self.tail.len() >= CHUNK {
             self.close_tail();
-        }
-        if self.tail.capacity() == 0 {
-            self.tail.reserve_exact(bytes.len().max(64));
         }
         self.tail.extend_from_slice(bytes);
         self.len += bytes.len();
@@ -54,13 +56,13 @@ impl<'a> Rope<'a> {
     }
 
     /// The bytes in one piece.
-    pub(crate) fn into_bytes(self) -> Vec<u8> {
-        if self.pieces.is_empty() { self.tail } else { self.chunks().concat() }
+    pub(crate) fn into_bytes(self) -> Bytes {
+        if self.pieces.is_empty() { self.tail } else { self.chunks().concat().into() }
     }
 
     fn close_tail(&mut self) {
         if !self.tail.is_empty() {
-            self.pieces.push(Cow::Owned(std::mem::take(&mut self.tail)));
+            self.pieces.push(Cow::Owned(std::mem::take(&mut self.tail).into_vec()));
         }
     }
 }
@@ -83,7 +85,7 @@ mod tests {
         assert_eq!(rope.chunks(), [&b"ab"[..], &large, b"c"]);
         assert_eq!(rope.chunks()[1].as_ptr(), large.as_ptr());
         assert_eq!(rope.len(), WORTH_LENDING + 3);
-        assert_eq!(rope.into_bytes(), [&b"ab"[..], &large, b"c"].concat());
+        assert_eq!(&*rope.into_bytes(), [&b"ab"[..], &large, b"c"].concat());
     }
 
     #[test]

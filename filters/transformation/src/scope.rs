@@ -8,7 +8,7 @@ use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use ferrule_kit::{self as kit, Fields, Host, Message, MetadataSource};
 
 use crate::config::ParseAs;
-use crate::edits::{FieldEdit, preview, touches};
+use crate::edits::{FieldEdit, FieldEdits, preview, touches};
 use crate::extractor::{Extractor, Source};
 use crate::field::canonical;
 use crate::json::Document;
@@ -60,7 +60,7 @@ pub(crate) struct MessageScope<'a, 'h> {
     document: Option<&'h Document<'a>>,
     /// What extractors found, by their place; each searches once.
     extractions: OnceCell<Vec<OnceCell<Vec<u8>>>>,
-    edits: RefCell<Vec<FieldEdit<'a>>>,
+    edits: RefCell<FieldEdits<'a>>,
     sees_edits: Cell<bool>,
 }
 
@@ -92,17 +92,12 @@ impl<'a, 'h> MessageScope<'a, 'h> {
         self.edits.borrow_mut().push(edit);
     }
 
-    /// Makes room for so many edits.
-    pub(crate) fn expect_edits(&self, count: usize) {
-        self.edits.borrow_mut().reserve_exact(count);
-    }
-
     /// Whether templates see the edits so far, or the message as it came.
     pub(crate) fn show_edits(&self, shown: bool) {
         self.sees_edits.set(shown);
     }
 
-    pub(crate) fn into_edits(self) -> Vec<FieldEdit<'a>> {
+    pub(crate) fn into_edits(self) -> FieldEdits<'a> {
         self.edits.into_inner()
     }
 

@@ -11,7 +11,7 @@ use crate::field::{self, ValueError};
 use crate::json::{Document, JsonError};
 use crate::merge::{LeafValue, Merge, MergeError, quoted};
 use crate::plan::{BodyPlan, FieldPlan, Plan};
-use crate::rope::Rope;
+use crate::rope::{Bytes, Rope};
 use crate::scope::{MessageScope, Pseudonyms, View};
 use crate::surroundings::Surroundings;
 use crate::template::{Failure, Meter, Template};
@@ -123,7 +123,7 @@ struct Bodiless {
 impl Bodiless {
     fn of(plan: &Plan, exchange: &Exchange, host: &dyn Host, held: bool) -> Self {
         let replaces = plan.body.is_some() && held;
-        let sets_status = plan.set.iter().any(|field| field.name == ":status");
+        let sets_status = plan.sets_status();
         let concerned = plan.message == Message::Response && (replaces || sets_status);
         let status = || field::status(&host.field(plan.message.headers(), ":status")?);
         let status = if concerned { status() } else { None };
@@ -212,7 +212,7 @@ impl<'a> Rendering<'a, '_, '_> {
         match value {
             LeafValue::Template { template, override_empty } => {
                 let at = || format!("{}.mergeJson.{path}.template", self.plan.path);
-                let rendered = self.template(template, MAX_BODY, at)?.into_bytes();
+                let rendered = self.template(template, MAX_BODY, at)?.into_bytes().into_vec();
                 match rendered.is_empty() {
                     true if *override_empty => Ok(Some(b"\"\"".to_vec())),
                     true => Ok(None),
@@ -237,7 +237,6 @@ impl<'a> Rendering<'a, '_, '_> {
 
     fn fields(&self) -> Result<(), Problem> {
         let (plan, at) = (self.plan, &self.plan.path);
-        self.scope.expect_edits(plan.set.len() + plan.add.len() + plan.remove.len());
         for (number, field) in plan.set.iter().enumerate() {
             let path = || format!("{at}.set[{number}].value");
             let edit = match self.field(field, path)? {
@@ -257,12 +256,12 @@ impl<'a> Rendering<'a, '_, '_> {
     }
 
     /// The value; none if it is empty.
-    fn field(&self, field: &'a FieldPlan, path: impl Fn() -> String) -> Result<Option<Vec<u8>>, Problem> {
+    fn field(&self, field: &'a FieldPlan, path: impl Fn() -> String) -> Result<Option<Bytes>, Problem> {
         let Some(template) = &field.value else { return Ok(None) };
         let rendered = self.template(template, MAX_VALUE, &path)?.into_bytes();
         let value = field::value(&field.name, &rendered)
             .map_err(|error| Problem { path: path(), cause: Cause::Value(error) })?;
-        let value = if value.len() == rendered.len() { rendered } else { value.to_vec() };
+        let value = if value.len() == rendered.len() { rendered } else { value.into() };
         Ok((!value.is_empty()).then_some(value))
     }
 }

@@ -142,7 +142,8 @@ mod tests {
             ("accept", "a"),
             ("accept", "b\""),
         ]);
-        let wrapped = |metadata| wrap(&host, Message::Request, b"hi\n", metadata).unwrap().into_bytes();
+        let wrapped =
+            |metadata| wrap(&host, Message::Request, b"hi\n", metadata).unwrap().into_bytes().into_vec();
         assert_eq!(
             String::from_utf8(wrapped(false)).unwrap(),
             r#"{"headers":{":method":"POST",":path":"/a?x=1&y=%C3%A9&x=2","accept":"b\""},"body":"hi\n"}"#

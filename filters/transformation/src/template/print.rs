@@ -27,7 +27,7 @@ impl<'a, 'm> Sink<'a, 'm> {
     }
 
     pub(crate) fn into_bytes(self) -> Vec<u8> {
-        self.rope.into_bytes()
+        self.rope.into_bytes().into_vec()
     }
 
     pub(crate) fn write(&mut self, bytes: &[u8]) -> Outcome<()> {

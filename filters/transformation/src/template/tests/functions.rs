@@ -22,7 +22,7 @@ fn header_values_that_are_no_utf8_print_as_they_are_and_are_no_text() {
     let world = World { fields: [("x", vec![&b"\xff\xfe"[..]])].into(), ..World::default() };
     assert_eq!(
         template.render(&world, &Meter::for_body(0), 100).map(Rope::into_bytes),
-        Ok(b"<\xff\xfe>".to_vec())
+        Ok(b"<\xff\xfe>"[..].into())
     );
     let fields: &[(&str, &[u8])] = &[("x", b"\xff")];
     assert!(render_with("{{ header('x') | upper }}", None, fields).unwrap_err().contains("no UTF-8"));
@@ -35,7 +35,7 @@ fn bodies_that_are_no_utf8_print_as_they_are() {
     let world = World { body: b"a\xff\x00b", ..World::default() };
     assert_eq!(
         template.render(&world, &Meter::for_body(4), 100).map(Rope::into_bytes),
-        Ok(b"a\xff\x00b".to_vec())
+        Ok(b"a\xff\x00b"[..].into())
     );
 }
 
@@ -123,7 +123,7 @@ fn texts_are_escaped_once_where_that_is_wanted() {
     let escaped = |source: &str| {
         let template = Template::compile_escaping(source).unwrap();
         let rendered = template.render(&World::default(), &Meter::for_body(0), 100).unwrap();
-        String::from_utf8(rendered.into_bytes()).unwrap()
+        String::from_utf8(rendered.into_bytes().into_vec()).unwrap()
     };
     assert_eq!(escaped(r#"{"a": "{{ 'x"\\' ~ 1 }}"}"#), r#"{"a": "x\"\\1"}"#);
     assert_eq!(escaped(r#"{{ raw_string('"') }} {{ '"' | tojson }} {{ '"' | safe }}"#), r#"\" "\"" ""#);
