@@ -27,6 +27,9 @@ pub enum Command {
     /// Turn Gloo's transformations into TrafficPolicies, and say what is not the same: exit code 0 nothing worse than
     /// a warning, 1 something could not be converted, 2 something could not be read
     Convert(ConvertArgs),
+    /// Try a transformation on a message: what becomes of it, and whether and why its body is held; needs no Envoy. Exit
+    /// code 0 transformed, 1 it could not be or does not compile, 2 something could not be read
+    Transform(TransformArgs),
     /// Show the objects of a running controller and their status
     Get(GetArgs),
 }
@@ -128,6 +131,50 @@ pub enum Notation {
 pub struct CheckArgs {
     #[command(flatten)]
     pub(crate) folder: FolderArgs,
+}
+
+/// Arguments of `ferrule transform`.
+#[derive(Debug, Default, Args)]
+pub struct TransformArgs {
+    /// Template of the new body
+    #[arg(long, value_name = "TEMPLATE", required_unless_present = "config", conflicts_with = "config")]
+    pub(crate) template: Option<String>,
+    /// A file with one TrafficPolicy, or with what stands in its spec.transformation; - is stdin
+    #[arg(long, value_name = "FILE")]
+    pub(crate) config: Option<PathBuf>,
+    /// The body of the message; - is stdin
+    #[arg(long, value_name = "FILE")]
+    pub(crate) body: Option<PathBuf>,
+    /// A header field of the message, as 'name: value'
+    #[arg(long = "header", short = 'H', value_name = "FIELD")]
+    pub(crate) headers: Vec<String>,
+    /// Template, body and headers are the response's, not the request's
+    #[arg(long, conflicts_with_all = ["response_body", "response_headers"])]
+    pub(crate) response: bool,
+    /// The request's method [default: GET, or POST where the request has a body]
+    #[arg(long)]
+    pub(crate) method: Option<String>,
+    /// The request's path
+    #[arg(long, default_value = "/")]
+    pub(crate) path: String,
+    /// The response's status
+    #[arg(long, default_value = "200", value_parser = clap::value_parser!(u16).range(100..=599))]
+    pub(crate) status: u16,
+    /// The response's body, where --body is the request's; - is stdin
+    #[arg(long, value_name = "FILE")]
+    pub(crate) response_body: Option<PathBuf>,
+    /// A header field of the response, where --header is the request's
+    #[arg(long = "response-header", value_name = "FIELD")]
+    pub(crate) response_headers: Vec<String>,
+    /// What --template may know of the body [default: AsJson if the body is JSON, else AsString]
+    #[arg(long, value_parser = ["AsJson", "AsString", "None"], conflicts_with = "config")]
+    pub(crate) parse_as: Option<String>,
+    /// What secret('NAME') reads
+    #[arg(long = "secret", value_name = "NAME=TEXT")]
+    pub(crate) secrets: Vec<String>,
+    /// What data_source('NAME') reads
+    #[arg(long = "data-source", value_name = "NAME=TEXT")]
+    pub(crate) data_sources: Vec<String>,
 }
 
 /// Arguments of `ferrule convert`.

@@ -24,6 +24,7 @@ mod record;
 mod run;
 mod status;
 mod supervise;
+mod transform;
 mod watch;
 mod yaml;
 
@@ -48,6 +49,7 @@ pub fn main(cli: Cli) -> ExitCode {
         Command::Translate(args) => offline::translate(&args, &mut out, &mut err),
         Command::Check(args) => offline::check(&args, &mut out),
         Command::Convert(args) => convert::convert(&args, &mut out, &mut err),
+        Command::Transform(args) => transform::transform(&args, &mut out, &mut err),
     };
     done.unwrap_or_else(|error| {
         // Where stderr is gone there is nobody to tell.
