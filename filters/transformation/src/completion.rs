@@ -4,8 +4,8 @@ use ferrule_kit::{ConfigError, Host, Message};
 
 use crate::annotation::Annotation;
 use crate::config::StreamComplete;
-use crate::edits::annotate;
-use crate::plan::{MetadataPlan, Use, metadata_plans, needs, template};
+use crate::edits::{MetadataEdit, annotate};
+use crate::plan::{MetadataPlan, Use, metadata_plans, needs};
 use crate::scope::{MessageScope, View};
 use crate::stats;
 use crate::surroundings::Surroundings;
@@ -19,7 +19,6 @@ const PATH: &str = "onStreamComplete";
 #[derive(Debug)]
 pub(crate) struct Completion {
     metadata: Vec<MetadataPlan>,
-    span_name: Option<Template>,
 }
 
 impl Completion {
@@ -28,17 +27,14 @@ impl Completion {
     /// # Errors
     /// Names the field and says what is wrong with it.
     pub(crate) fn compile(written: StreamComplete) -> Result<Self, ConfigError> {
-        let span_name = written.span_name.map(|it| template(format!("{PATH}.spanName"), &it, false));
-        Ok(Self {
-            metadata: metadata_plans(&format!("{PATH}.dynamicMetadata"), written.dynamic_metadata, false)?,
-            span_name: span_name.transpose()?,
-        })
+        let path = format!("{PATH}.dynamicMetadata");
+        Ok(Self { metadata: metadata_plans(&path, written.dynamic_metadata, false)? })
     }
 
     /// Renders everything, and sets all of it or nothing.
     pub(crate) fn run(&self, surroundings: &Surroundings, exchange: &mut Exchange, host: &mut dyn Host) {
         match self.render(surroundings, exchange, host) {
-            Ok((metadata, span_name)) => annotate(host, &metadata, span_name.as_deref()),
+            Ok(metadata) => annotate(host, &metadata, None),
             Err(problem) => stats::failed(host, &problem, true),
         }
     }
@@ -48,12 +44,12 @@ impl Completion {
         surroundings: &'a Surroundings,
         exchange: &mut Exchange,
         host: &dyn Host,
-    ) -> Result<(Vec<crate::edits::MetadataEdit<'a>>, Option<String>), Problem> {
+    ) -> Result<Vec<MetadataEdit<'a>>, Problem> {
         let view = View::without_body(Message::Response, surroundings);
         let scope = MessageScope::new(host, &mut exchange.pseudonyms, view, None);
         let meter = Meter::for_body(0);
         let annotation = Annotation { scope: &scope, meter: &meter, at: PATH };
-        Ok((annotation.metadata(&self.metadata)?, annotation.span_name(self.span_name.as_ref())?))
+        annotation.metadata(&self.metadata)
     }
 
     /// Whether something asks for the request's header section.
@@ -71,7 +67,6 @@ impl Completion {
             let (template, field) = entry.value.template();
             (format!("{PATH}.dynamicMetadata[{number}].value.{field}"), template)
         });
-        let span_name = self.span_name.iter().map(|template| (format!("{PATH}.spanName"), template));
-        metadata.chain(span_name).collect()
+        metadata.collect()
     }
 }

@@ -318,9 +318,6 @@ pub struct StreamComplete {
     /// Dynamic metadata to set, for access logs.
     #[serde(default, rename = "dynamicMetadata")]
     pub dynamic_metadata: Vec<MetadataTransformation>,
-    /// Template of the name of the active span.
-    #[serde(default, rename = "spanName")]
-    pub span_name: Option<String>,
 }
 
 /// A secret, which comes by Envoy's secret discovery service (SDS).
