@@ -187,8 +187,7 @@ mod tests {
         for version in ["gateway.networking.k8s.io/v9", "gateway.networking.k8s.io"] {
             assert_eq!(wrong(version, "HTTPRoute").unwrap(), format!("{expected}{version}"));
         }
-        for (group, kind) in [(gateway, "GRPCRoute"), ("networking.istio.io/v1", "Gateway"), ("v1", "Pod")]
-        {
+        for (group, kind) in [(gateway, "GRPCRoute"), ("networking.istio.io/v1", "Gateway"), ("v1", "Pod")] {
             assert_eq!(wrong(group, kind), None);
         }
     }

@@ -123,7 +123,7 @@ impl References {
                 Err(fault) => found.faults.push(fault),
             }
         }
-        if !found.secrets.is_empty() && matches!(around.settings.filter_host, FilterHost::Wasm { .. }) {
+        if !found.secrets.is_empty() && around.is_wasm() {
             found.faults.push((format!("{field}.secrets"), "filters on wasm cannot read secrets".to_owned()));
         }
         found
@@ -164,6 +164,10 @@ fn below(field: &str, path: &str) -> String {
 }
 
 impl Surroundings<'_> {
+    pub(crate) fn is_wasm(&self) -> bool {
+        matches!(self.settings.filter_host, FilterHost::Wasm { .. })
+    }
+
     fn secret(&self, at: &str, source: SecretSource) -> Result<SecretKey, Fault> {
         let SecretSource { secret_ref: SecretRef { name, namespace }, key } = source;
         let to = ObjectRef::new("", "Secret", namespace.as_deref().unwrap_or(self.namespace), &name);

@@ -19,8 +19,14 @@ impl Policy for Transformation {
     }
 
     fn references(&self, spec: &TrafficPolicySpec, around: &Surroundings<'_>) -> References {
-        let config = spec.transformation.as_ref();
-        config.map(|config| References::of(config, FIELD, around)).unwrap_or_default()
+        let Some(config) = &spec.transformation else { return References::default() };
+        let mut references = References::of(config, FIELD, around);
+        if around.is_wasm() {
+            // Envoy gives such bodies trailers that wasm modules do not see, so nothing tells them the end.
+            let why = "filters on wasm cannot wait for bodies that Envoy decompresses".to_owned();
+            references.faults.extend(decompressing(&config["response"]).map(|field| (field, why)));
+        }
+        references
     }
 
     fn compile(
@@ -37,7 +43,7 @@ impl Policy for Transformation {
             ferrule_kit::compile::<ferrule_transformation::Transformation>(json.to_string().as_bytes());
         Some(match compiled {
             Ok(_) => Ok(Contribution {
-                decompresses: decompresses(&json["response"]),
+                decompresses: decompressing(&json["response"]).is_some(),
                 secrets: references.secrets.values().cloned().collect(),
                 json,
             }),
@@ -72,11 +78,16 @@ fn put(json: &mut Value, field: &str, entries: Map<String, Value>) {
     }
 }
 
-/// Whether any of the transforms of the response asks for its plain bytes.
-fn decompresses(response: &Value) -> bool {
+/// The field by which the response is asked for in plain bytes, if any is.
+fn decompressing(response: &Value) -> Option<String> {
     let asks = |transform: &Value| transform["body"]["decompress"] == true;
-    let matches = response["matches"].as_array().map_or(&[][..], Vec::as_slice);
-    asks(response) || matches.iter().any(|matched| asks(&matched["transform"]))
+    let field = |place: &str| format!("{FIELD}.response{place}.body.decompress");
+    if asks(response) {
+        return Some(field(""));
+    }
+    let matches = response["matches"].as_array()?;
+    let place = matches.iter().position(|matched| asks(&matched["transform"]))?;
+    Some(field(&format!(".matches[{place}].transform")))
 }
 
 #[cfg(test)]
@@ -85,10 +96,13 @@ mod tests {
 
     #[test]
     fn a_response_is_decompressed_where_any_of_its_transforms_says_so() {
-        assert!(decompresses(&json!({"body": {"decompress": true}})));
+        let field = |response: Value| decompressing(&response);
+        let all = "spec.transformation.response.body.decompress";
+        assert_eq!(field(json!({"body": {"decompress": true}})).as_deref(), Some(all));
         let matches = json!([{"transform": {}}, {"transform": {"body": {"decompress": true}}}]);
-        assert!(decompresses(&json!({"matches": matches})));
-        assert!(!decompresses(&json!({"body": {"decompress": false}, "matches": [{"match": {}}]})));
-        assert!(!decompresses(&Value::Null));
+        let some = "spec.transformation.response.matches[1].transform.body.decompress";
+        assert_eq!(field(json!({"matches": matches})).as_deref(), Some(some));
+        assert_eq!(field(json!({"body": {"decompress": false}, "matches": [{"match": {}}]})), None);
+        assert_eq!(field(Value::Null), None);
     }
 }
