@@ -192,5 +192,6 @@ fn described(value: Option<&Value<'_>>) -> String {
             let items: Vec<_> = items.iter().map(|item| described(Some(item))).collect();
             format!("list:{}", items.join(","))
         }
+        Some(Value::Map(_) | Value::Null) => "struct".to_owned(),
     }
 }

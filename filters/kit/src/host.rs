@@ -62,6 +62,10 @@ pub enum Value<'a> {
     Bool(bool),
     /// A list in metadata.
     List(Vec<Value<'a>>),
+    /// A struct in metadata, which no host shows, but which can be set.
+    Map(Vec<(String, Value<'a>)>),
+    /// A null within a list or struct.
+    Null,
 }
 
 impl<'a> From<&'a str> for Value<'a> {
@@ -79,6 +83,10 @@ impl Value<'_> {
             Self::Number(number) => Value::Number(number),
             Self::Bool(truth) => Value::Bool(truth),
             Self::List(items) => Value::List(items.into_iter().map(Value::into_owned).collect()),
+            Self::Map(members) => {
+                Value::Map(members.into_iter().map(|(key, value)| (key, value.into_owned())).collect())
+            }
+            Self::Null => Value::Null,
         }
     }
 }

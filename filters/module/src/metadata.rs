@@ -50,8 +50,8 @@ pub(crate) fn write(host: &mut NativeHost<'_>, namespace: &str, key: &str, value
             Value::Number(number) => (envoy.http_set_dynamic_metadata_number)(filter, space, name, *number),
             Value::Bool(truth) => (envoy.http_set_dynamic_metadata_bool)(filter, space, name, *truth),
             // Envoy's own way to set a list is to append to the one that is there, and nothing can take that away.
-            list @ Value::List(_) => {
-                let fields = structure::with(key, list);
+            value @ (Value::List(_) | Value::Map(_) | Value::Null) => {
+                let fields = structure::with(key, value);
                 (envoy.http_set_dynamic_metadata_struct)(filter, space, fields.as_slice().into());
             }
         }

@@ -14,9 +14,11 @@ const VALUE: u8 = 2;
 
 /// The kinds of `google.protobuf.Value`.
 mod kind {
+    pub(super) const NULL: u8 = 1;
     pub(super) const NUMBER: u8 = 2;
     pub(super) const TEXT: u8 = 3;
     pub(super) const TRUTH: u8 = 4;
+    pub(super) const STRUCT: u8 = 5;
     pub(super) const LIST: u8 = 6;
 }
 
@@ -38,6 +40,11 @@ fn message(value: &Value<'_>) -> Vec<u8> {
             let items: Vec<_> = items.iter().map(|item| bytes(FIRST, &message(item))).collect();
             bytes(kind::LIST, &items.concat())
         }
+        Value::Map(members) => {
+            let members: Vec<_> = members.iter().map(|(key, value)| with(key, value)).collect();
+            bytes(kind::STRUCT, &members.concat())
+        }
+        Value::Null => vec![tag(kind::NULL, VARINT), 0],
     }
 }
 
@@ -79,6 +86,13 @@ mod tests {
         let entry = [&[0x0a, 1, b'k', 0x12, u8::try_from(value.len()).unwrap()][..], &value].concat();
         let whole = [&[0x0a, u8::try_from(entry.len()).unwrap()][..], &entry].concat();
         assert_eq!(with("k", &list), whole);
+    }
+
+    #[test]
+    fn a_struct_is_written_as_protobuf_says() {
+        let map = Value::Map(vec![("a".to_owned(), Value::Null), ("b".to_owned(), Value::Bool(true))]);
+        let members = [0x0a, 7, 0x0a, 1, b'a', 0x12, 2, 0x08, 0, 0x0a, 7, 0x0a, 1, b'b', 0x12, 2, 0x20, 1];
+        assert_eq!(message(&map), [&[0x2a, 18][..], &members].concat());
     }
 
     #[test]

@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use ferrule_kit::Value;
 
 use crate::edits::MetadataEdit;
-use crate::json::{Document, Kind, Node, unescape};
+use crate::json::{Document, Key, Kind, Node, unescape};
 use crate::plan::{MetadataPlan, MetadataTemplate};
 use crate::scope::MessageScope;
 use crate::template::{Meter, Template};
@@ -20,7 +20,7 @@ pub(crate) struct Annotation<'s, 'a, 'h> {
 }
 
 impl<'a> Annotation<'_, 'a, '_> {
-    /// All entries, those of objects taken apart.
+    /// All entries.
     pub(crate) fn metadata(&self, entries: &'a [MetadataPlan]) -> Result<Vec<MetadataEdit<'a>>, Problem> {
         let mut edits = Vec::with_capacity(entries.len());
         for (number, entry) in entries.iter().enumerate() {
@@ -31,12 +31,12 @@ impl<'a> Annotation<'_, 'a, '_> {
             match &entry.value {
                 MetadataTemplate::Text(_) => {
                     let value = Value::Text(text.into_bytes().into());
-                    edits.push(MetadataEdit { namespace, key: Cow::Borrowed(&entry.key), value });
+                    edits.push(MetadataEdit { namespace, key: &entry.key, value });
                 }
                 MetadataTemplate::Json(_) => {
-                    let values = typed(&entry.key, &text).map_err(|cause| Problem { path: path(), cause })?;
-                    let edit = |(key, value)| MetadataEdit { namespace, key: Cow::Owned(key), value };
-                    edits.extend(values.into_iter().map(edit));
+                    let value = typed(&text).map_err(|cause| Problem { path: path(), cause })?;
+                    let edit = |value| MetadataEdit { namespace, key: &entry.key, value };
+                    edits.extend(value.map(edit));
                 }
             }
         }
@@ -58,58 +58,32 @@ impl<'a> Annotation<'_, 'a, '_> {
     }
 }
 
-/// The keys and values that a JSON text comes to; nothing comes of an empty one.
-fn typed(key: &str, text: &str) -> Result<Vec<(String, Value<'static>)>, Cause> {
-    let mut values = Vec::new();
-    if !text.trim().is_empty() {
-        let document = Document::parse(text.as_bytes(), &[]).map_err(|_| Cause::Metadata("is no JSON"))?;
-        collect(key, document.root(), &mut values)?;
+/// The value of a JSON text; none for null and for no text at all.
+fn typed(text: &str) -> Result<Option<Value<'static>>, Cause> {
+    if text.trim().is_empty() {
+        return Ok(None);
     }
-    Ok(values)
+    let document = Document::parse(text.as_bytes(), &[]).map_err(|_| Cause::Metadata("is no JSON"))?;
+    value(document.root()).map(|value| Some(value).filter(|value| *value != Value::Null))
 }
 
-/// Envoy's modules can set scalars and lists of scalars: members of objects become keys of their own.
-fn collect(key: &str, node: Node<'_>, values: &mut Vec<(String, Value<'static>)>) -> Result<(), Cause> {
-    if !matches!(node.kind(), Kind::Object) {
-        values.extend(value(node)?.map(|value| (key.to_owned(), value)));
-        return Ok(());
-    }
-    for (member, node) in node.members() {
-        let member = member.text().ok_or(SURROGATE)?;
-        collect(&format!("{key}.{member}"), node, values)?;
-    }
-    Ok(())
-}
-
-const SURROGATE: Cause = Cause::Metadata("holds half of a surrogate pair");
-
-fn value(node: Node<'_>) -> Result<Option<Value<'static>>, Cause> {
+fn value(node: Node<'_>) -> Result<Value<'static>, Cause> {
     Ok(match node.kind() {
-        Kind::Null => None,
-        Kind::Bool(truth) => Some(Value::Bool(truth)),
-        Kind::Number(text) => text.parse().ok().map(Value::Number),
-        Kind::String(raw) => {
-            Some(Value::Text(unescape(raw).ok_or(SURROGATE)?.into_owned().into_bytes().into()))
+        Kind::Null => Value::Null,
+        Kind::Bool(truth) => Value::Bool(truth),
+        // All numbers of metadata are doubles.
+        Kind::Number(text) => Value::Number(text.parse().unwrap_or_default()),
+        Kind::String(raw) => Value::Text(plain(raw)?.into_bytes().into()),
+        Kind::Array => Value::List(node.elements().map(value).collect::<Result<_, _>>()?),
+        Kind::Object => {
+            let member = |(key, node): (Key<'_>, Node<'_>)| Ok((plain(key.raw())?, value(node)?));
+            Value::Map(node.members().map(member).collect::<Result<_, _>>()?)
         }
-        Kind::Array => list(node)?,
-        Kind::Object => None,
     })
 }
 
-/// A list of scalars of one kind; any other list as its text.
-fn list(node: Node<'_>) -> Result<Option<Value<'static>>, Cause> {
-    let mut items = Vec::new();
-    for element in node.elements() {
-        let item = if matches!(element.kind(), Kind::Array) { None } else { value(element)? };
-        match item {
-            Some(item) => items.push(item),
-            None => return Ok(Some(Value::Text(node.text().as_bytes().to_vec().into()))),
-        }
-    }
-    let alike =
-        items.windows(2).all(|pair| std::mem::discriminant(&pair[0]) == std::mem::discriminant(&pair[1]));
-    let text = || Value::Text(node.text().as_bytes().to_vec().into());
-    Ok(Some(if alike { Value::List(items) } else { text() }))
+fn plain(raw: &str) -> Result<String, Cause> {
+    unescape(raw).map(Cow::into_owned).ok_or(Cause::Metadata("holds half of a surrogate pair"))
 }
 
 #[cfg(test)]
@@ -120,21 +94,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn json_keeps_its_types_and_objects_are_taken_apart() {
-        let text = |text: &'static str| Value::from(text);
-        let json = r#"{"name": "\u00e9", "n": 1.5, "yes": true, "none": null, "deep": {"l": ["a", "b"], "m": [1, "x"]}}"#;
-        let expected = [
-            ("k.name", text("é")),
-            ("k.n", Value::Number(1.5)),
-            ("k.yes", Value::Bool(true)),
-            ("k.deep.l", Value::List(vec![text("a"), text("b")])),
-            ("k.deep.m", text("[1, \"x\"]")),
-        ];
-        let found = typed("k", json).unwrap_or_default();
-        let found: Vec<_> = found.iter().map(|(key, value)| (&**key, value.clone())).collect();
-        assert_eq!(found, expected);
-        assert_eq!(typed("k", "7").unwrap_or_default(), [("k".to_owned(), Value::Number(7.0))]);
-        assert!(typed("k", " ").is_ok_and(|values| values.is_empty()));
-        assert!(typed("k", "{").is_err());
+    fn json_keeps_its_types() {
+        let found = |text: &str| typed(text).unwrap_or_else(|cause| panic!("{cause}"));
+        let json = r#"{"na\u006de": "\u00e9", "n": 1.5, "l": [true, null, {}]}"#;
+        let list = Value::List(vec![Value::Bool(true), Value::Null, Value::Map(vec![])]);
+        let members = [("name", Value::from("é")), ("n", Value::Number(1.5)), ("l", list)];
+        let members = members.map(|(key, value)| (key.to_owned(), value));
+        assert_eq!(found(json), Some(Value::Map(members.into())));
+        assert_eq!((found("7"), found(" "), found("null")), (Some(Value::Number(7.0)), None, None));
+        assert!(typed("{").is_err() && typed("\"\\ud800\"").is_err());
     }
 }

@@ -143,8 +143,7 @@ pub struct MetadataValue {
     /// Template of a string.
     #[serde(default, rename = "stringValue")]
     pub string_value: Option<String>,
-    /// Ours: template of a JSON text. A scalar or a list of scalars keeps its type; members of an object become keys of their own,
-    /// `key.member`.
+    /// Ours: template of a JSON text, whose types are kept. What renders to nothing, or to null, sets nothing.
     #[serde(default, rename = "jsonValue")]
     pub json_value: Option<String>,
 }

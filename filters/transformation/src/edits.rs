@@ -1,7 +1,5 @@
 //! Edits that were rendered and wait to be made, all of them or none.
 
-use std::borrow::Cow;
-
 use ferrule_kit::{Fields, Host, Message, Value};
 use smallvec::SmallVec;
 
@@ -33,7 +31,7 @@ pub(crate) struct Edits<'a> {
 #[derive(Debug, PartialEq)]
 pub(crate) struct MetadataEdit<'a> {
     pub(crate) namespace: &'a str,
-    pub(crate) key: Cow<'a, str>,
+    pub(crate) key: &'a str,
     pub(crate) value: Value<'static>,
 }
 

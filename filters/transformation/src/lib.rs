@@ -5,6 +5,8 @@
 //! - A message is transformed as a whole or not at all; what cannot be transformed is answered by 400, or goes on untouched.
 //! - Nothing of a message's content reaches the log or an answer to an error.
 
+#[cfg(test)]
+mod agreement;
 mod annotation;
 mod completion;
 mod config;
@@ -22,6 +24,12 @@ mod surroundings;
 mod template;
 mod transform;
 mod wrap;
+
+#[cfg(test)]
+extern crate self as ferrule_transformation;
+#[cfg(test)]
+#[path = "../tests/invariants/mod.rs"]
+mod invariants;
 
 use ferrule_kit::{ConfigError, Fields, Filter, Flow, Host, Message, Response, SecretSource};
 

@@ -241,6 +241,12 @@ fn converted<'a>(meter: &Meter, value: kit::Value<'_>) -> Outcome<Value<'a>> {
         }
         kit::Value::Number(number) => Ok(Value::Float(number)),
         kit::Value::Bool(truth) => Ok(Value::Bool(truth)),
+        kit::Value::Null => Ok(Value::Null),
+        kit::Value::Map(members) => {
+            let member = |(key, value)| Ok((Value::text(meter, key)?, converted(meter, value)?));
+            let members: Outcome<_> = members.into_iter().map(member).collect();
+            Value::map(meter, members?)
+        }
         kit::Value::List(items) => {
             let items: Outcome<_> = items.into_iter().map(|item| converted(meter, item)).collect();
             Value::list(meter, items?)

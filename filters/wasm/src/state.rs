@@ -7,7 +7,7 @@ use ferrule_kit::{Octets, Value};
 /// Integers up to here are exact as a number of metadata (IEEE 754 binary64).
 const EXACT: f64 = 9_007_199_254_740_992.0;
 
-/// A text as it is, a number or truth value as its text, a list as JSON text.
+/// A text as it is, a number or truth value as its text, a list or struct as JSON text.
 pub fn of<'a>(value: &'a Value<'_>) -> Octets<'a> {
     match value {
         Value::Text(text) => Cow::Borrowed(text),
@@ -25,6 +25,8 @@ fn json(value: &Value<'_>) -> serde_json::Value {
         Value::Number(number) => (*number).into(),
         Value::Bool(truth) => (*truth).into(),
         Value::List(items) => items.iter().map(json).collect(),
+        Value::Map(members) => members.iter().map(|(key, value)| (key.clone(), json(value))).collect(),
+        Value::Null => serde_json::Value::Null,
     }
 }
 
@@ -39,7 +41,8 @@ mod tests {
         assert_eq!([text(Value::Int(-7)), text(Value::Bool(true))], ["-7", "true"]);
         let numbers = [3.0, -0.5, 0.1, f64::NAN].map(|number| text(Value::Number(number)));
         assert_eq!(numbers, ["3", "-0.5", "0.1", "null"]);
-        let list = Value::List(vec!["a\"b".into(), Value::Number(2.0), Value::List(vec![])]);
-        assert_eq!(text(list), r#"["a\"b",2,[]]"#);
+        let map = Value::Map(vec![("k".to_owned(), Value::Null)]);
+        let list = Value::List(vec!["a\"b".into(), Value::Number(2.0), Value::List(vec![]), map]);
+        assert_eq!(text(list), r#"["a\"b",2,[],{"k":null}]"#);
     }
 }

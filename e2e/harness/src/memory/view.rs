@@ -98,5 +98,7 @@ fn to_json(value: &Value<'_>) -> serde_json::Value {
         Value::Number(number) => (*number).into(),
         Value::Bool(bool) => (*bool).into(),
         Value::List(list) => list.iter().map(to_json).collect(),
+        Value::Map(members) => members.iter().map(|(key, value)| (key.clone(), to_json(value))).collect(),
+        Value::Null => serde_json::Value::Null,
     }
 }

@@ -41,12 +41,39 @@ impl Shape {
         [Self::Stays, Self::Template, Self::Merge, Self::MergeExtractors, Self::Wrap];
 }
 
-/// Transforms a request, and a response, by `template`, and checks what became of them.
-pub(crate) fn check(template: &str, exchange: &Exchange) {
-    let Ok(filter) = Transformation::compile(config(template, exchange)) else { return };
-    let filter = Arc::new(filter);
-    for message in [Message::Request, Message::Response] {
-        transform(&filter, message, exchange);
+impl Exchange {
+    /// A template and a message as a fuzzer's input has them: two bytes that choose how, then lines: an extractor's
+    /// expression, the value of a header, the template up to a line of `---`, the body.
+    #[allow(dead_code, reason = "not every test has inputs of a fuzzer")]
+    pub(crate) fn parse(input: &[u8]) -> Option<(&str, Self)> {
+        let [mode, options, input @ ..] = input else { return None };
+        let mut lines = input.splitn(3, |byte| *byte == b'\n');
+        let mut line = || lines.next().unwrap_or_default();
+        let (regex, field, rest) = (line(), line(), line());
+        let end = rest.windows(5).position(|window| window == b"\n---\n");
+        let (template, body) = end.map_or((rest, &b""[..]), |end| (&rest[..end], &rest[end + 5..]));
+        let exchange = Self {
+            parse_as: [ParseAs::AsJson, ParseAs::AsString, ParseAs::None][usize::from(mode % 3)],
+            shape: Shape::ALL[usize::from(mode / 3) % 5],
+            options: *options,
+            regex: std::str::from_utf8(regex).ok()?.to_owned(),
+            field: field.to_vec(),
+            body: body.chunks(1 + usize::from(mode >> 4) * 16).map(<[u8]>::to_vec).collect(),
+        };
+        Some((std::str::from_utf8(template).ok()?, exchange))
+    }
+}
+
+/// Transforms a request, and a response, by `template`, checks what became of them, and tells it.
+pub(crate) fn check(template: &str, exchange: &Exchange) -> String {
+    match Transformation::compile(config(template, exchange)) {
+        Ok(filter) => {
+            let filter = Arc::new(filter);
+            [Message::Request, Message::Response]
+                .map(|message| transform(&filter, message, exchange))
+                .concat()
+        }
+        Err(error) => error.to_string(),
     }
 }
 
@@ -106,13 +133,13 @@ fn extractors(exchange: &Exchange) -> BTreeMap<String, Extractor> {
     .into()
 }
 
-fn transform(filter: &Arc<Transformation>, message: Message, exchange: &Exchange) {
+fn transform(filter: &Arc<Transformation>, message: Message, exchange: &Exchange) -> String {
     let mut host = MemoryHost::with_request([(":method", "POST"), (":path", "/a"), (":authority", "h")]);
     let mut driver = Driver::new(filter.clone());
     if message == Message::Response {
         let request = driver.on(Event::Headers { message: Message::Request, end: true }, &mut host);
         if matches!(request, Step::Respond(_)) {
-            return;
+            return format!("{request:?}");
         }
         host.metadata.clear();
         host.counts.clear();
@@ -133,6 +160,8 @@ fn transform(filter: &Arc<Transformation>, message: Message, exchange: &Exchange
         step = driver.on(Event::Data { message, end: number == last }, &mut host);
     }
     let transformed = host.counted(Counter(0));
+    let told =
+        format!("{step:?} {:?} {:?} {:?} {:?}", host.sections, host.bodies, host.metadata, host.logged);
     match step {
         Step::Pass if transformed == 0 => {
             assert!(host.counted(SKIPPED) > 0 && exchange.options & 1 == 1);
@@ -154,6 +183,7 @@ fn transform(filter: &Arc<Transformation>, message: Message, exchange: &Exchange
         step => assert_eq!(step, Step::Pass, "neither transformed nor refused"),
     }
     assert_eq!(host.counted(Counter(Transformation::COUNTERS.len())), 0, "a panic was caught");
+    told
 }
 
 fn is_untouched(host: &MemoryHost, message: Message, lines: &[(String, Vec<u8>)], exchange: &Exchange) {
