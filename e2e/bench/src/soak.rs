@@ -37,7 +37,7 @@ fn growth(ours: &Ours, requests: usize) -> Result<Figure> {
     let traffic = Traffic::post(order(1 << 10).to_string(), requests);
     let filters = vec![ours.native(&header_template()), ours.native(&json_job())];
     let chain = Variant::of("native", filters, "native", &traffic).sets("large");
-    let serving = Serving::start(&[chain.clone()])?;
+    let serving = Serving::start(std::slice::from_ref(&chain))?;
     let address = *serving.addresses.first().context("no listener")?;
     let send = |requests| serving.runtime.block_on(load::run(address, &traffic.to("/"), requests));
     chain.check(&serving.runtime.block_on(load::once(address, &traffic.to(PROOF)))?)?;

@@ -58,11 +58,12 @@ pub(crate) fn header_template() -> Value {
     json!({"request": {"set": [{"name": "x-out", "value": "{{ header('x-in') }}-suffix"}]}})
 }
 
-/// Sets a header from one field of a JSON body, and makes a small body of it.
+/// Sets a header from one field of a JSON body, and replaces another field.
 pub(crate) fn json_job() -> Value {
     json!({"request": {
         "set": [{"name": "x-out", "value": "{{ model }}"}],
-        "body": {"parseAs": "AsJson", "value": "{\"name\":\"{{ model }}-renamed\"}"},
+        "body": {"parseAs": "AsJson"},
+        "mergeJson": {"user.name": {"template": "{{ model }}-renamed"}},
     }})
 }
 
@@ -77,6 +78,9 @@ fn field_job() -> Value {
 /// One filter a chain, because a second one would find another body.
 fn body_variants(ours: &Ours, size: &str, bytes: usize, requests: usize) -> Vec<Variant> {
     let body = order(bytes);
+    let mut renamed = body.clone();
+    renamed["user"]["name"] = "large-renamed".into();
+    let renamed = renamed.to_string().len();
     let small = json!({"name": "ann"}).to_string().len();
     let traffic = Traffic::post(body.to_string(), requests);
     let base = format!("buffer_{size}");
@@ -93,9 +97,9 @@ fn body_variants(ours: &Ours, size: &str, bytes: usize, requests: usize) -> Vec<
         Variant::of(&base, vec![buffer()], &base, &traffic),
         job("transform_json", merge),
         job("transform_field", field),
-        job("native_json", ours.native(&json_job())).resizes_to(small + 10),
+        job("native_json", ours.native(&json_job())).resizes_to(renamed),
         job("native_field", ours.native(&field_job())).resizes_to(small),
-        job("wasm_json", ours.wasm(&json_job())).resizes_to(small + 10),
+        job("wasm_json", ours.wasm(&json_job())).resizes_to(renamed),
     ]
 }
 
