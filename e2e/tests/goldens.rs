@@ -57,6 +57,9 @@ fn bootstrap(resources: &Value) -> Value {
 }
 
 fn inline_routes(manager: &mut Value, routes: &[Value]) {
+    if manager["rds"].is_null() {
+        return;
+    }
     let name = manager["rds"]["route_config_name"].clone();
     let routes = routes.iter().find(|routes| routes["name"] == name).unwrap().clone();
     let manager = manager.as_object_mut().unwrap();

@@ -97,11 +97,6 @@ fn shown(value: &Value<'_>) -> String {
     match value {
         Value::Text(text) => format!("{:?}", String::from_utf8_lossy(text)),
         Value::List(items) => format!("[{}]", items.iter().map(shown).collect::<Vec<_>>().join(", ")),
-        Value::Map(members) => {
-            let member = |(name, value): &(String, Value<'_>)| format!("{name:?}: {}", shown(value));
-            format!("{{{}}}", members.iter().map(member).collect::<Vec<_>>().join(", "))
-        }
-        Value::Null => "null".to_owned(),
         Value::Int(number) => number.to_string(),
         Value::Number(number) => number.to_string(),
         Value::Bool(truth) => truth.to_string(),
