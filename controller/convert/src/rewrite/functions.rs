@@ -52,12 +52,17 @@ impl Rewriter<'_> {
 
     fn default(&mut self, value: &Expression<'_>, other: &Expression<'_>) -> Code {
         let guarded = self.guarded(value, Guard::Default);
-        let other = self.value(other);
+        let value_of = self.value(other);
         if !self.surroundings.json && matches!(value.form, Form::Variable(_)) && guarded.text == "none" {
-            return other;
+            return value_of;
         }
-        let kind = if guarded.kind == other.kind { guarded.kind } else { Kind::Any };
-        guarded.filtered(&format!("default({})", other.text), kind)
+        let kind = if guarded.kind == value_of.kind { guarded.kind } else { Kind::Any };
+        if cannot_fail(other) {
+            return guarded.filtered(&format!("default({})", value_of.text), kind);
+        }
+        // Inja looks at the other value only if it needs it.
+        let test = guarded.tested("defined").text;
+        Code::atom(format!("({} if {test} else {})", guarded.text, value_of.text), kind)
     }
 
     fn call_exists(&mut self, at: usize, name: &Expression<'_>) -> Code {
@@ -89,34 +94,27 @@ impl Rewriter<'_> {
             }
             "max" | "min" => {
                 self.needs_list(at, value);
+                self.order_of_items(at, value);
                 value.filtered(&format!("{name}(case_sensitive=true)"), Kind::Any)
             }
-            "sort" => value.filtered("sort(case_sensitive=true)", Kind::List),
+            "sort" => {
+                self.order_of_items(at, value);
+                value.filtered("sort(case_sensitive=true)", Kind::List)
+            }
             "range" => Code::atom(format!("range({})", value.text), Kind::List),
             "int" | "float" => {
                 self.warn_once(at, PREFIX);
                 value.filtered(name, if name == "int" { Kind::Int } else { Kind::Float })
             }
-            "odd" | "even" => value.tested(name),
-            "isArray" => value.tested("sequence"),
-            "isBoolean" => value.tested("boolean"),
-            "isFloat" => value.tested("float"),
-            "isInteger" => value.tested("integer"),
-            "isObject" => value.tested("mapping"),
-            "isString" => value.tested("string"),
-            "isNumber" => {
-                let test =
-                    format!("{} and {}", value.tested("number").text, value.tested("not boolean").text);
-                Code::new(test, Level::And, Kind::Bool)
-            }
-            _ => return None,
+            "odd" | "even" => whole(value).tested(name),
+            _ => return is_of_kind(name, value),
         })
     }
 
     fn call_two(&mut self, at: usize, name: &str, value: &Code, other: &Code) -> Option<Code> {
         Some(match name {
             "at" => self.at(at, value, other),
-            "divisibleBy" => value.tested(&format!("divisibleby({})", other.text)),
+            "divisibleBy" => whole(value).tested(&format!("divisibleby({})", whole(other).text)),
             "existsIn" => {
                 let item = format!("{}[{}]", value.at(Level::Postfix), other.text);
                 Code::atom(item, Kind::Any).tested("defined")
@@ -169,5 +167,41 @@ impl Rewriter<'_> {
         let float =
             if value.kind == Kind::Float { value.clone() } else { value.filtered("float", Kind::Float) };
         float.filtered(&format!("round({})", digits.text), Kind::Float)
+    }
+}
+
+/// `isArray(value)` and its like.
+fn is_of_kind(name: &str, value: &Code) -> Option<Code> {
+    let test = match name {
+        "isArray" => "sequence",
+        "isBoolean" => "boolean",
+        "isFloat" => "float",
+        "isInteger" => "integer",
+        "isObject" => "mapping",
+        "isString" => "string",
+        "isNumber" => {
+            let test = format!("{} and {}", value.tested("number").text, value.tested("not boolean").text);
+            return Some(Code::new(test, Level::And, Kind::Bool));
+        }
+        _ => return None,
+    };
+    Some(value.tested(test))
+}
+
+/// Inja cuts fractions off where it wants an integer.
+fn whole(value: &Code) -> Code {
+    if value.kind.is_integer() { value.clone() } else { value.filtered("int", Kind::Int) }
+}
+
+/// Whether evaluating `expression` never makes a render fail.
+fn cannot_fail(expression: &Expression<'_>) -> bool {
+    match &expression.form {
+        Form::Literal(_) | Form::Variable(_) => true,
+        Form::Call {
+            name: "default" | "header" | "request_header" | "extraction" | "env",
+            arguments,
+            ..
+        } => arguments.iter().all(cannot_fail),
+        _ => false,
     }
 }

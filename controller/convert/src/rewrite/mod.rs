@@ -4,6 +4,9 @@
 //! - What is written does what was read, but in the cases that a remark names.
 //! - What no Jinja can say is an error, and then there is no template.
 
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod agreement;
 mod code;
 mod equality;
 mod expression;
@@ -19,7 +22,6 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::inja;
 use crate::note::{Place, Remark, Severity};
-use out::Out;
 use scope::{Binding, Names};
 
 pub use path::Notation;
@@ -82,7 +84,7 @@ struct Rewriter<'s> {
     unguarded: Vec<(String, usize)>,
     /// Paths of which a condition around this says that they exist.
     guards: Vec<String>,
-    /// By kind, offset and message.
+    /// Offset, severity, message.
     remarks: Vec<(usize, Severity, String)>,
     /// What was said once and needs no saying again.
     said: BTreeSet<&'static str>,
@@ -155,9 +157,5 @@ impl<'s> Rewriter<'s> {
                  taken for nothing"
             ),
         );
-    }
-
-    fn out(&self) -> Out {
-        Out::default()
     }
 }

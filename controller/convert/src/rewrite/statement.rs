@@ -11,7 +11,7 @@ use crate::inja::{Binary, Expression, Form, Statement, What};
 impl Rewriter<'_> {
     /// The whole template.
     pub(super) fn template(&mut self, statements: &[Statement<'_>]) -> Out {
-        let mut out = self.out();
+        let mut out = Out::default();
         if !self.names.set_in_loops.is_empty() {
             let namespace = self.names.fresh("vars");
             out.tag(&format!("{{% set {namespace} = namespace() %}}"));
@@ -22,7 +22,7 @@ impl Rewriter<'_> {
     }
 
     fn block(&mut self, statements: &[Statement<'_>]) -> Out {
-        let mut out = self.out();
+        let mut out = Out::default();
         for statement in statements {
             self.statement(statement, &mut out);
         }
@@ -118,11 +118,7 @@ impl Rewriter<'_> {
         out: &mut Out,
     ) {
         let over = self.value(items);
-        let wanted = if key.is_some() { Kind::Map } else { Kind::List };
-        if over.kind != Kind::Any && over.kind != wanted {
-            let message = "Inja goes over lists by one name, over objects by two, and over nothing else: this is neither";
-            self.error(items.at, message);
-        }
+        self.check_items(items.at, over.kind, key.is_some());
         for name in key.iter().chain([&value]) {
             self.check_assigned(at, name);
         }
@@ -155,6 +151,14 @@ impl Rewriter<'_> {
             self.bindings.insert(name.to_owned(), Binding::Spent);
         }
         self.know_sets_of([body].into_iter());
+    }
+
+    fn check_items(&mut self, at: usize, kind: Kind, has_key: bool) {
+        let wanted = if has_key { Kind::Map } else { Kind::List };
+        if kind != Kind::Any && kind != wanted {
+            let message = "Inja goes over lists by one name, over objects by two, and over nothing else: this is neither";
+            self.error(at, message);
+        }
     }
 
     fn bind_loop_variable(&mut self, name: &str, kind: Kind) -> String {
