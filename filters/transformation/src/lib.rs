@@ -177,8 +177,9 @@ impl Transformation {
     fn transform(&self, plan: &Plan, stream: &mut Stream, host: &mut dyn Host, body: Option<&[u8]>) -> Flow {
         let begun = self.stat_prefix.as_ref().map(|_| host.now());
         let rendered = transform::render(plan, &self.surroundings, &mut stream.exchange, host, body);
+        // Not where no one asks: a count costs as much as a header.
         if let Some(begun) = begun {
-            stats::measure(host, begun, body.map(<[u8]>::len));
+            stats::measure(host, begun, body.map(<[u8]>::len), rendered.is_ok());
         }
         let taken = body.filter(|body| plan.body.is_some() && !body.is_empty());
         match rendered {
@@ -192,7 +193,6 @@ impl Transformation {
                 if plan.clears_route_cache {
                     host.clear_route_cache();
                 }
-                stats::transformed(host);
                 Flow::Continue
             }
             Err(problem) => {

@@ -47,11 +47,6 @@ pub(crate) fn prefix(written: Option<String>) -> Result<Option<String>, ConfigEr
     Ok(Some(prefix))
 }
 
-/// A message was transformed.
-pub(crate) fn transformed(host: &mut dyn Host) {
-    host.count(TRANSFORMED, 1);
-}
-
 /// A message could not be transformed, and goes on untouched where it was `skipped`.
 pub(crate) fn failed(host: &mut dyn Host, problem: &Problem, skipped: bool) {
     host.count(counter(problem), 1);
@@ -68,7 +63,8 @@ pub(crate) fn overflow(host: &mut dyn Host, path: &str) {
 }
 
 /// A render ended, begun at `begun`.
-pub(crate) fn measure(host: &mut dyn Host, begun: SystemTime, body: Option<usize>) {
+pub(crate) fn measure(host: &mut dyn Host, begun: SystemTime, body: Option<usize>, transformed: bool) {
+    host.count(TRANSFORMED, u64::from(transformed));
     let elapsed = host.now().duration_since(begun).unwrap_or_default();
     host.record(RENDER_TIME, u64::try_from(elapsed.as_micros()).unwrap_or(u64::MAX));
     if let Some(bytes) = body {

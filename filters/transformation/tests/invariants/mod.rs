@@ -113,7 +113,8 @@ fn config(template: &str, exchange: &Exchange) -> Config {
         }],
         ..Transform::default()
     };
-    Config { request: Some(transform.clone()), response: Some(transform), ..Config::default() }
+    let stat_prefix = Some("all".to_owned());
+    Config { request: Some(transform.clone()), response: Some(transform), stat_prefix, ..Config::default() }
 }
 
 /// One of the body and one of a header, so that templates can name them.
