@@ -2,6 +2,7 @@
 
 mod place;
 
+use std::collections::BTreeSet;
 use std::fmt;
 use std::io::{Read, Write};
 use std::path::Path;
@@ -33,10 +34,10 @@ pub(crate) fn convert(
         return convert_template(template, args.advanced, out, notes);
     }
     let rest = if args.partial { Rest::Emitted } else { Rest::Nothing };
-    let (mut policies, mut worst) = (Vec::new(), 0);
+    let (mut policies, mut worst, mut names) = (Vec::new(), 0, BTreeSet::new());
     for file in &args.files {
         let (name, text) = read(file)?;
-        let converted = File { name, text }.convert(rest);
+        let converted = File { name, text }.convert(rest, &mut names);
         for line in &converted.lines {
             writeln!(notes, "{line}")?;
         }
@@ -110,12 +111,13 @@ impl fmt::Display for Line {
 }
 
 impl File {
-    fn convert(&self, rest: Rest) -> Converted {
+    /// `names`: of the policies so far, as `namespace/name`.
+    fn convert(&self, rest: Rest, names: &mut BTreeSet<String>) -> Converted {
         let mut converted = Converted::default();
         for part in manifest::read(&self.text) {
             match part {
                 Part::Object(manifest) if manifest.faults.is_empty() => {
-                    self.convert_object(&manifest, rest, &mut converted);
+                    self.convert_object(&manifest, rest, names, &mut converted);
                 }
                 Part::Object(manifest) => {
                     let object = manifest.identity.to_string();
@@ -130,12 +132,28 @@ impl File {
         converted
     }
 
-    fn convert_object(&self, manifest: &Manifest, rest: Rest, converted: &mut Converted) {
-        let Conversion { policies, notes } = ferrule_convert::convert(&manifest.value, rest);
+    fn convert_object(
+        &self,
+        manifest: &Manifest,
+        rest: Rest,
+        names: &mut BTreeSet<String>,
+        converted: &mut Converted,
+    ) {
+        let Conversion { policies, mut notes } = ferrule_convert::convert(&manifest.value, rest);
+        for policy in policies {
+            let text = |pointer| policy.pointer(pointer).and_then(Value::as_str).unwrap_or_default();
+            let name = format!("{}/{}", text("/metadata/namespace"), text("/metadata/name"));
+            if names.insert(name.clone()) {
+                converted.policies.push(policy);
+                continue;
+            }
+            let message = format!("another object came to a policy `{name}` before: rename one of both");
+            let (object, field) = (manifest.identity.to_string(), "metadata.name".to_owned());
+            notes.push(Note { severity: Severity::Error, object, field, place: None, message });
+        }
         if notes.iter().any(|note| note.severity == Severity::Error) {
             converted.exit_code = converted.exit_code.max(INCOMPLETE);
         }
-        converted.policies.extend(policies);
         converted.lines.extend(notes.into_iter().map(|note| self.line(manifest, note)));
     }
 
@@ -172,7 +190,7 @@ mod tests {
     use super::*;
 
     fn converted(text: &str) -> Converted {
-        File { name: "a.yaml".to_owned(), text: text.to_owned() }.convert(Rest::Nothing)
+        File { name: "a.yaml".to_owned(), text: text.to_owned() }.convert(Rest::Nothing, &mut BTreeSet::new())
     }
 
     const OPTION: &str = "apiVersion: gateway.solo.io/v1\nkind: RouteOption\nmetadata: {name: a, namespace: web}\nspec:\n  \
@@ -204,6 +222,21 @@ mod tests {
         assert_eq!((converted(&good).exit_code, converted(&good).policies.len()), (0, 1));
         let broken = converted(&format!("{good}---\nkind: [\n"));
         assert_eq!((broken.exit_code, broken.policies.len()), (UNREADABLE, 1));
+    }
+
+    #[test]
+    fn two_objects_that_come_to_one_name_are_told_apart() {
+        let route = format!("{OPTION}a\n          passthrough: {{}}\n");
+        let both = converted(&format!(
+            "{route}---\n{}",
+            route.replace("RouteOption", "VirtualHostOption").replace("HTTPRoute", "Gateway")
+        ));
+        assert_eq!((both.exit_code, both.policies.len()), (INCOMPLETE, 1));
+        assert!(
+            both.lines[0]
+                .to_string()
+                .contains("metadata.name: another object came to a policy `web/a` before")
+        );
     }
 
     #[test]

@@ -143,3 +143,83 @@ fn errors(diagnostics: &[Diagnostic]) -> usize {
 fn verdict(errors: usize) -> ExitCode {
     if errors == 0 { ExitCode::SUCCESS } else { ExitCode::from(1) }
 }
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::*;
+    use crate::cli::{Cli, Command};
+
+    const READS: &str = "apiVersion: gateway.networking.k8s.io/v1
+kind: GatewayClass
+metadata: {name: c}
+spec: {controllerName: ferrule.dev/gateway-controller}
+---
+apiVersion: gateway.networking.k8s.io/v1
+kind: Gateway
+metadata: {name: g}
+spec: {gatewayClassName: c, listeners: [{name: http, protocol: HTTP, port: 80}]}
+---
+apiVersion: gateway.kgateway.dev/v1alpha1
+kind: TrafficPolicy
+metadata: {name: p}
+spec:
+  targetRefs: [{group: gateway.networking.k8s.io, kind: Gateway, name: g}]
+  transformation:
+    request: {set: [{name: a, value: \"{{ secret('s') }}\"}]}
+    secrets: {s: {secretRef: {name: s}, key: k}}
+";
+
+    /// What `check` and `translate` print of a policy and the Secret that it reads, with these fields.
+    fn told(fields: &str) -> [String; 2] {
+        let folder = tempfile::tempdir().unwrap();
+        let secret = format!("---\napiVersion: v1\nkind: Secret\nmetadata: {{name: s}}\n{fields}\n");
+        std::fs::write(folder.path().join("all.yaml"), format!("{READS}{secret}")).unwrap();
+        let path = folder.path().to_str().unwrap();
+        let (mut checked, mut translated) = (Vec::new(), Vec::new());
+        for command in ["check", "translate"] {
+            match Cli::parse_from(["ferrule", command, "-f", path]).command {
+                Command::Check(args) => check(&args, &mut checked).unwrap(),
+                Command::Translate(args) => {
+                    let mut complaints = Vec::new();
+                    let code = translate(&args, &mut translated, &mut complaints).unwrap();
+                    translated.append(&mut complaints);
+                    code
+                }
+                other => panic!("{other:?}"),
+            };
+        }
+        [checked, translated].map(|printed| String::from_utf8(printed).unwrap())
+    }
+
+    #[test]
+    fn secrets_are_translated_and_not_shown() {
+        let [checked, translated] = told("stringData: {k: hunter2}");
+        assert_eq!(checked, "4 objects, 0 errors, 0 warnings\n");
+        assert!(
+            translated.contains("name: default/s/k") && translated.contains("[redacted]"),
+            "{translated}"
+        );
+        assert!(!translated.contains("hunter2"), "{translated}");
+    }
+
+    #[test]
+    fn what_is_wrong_with_a_secret_is_told_by_its_place_without_its_value() {
+        for (fields, place) in [
+            ("data: {k: hunter2}", "all.yaml:23:8: Secret default/s: data.k: is not base64"),
+            ("data: hunter2", "all.yaml:23:1: Secret default/s: data: "),
+            ("stringData: {k: [hunter2]}", "all.yaml:23:14: Secret default/s: stringData.k: must be text"),
+            ("stringData: {k: !!int hunter2}", "all.yaml:23:"),
+            ("stringData: {k: *hunter2}", "all.yaml:23:"),
+            (
+                "stringData: {other: hunter2}",
+                "all.yaml:18:41: TrafficPolicy default/p: spec.transformation.secrets.s.key: Secret default/s has no key k",
+            ),
+        ] {
+            let printed = told(fields).concat();
+            assert!(printed.contains(place), "{fields}: {printed}");
+            assert!(!printed.contains("hunter2"), "{fields}: {printed}");
+        }
+    }
+}

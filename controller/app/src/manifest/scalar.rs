@@ -42,7 +42,8 @@ pub(super) fn resolve(text: &str, plain: bool, tag: Option<Tag>) -> Result<Value
         Some(Tag::Null) => value.is_null(),
         Some(Tag::Str) | None => true,
     };
-    if fits { Ok(value) } else { Err(format!("{text:?} does not have the type that its tag says")) }
+    // The text is not quoted: it may be a secret.
+    if fits { Ok(value) } else { Err("does not have the type that its tag says".to_owned()) }
 }
 
 /// Whether YAML 1.1 alone takes this bare word for a boolean, which its author may not have meant.
