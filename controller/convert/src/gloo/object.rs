@@ -37,6 +37,14 @@ impl Frame {
         }
     }
 
+    /// The frame of a part of the object, which is called after both.
+    fn of_part(&self, part: &str) -> Self {
+        let plain = |letter: char| if letter.is_ascii_alphanumeric() || letter == '.' { letter } else { '-' };
+        let name =
+            format!("{}-{part}", self.name).chars().map(plain).collect::<String>().to_ascii_lowercase();
+        Self { name: name.trim_matches(['-', '.']).to_owned(), ..self.clone() }
+    }
+
     fn policy(&self, transformation: Map<String, Value>) -> Value {
         let mut metadata = Map::from_iter([("name".to_owned(), json!(self.name))]);
         metadata.extend(self.namespace.iter().map(|namespace| ("namespace".to_owned(), json!(namespace))));
@@ -156,15 +164,15 @@ fn routes(frame: &Frame, around: &mut Fields<'_>, notes: &mut Notes) -> Vec<Valu
         }
         let Some(options) = fields.get("options") else { continue };
         let Some(transformation) = transformation(&options, notes) else { continue };
+        let frame = frame.of_part(&name);
         let matched: Vec<_> = matchers.iter().map(|matcher| matcher.value.to_string()).collect();
         let message = format!(
-            "the policy `{}-{name}` has no target: give it `targetRefs` to the HTTPRoute (by sectionName, to the rule) \
+            "the policy `{}` has no target: give it `targetRefs` to the HTTPRoute (by sectionName, to the rule) \
              that matches {}",
             frame.name,
             if matched.is_empty() { "all paths".to_owned() } else { matched.join(" or ") }
         );
         notes.warn(&options.path, message);
-        let frame = Frame { name: format!("{}-{name}", frame.name), ..frame.clone() };
         policies.push(frame.policy(transformation));
     }
     policies
@@ -201,13 +209,13 @@ fn upstream(frame: &Frame, spec: &Field<'_>, notes: &mut Notes) -> Vec<Value> {
         let rest = Field { value: rest, path: format!("spec.{kind}.serviceSpec.rest") };
         for (function, template) in Fields::of(&rest, notes).entries("transformations", notes) {
             let transform = template::transform(&template, false, notes);
+            let frame = frame.of_part(function);
             let message = format!(
-                "the policy `{}-{function}` has no target: give it `targetRefs` to the HTTPRoutes that call the function \
+                "the policy `{}` has no target: give it `targetRefs` to the HTTPRoutes that call the function \
                  `{function}` of this upstream, and set by hand what their `parameters` extract",
                 frame.name
             );
             notes.warn(&template.path, message);
-            let frame = Frame { name: format!("{}-{function}", frame.name), ..frame.clone() };
             policies.push(frame.policy(Map::from_iter([("request".to_owned(), Value::Object(transform))])));
         }
     }
