@@ -73,6 +73,8 @@ fn a_rotated_secret_shows_without_a_lost_request_or_a_new_listener() {
     let bystander = Load::on(controller.gateway, |answer| {
         format!("{} {:?}", answer.status, answer.headers.get("connection"))
     });
+    let load = Load::on_path(controller.gateway, "/secret", shown);
+    controller.wait_until("load", || load.outcomes().contains_key("404 ").then_some(()));
     fs::write(controller.config("secret.yaml"), secret("0ld-value")).unwrap();
     fs::write(controller.config("extra.yaml"), route_and_policy("secret", READS_SECRET)).unwrap();
     controller.wait_until("secret", || {
@@ -80,7 +82,6 @@ fn a_rotated_secret_shows_without_a_lost_request_or_a_new_listener() {
     });
     controller.wait_for_condition("trafficpolicy", "secret", "Accepted=True", "");
 
-    let load = Load::on_path(controller.gateway, "/secret", shown);
     controller.wait_until("load", || load.outcomes().contains_key("200 0ld-value").then_some(()));
     let before = pushed(&controller);
     controller.edit("secret.yaml", |text| text.replace("0ld-value", "n3w-value"));
@@ -96,7 +97,11 @@ fn a_rotated_secret_shows_without_a_lost_request_or_a_new_listener() {
     });
 
     let outcomes = load.stop();
-    assert_eq!(outcomes.keys().collect::<Vec<_>>(), ["200 0ld-value", "200 n3w-value"], "{outcomes:?}");
+    assert_eq!(
+        outcomes.keys().collect::<Vec<_>>(),
+        ["200 0ld-value", "200 n3w-value", "404 "],
+        "{outcomes:?}"
+    );
     let outcomes = bystander.stop();
     assert_eq!(outcomes.keys().collect::<Vec<_>>(), ["200 None"], "{outcomes:?}");
     let told = told(&controller);
