@@ -1,5 +1,5 @@
 use super::*;
-use crate::{Callout, ConfigError, MemoryHost};
+use crate::{Callout, ConfigError, Fields, MemoryHost};
 use std::cell::RefCell;
 #[cfg(all(target_arch = "wasm32", target_os = "unknown"))]
 use wasm_bindgen_test::wasm_bindgen_test as test;
@@ -115,6 +115,19 @@ fn trailers_complete_an_awaited_body() {
     driver.on(headers(RESPONSE, false), &mut host);
     host.push_body(RESPONSE, "abc");
     assert_eq!(driver.on(data(RESPONSE, false), &mut host), Step::Stop(Hold::Body));
+    assert_eq!(driver.on(Event::Trailers { message: RESPONSE }, &mut host), Step::Pass);
+    assert_eq!(told(), ["Response headers false", "Response body 3", "Response trailers"]);
+}
+
+#[test]
+fn trailers_that_come_with_the_last_chunk_complete_an_awaited_body() {
+    let (mut driver, mut host) = scripted(vec![Flow::AwaitBody]);
+    driver.on(headers(RESPONSE, false), &mut host);
+    host.push_body(RESPONSE, "ab");
+    assert_eq!(driver.on(data(RESPONSE, false), &mut host), Step::Stop(Hold::Body));
+    host.push_body(RESPONSE, "c");
+    host.arrive(Fields::ResponseTrailers, vec![("x-bytes".into(), b"3".to_vec())]);
+    assert_eq!(driver.on(data(RESPONSE, false), &mut host), Step::Pass);
     assert_eq!(driver.on(Event::Trailers { message: RESPONSE }, &mut host), Step::Pass);
     assert_eq!(told(), ["Response headers false", "Response body 3", "Response trailers"]);
 }
