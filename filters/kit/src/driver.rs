@@ -110,6 +110,7 @@ pub struct Driver<F: Filter> {
     request: Progress,
     response: Progress,
     over: bool,
+    left: bool,
 }
 
 impl<F: Filter> Driver<F> {
@@ -121,6 +122,7 @@ impl<F: Filter> Driver<F> {
             request: Progress::default(),
             response: Progress::default(),
             over: false,
+            left: false,
         }
     }
 
@@ -129,9 +131,15 @@ impl<F: Filter> Driver<F> {
         &self.filter
     }
 
+    /// Whether the filter has left: a host need tell of no more events.
+    #[inline]
+    pub fn has_left(&self) -> bool {
+        self.left
+    }
+
     /// Tells the filter of an event and says what its host has to do.
     pub fn on(&mut self, event: Event<'_>, host: &mut dyn Host) -> Step {
-        if self.over && !matches!(event, Event::Done) {
+        if self.left || (self.over && !matches!(event, Event::Done)) {
             return Step::Pass;
         }
         let message = self.message_of(&event);
@@ -217,13 +225,20 @@ impl<F: Filter> Driver<F> {
             (Some(message), flow) => self.after(message, flow, Told::Reply, host),
             (None, Flow::Respond(response)) => Step::Respond(response),
             (None, Flow::Reset) => Step::Reset,
-            (None, _) => Step::Pass,
+            (None, flow) => {
+                self.left |= flow == Flow::Leave;
+                Step::Pass
+            }
         }
     }
 
     fn after(&mut self, message: Message, flow: Flow, told: Told, host: &mut dyn Host) -> Step {
         match flow {
             Flow::Continue => self.go_on(message, told, host),
+            Flow::Leave => {
+                self.left = true;
+                self.go_on(message, told, host)
+            }
             Flow::AwaitReply => self.hold(message, Phase::AwaitingReply, Hold::Stream),
             Flow::AwaitBody if told != Told::Headers => self.misused(message, host),
             Flow::AwaitBody if self.progress(message).ended => {
@@ -254,6 +269,9 @@ impl<F: Filter> Driver<F> {
 
     /// Shows the filter what came while the message was held.
     fn catch_up(&mut self, message: Message, host: &mut dyn Host) -> Step {
+        if self.left {
+            return Step::Pass;
+        }
         let progress = self.progress(message);
         if std::mem::take(&mut progress.unseen_data) {
             let end = progress.ended && !progress.unseen_trailers;

@@ -120,6 +120,31 @@ fn trailers_complete_an_awaited_body() {
 }
 
 #[test]
+fn a_filter_that_leaves_lets_go_and_is_told_nothing_more() {
+    let (mut driver, mut host) = scripted(vec![Flow::AwaitBody, Flow::Leave]);
+    driver.on(headers(REQUEST, false), &mut host);
+    host.push_body(REQUEST, "a");
+    assert!(!driver.has_left());
+    assert_eq!(driver.on(data(REQUEST, true), &mut host), Step::Pass);
+    assert!(driver.has_left());
+    for event in [headers(RESPONSE, false), data(RESPONSE, true), Event::Done] {
+        assert_eq!(driver.on(event, &mut host), Step::Pass);
+    }
+    assert_eq!(told(), ["Request headers false", "Request body 1"]);
+}
+
+#[test]
+fn a_filter_that_leaves_on_a_reply_resumes_what_it_held() {
+    let (mut driver, mut host) = scripted(vec![Flow::AwaitReply, Flow::Leave]);
+    driver.on(headers(REQUEST, false), &mut host);
+    host.push_body(REQUEST, "a");
+    assert_eq!(driver.on(data(REQUEST, true), &mut host), Step::Stop(Hold::Stream));
+    assert_eq!(driver.on(reply(), &mut host), Step::Resume(REQUEST));
+    assert_eq!(driver.on(Event::Trailers { message: REQUEST }, &mut host), Step::Pass);
+    assert_eq!(told(), ["Request headers false", "reply 7 true"]);
+}
+
+#[test]
 fn trailers_that_come_with_the_last_chunk_complete_an_awaited_body() {
     let (mut driver, mut host) = scripted(vec![Flow::AwaitBody]);
     driver.on(headers(RESPONSE, false), &mut host);

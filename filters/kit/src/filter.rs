@@ -11,6 +11,9 @@ use crate::{CalloutError, CalloutId, FieldLines, Host, Message, Reply};
 pub enum Flow {
     /// Let the message go on.
     Continue,
+    /// Let the message go on, and tell the filter nothing more of this stream, not even that it is over: what is left of it
+    /// costs next to nothing.
+    Leave,
     /// Hold this message until its body is complete, then call [`Filter::on_body`].
     ///
     /// Only from [`Filter::on_headers`]: once headers have left, a body can no longer change them.

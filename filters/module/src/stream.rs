@@ -48,6 +48,8 @@ pub(crate) struct Head {
     courses: [Cell<Course>; 2],
     done: Cell<bool>,
     doomed: Cell<bool>,
+    /// The filter has left: everything passes.
+    left: Cell<bool>,
 }
 
 impl Head {
@@ -91,6 +93,7 @@ pub(crate) unsafe fn open<F: Filter>(listener: *const c_void, filter: FilterPtr)
         courses: [Cell::default(), Cell::default()],
         done: Cell::new(false),
         doomed: Cell::new(false),
+        left: Cell::new(false),
     };
     let stream = Stream::<F> { head, listener: listener.cast(), driver: RefCell::new(None) };
     Box::into_raw(Box::new(stream)).cast_const().cast()
@@ -108,7 +111,11 @@ pub(crate) unsafe fn tell(
     event: Event<'_>,
 ) -> Option<Step> {
     let head = stream.cast::<Head>();
-    // SAFETY: the caller vouches for the stream; its memory stays until the driver has returned.
+    // SAFETY: the caller vouches for the stream.
+    if unsafe { (*head).left.get() } {
+        return Some(Step::Pass);
+    }
+    // SAFETY: as above; its memory stays until the driver has returned.
     let step = catch_unwind(AssertUnwindSafe(|| unsafe { ((*head).on)(head, filter, hook, event) }))
         .unwrap_or(Some(Step::Reset));
     // SAFETY: as above; only `destroy` frees it, and puts that off while the driver is busy.
@@ -143,7 +150,7 @@ pub(crate) unsafe fn finish(stream: ModuleStreamPtr, filter: FilterPtr) {
     let head = stream.cast::<Head>();
     // SAFETY: the caller vouches for the stream.
     unsafe {
-        if !(*head).doomed.get() && !(*head).done.replace(true) {
+        if !(*head).left.get() && !(*head).doomed.get() && !(*head).done.replace(true) {
             let _ = ((*head).on)(head, filter, Hook::Other, Event::Done);
         }
     }
@@ -166,7 +173,9 @@ unsafe fn on<F: Filter>(head: *const Head, filter: FilterPtr, hook: Hook, event:
     let driver = driver.as_mut()?;
     // SAFETY: the driver keeps its filter, and is not dropped while it is borrowed here.
     host.stat_prefix = unsafe { &*Arc::as_ptr(driver.filter()) }.stat_prefix();
-    Some(driver.on(event, &mut host))
+    let step = driver.on(event, &mut host);
+    stream.head.left.set(driver.has_left());
+    Some(step)
 }
 
 /// The most specific configuration: the route's, else the listener's. `None` where the route's is another filter's.

@@ -17,6 +17,7 @@ mod json;
 mod matching;
 mod merge;
 mod plan;
+mod quick;
 mod rope;
 mod scope;
 mod stats;
@@ -113,18 +114,20 @@ impl Filter for Transformation {
             stream.saw_request = true;
             stream.exchange.is_head = self.minds_method && is_head(host);
         }
-        let Some(choice) = self.choice(message).filter(|_| stream.saw_request) else { return Flow::Continue };
+        let Some(choice) = self.choice(message).filter(|_| stream.saw_request) else {
+            return self.goes_on(stream, message);
+        };
         let place = choice.choose(host, message);
         stream.chosen[side(message)] = u8::try_from(place).unwrap_or(u8::MAX);
         let plan = choice.plan(place);
         if plan.holds_body && !host.is_tunnel() {
             return Flow::AwaitBody;
         }
-        if plan.is_empty { Flow::Continue } else { self.transform(plan, stream, host, None) }
+        if plan.is_empty { self.goes_on(stream, message) } else { self.transform(plan, stream, host, None) }
     }
 
     fn on_body(&self, stream: &mut Stream, host: &mut dyn Host, message: Message) -> Flow {
-        let Some(plan) = self.chosen(stream, message) else { return Flow::Continue };
+        let Some(plan) = self.chosen(stream, message) else { return self.goes_on(stream, message) };
         // A body that stays need not leave its message.
         let body = if plan.body.is_some() { host.take_body(message) } else { host.body(message).concat() };
         self.transform(plan, stream, host, Some(&body))
@@ -168,6 +171,13 @@ impl Transformation {
         self.choice(message).map(|choice| choice.plan(stream.chosen[side(message)].into()))
     }
 
+    /// What is left to do once that message goes on.
+    fn goes_on(&self, stream: &Stream, message: Message) -> Flow {
+        let awaits_response = message == Message::Request && self.response.is_some();
+        let idle = self.completion.is_none() && !awaits_response && !stream.drops_body;
+        if idle { Flow::Leave } else { Flow::Continue }
+    }
+
     fn uses(&self) -> Vec<plan::Use> {
         let choices = self.request.iter().chain(&self.response);
         let uses = choices.flat_map(Choice::plans).flat_map(Plan::uses);
@@ -176,6 +186,15 @@ impl Transformation {
 
     fn transform(&self, plan: &Plan, stream: &mut Stream, host: &mut dyn Host, body: Option<&[u8]>) -> Flow {
         let begun = self.stat_prefix.as_ref().map(|_| host.now());
+        if body.is_none() && plan.quick.as_ref().is_some_and(|quick| quick.run(host, plan.message)) {
+            if let Some(begun) = begun {
+                stats::measure(host, begun, None, true);
+            }
+            if plan.clears_route_cache {
+                host.clear_route_cache();
+            }
+            return self.goes_on(stream, plan.message);
+        }
         let rendered = transform::render(plan, &self.surroundings, &mut stream.exchange, host, body);
         // Not where no one asks: a count costs as much as a header.
         if let Some(begun) = begun {
@@ -193,7 +212,7 @@ impl Transformation {
                 if plan.clears_route_cache {
                     host.clear_route_cache();
                 }
-                Flow::Continue
+                self.goes_on(stream, plan.message)
             }
             Err(problem) => {
                 stats::failed(host, &problem, plan.skips_errors);
@@ -203,7 +222,7 @@ impl Transformation {
                 if let Some(body) = taken {
                     host.replace_body(plan.message, body);
                 }
-                Flow::Continue
+                self.goes_on(stream, plan.message)
             }
         }
     }

@@ -10,6 +10,7 @@ use ferrule_kit::{ConfigError, Host, Message};
 use crate::config::{ErrorMode, ParseAs, Transform};
 use crate::extractor::Extractor;
 use crate::matching::Match;
+use crate::quick::Quick;
 use crate::template::Template;
 
 pub(crate) use body::BodyPlan;
@@ -51,6 +52,8 @@ pub(crate) struct Plan {
     pub(crate) holds_body: bool,
     /// Whether it does nothing at all.
     pub(crate) is_empty: bool,
+    /// The same without the template engine, where that is possible.
+    pub(crate) quick: Option<Quick>,
 }
 
 /// The name of a message in paths of fields.
@@ -138,9 +141,11 @@ impl Plan {
             names: Vec::new(),
             holds_body: false,
             is_empty: false,
+            quick: None,
             path: at,
         };
         plan.decide();
+        plan.quick = Quick::of(&plan);
         Ok(plan)
     }
 }

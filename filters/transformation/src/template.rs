@@ -58,6 +58,16 @@ impl Template {
         lower::lower(source, true).map(Self::from)
     }
 
+    /// Its parts, if it is made of texts and headers alone.
+    pub(crate) fn segments(&self) -> Option<Vec<Segment<'_>>> {
+        let segments = self.block.iter().map(|statement| match statement {
+            program::Statement::Text(text) => Some(Segment::Text(text)),
+            program::Statement::PrintField(section, name) => Some(Segment::Field(*section, name)),
+            _ => None,
+        });
+        segments.collect()
+    }
+
     /// What it reads.
     pub(crate) fn needs(&self) -> &Needs {
         &self.needs
@@ -77,6 +87,14 @@ impl Template {
         interpreter::Interpreter::new(meter, scope).run(&self.block, &mut out)?;
         Ok(out.into_rope())
     }
+}
+
+/// A part of a template that needs no engine.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Segment<'t> {
+    Text(&'t str),
+    /// The first value of a header.
+    Field(Section, &'t str),
 }
 
 impl From<lower::Lowered> for Template {
