@@ -191,7 +191,9 @@ impl<F: Filter> Driver<F> {
     fn collect(&mut self, message: Message, end: bool, host: &mut dyn Host) -> Step {
         let flow = if host.body_len(message) > host.buffer_limit() {
             self.filter.on_overflow(&mut self.stream, host, message)
-        } else if end || has_trailers(message, host) {
+        // A filter nearer to the sender may add trailers to the last of a body, as Envoy's decompressor does. Where that chunk
+        // is held, Envoy shows such trailers of a response to nobody (envoyproxy/envoy#29879): they must not be waited for.
+        } else if end || host.has_trailers(message) {
             self.filter.on_body(&mut self.stream, host, message)
         } else {
             return Step::Stop(Hold::Body);
@@ -345,13 +347,6 @@ impl<F: Filter> Driver<F> {
             Message::Response => &mut self.response,
         }
     }
-}
-
-/// Whether trailers are there while a body is still coming: a filter nearer to its sender has added them to the last of it,
-/// as Envoy's decompressor does. Where that last chunk is held, Envoy shows such trailers of a response to nobody, so it must
-/// not be waited for them (envoyproxy/envoy#29879).
-fn has_trailers(message: Message, host: &dyn Host) -> bool {
-    !host.field_lines(message.trailers()).is_empty()
 }
 
 #[cfg(test)]

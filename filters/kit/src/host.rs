@@ -176,6 +176,11 @@ pub trait Host {
     /// All field lines in order. Costs as much as there are lines: ask by name where a name is known.
     fn field_lines(&self, fields: Fields) -> Vec<(Octets<'_>, Octets<'_>)>;
 
+    /// Whether the message has a trailer section, as far as is known.
+    fn has_trailers(&self, message: Message) -> bool {
+        !self.field_lines(message.trailers()).is_empty()
+    }
+
     /// Replaces all field lines of that name by one; an empty value removes them.
     fn set_field(&mut self, fields: Fields, name: &str, value: &[u8]);
 

@@ -16,7 +16,7 @@ use ferrule_abi::{
 use ferrule_kit::{CalloutError, CalloutId, Event, Hold, Message, Reply};
 
 use crate::config::{Export, ListenerHead, RouteHead, make};
-use crate::stream::{Head, Hook, destroy as destroy_stream, finish, tell};
+use crate::stream::{Head, Hook, destroy as destroy_stream, finish, has_left, tell};
 use crate::{act, envoy};
 
 /// Null, which fails the load, where the process lacks a callback.
@@ -134,6 +134,9 @@ pub unsafe fn local_reply(
 ) -> LocalReplyStatus {
     // SAFETY: as the module says; Envoy lends the details until this hook returns.
     unsafe {
+        if has_left(stream) {
+            return LocalReplyStatus::Continue;
+        }
         let details = String::from_utf8_lossy(details.bytes());
         let status = u16::try_from(status).unwrap_or(500);
         tell(stream, filter, Hook::Other, Event::LocalReply { status, details: &details });
@@ -143,7 +146,10 @@ pub unsafe fn local_reply(
 
 pub unsafe fn stream_complete(filter: FilterPtr, stream: ModuleStreamPtr) {
     // SAFETY: as the module says.
-    shielded(|| unsafe { finish(stream, filter) });
+    if !unsafe { has_left(stream) } {
+        // SAFETY: as the module says.
+        shielded(|| unsafe { finish(stream, filter) });
+    }
 }
 
 pub unsafe fn destroy(stream: ModuleStreamPtr) {
@@ -155,6 +161,9 @@ pub unsafe fn destroy(stream: ModuleStreamPtr) {
 unsafe fn headers(filter: FilterPtr, stream: ModuleStreamPtr, message: Message, end: bool) -> HeadersStatus {
     // SAFETY: as the module says; the head is read before the filter can have it freed.
     let step = unsafe {
+        if has_left(stream) {
+            return HeadersStatus::Continue;
+        }
         (*stream.cast::<Head>()).update(message, |course| course.ended |= end);
         tell(stream, filter, Hook::Headers(message), Event::Headers { message, end })
     };
@@ -169,6 +178,9 @@ unsafe fn headers(filter: FilterPtr, stream: ModuleStreamPtr, message: Message, 
 unsafe fn data(filter: FilterPtr, stream: ModuleStreamPtr, message: Message, end: bool) -> DataStatus {
     // SAFETY: as in `headers`.
     let step = unsafe {
+        if has_left(stream) {
+            return DataStatus::Continue;
+        }
         (*stream.cast::<Head>()).update(message, |course| course.ended |= end);
         tell(stream, filter, Hook::Data(message), Event::Data { message, end })
     };
@@ -185,6 +197,9 @@ unsafe fn data(filter: FilterPtr, stream: ModuleStreamPtr, message: Message, end
 unsafe fn trailers(filter: FilterPtr, stream: ModuleStreamPtr, message: Message) -> TrailersStatus {
     // SAFETY: as in `headers`.
     let step = unsafe {
+        if has_left(stream) {
+            return TrailersStatus::Continue;
+        }
         (*stream.cast::<Head>()).update(message, |course| course.ended = true);
         tell(stream, filter, Hook::Trailers(message), Event::Trailers { message })
     };

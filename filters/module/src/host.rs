@@ -107,6 +107,11 @@ impl Host for NativeHost<'_> {
         }
     }
 
+    fn has_trailers(&self, message: Message) -> bool {
+        // SAFETY: the filter is alive while the hook runs.
+        unsafe { (self.envoy.http_get_headers_size)(self.filter, section(message.trailers())) > 0 }
+    }
+
     fn set_field(&mut self, fields: Fields, name: &str, value: &[u8]) {
         // Envoy, too, takes a null value for the wish to remove; an empty one it did not always.
         let value = field_value(value);

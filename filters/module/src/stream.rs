@@ -99,6 +99,16 @@ pub(crate) unsafe fn open<F: Filter>(listener: *const c_void, filter: FilterPtr)
     Box::into_raw(Box::new(stream)).cast_const().cast()
 }
 
+/// Whether the filter has left the stream, so that all that Envoy tells of it passes.
+///
+/// # Safety
+/// As for [`tell`].
+#[inline]
+pub(crate) unsafe fn has_left(stream: ModuleStreamPtr) -> bool {
+    // SAFETY: the caller vouches for the stream.
+    unsafe { (*stream.cast::<Head>()).left.get() }
+}
+
 /// Tells the stream's filter of an event; a filter that is busy lets it pass. `None`: the stream is gone.
 ///
 /// # Safety
@@ -111,11 +121,7 @@ pub(crate) unsafe fn tell(
     event: Event<'_>,
 ) -> Option<Step> {
     let head = stream.cast::<Head>();
-    // SAFETY: the caller vouches for the stream.
-    if unsafe { (*head).left.get() } {
-        return Some(Step::Pass);
-    }
-    // SAFETY: as above; its memory stays until the driver has returned.
+    // SAFETY: the caller vouches for the stream; its memory stays until the driver has returned.
     let step = catch_unwind(AssertUnwindSafe(|| unsafe { ((*head).on)(head, filter, hook, event) }))
         .unwrap_or(Some(Step::Reset));
     // SAFETY: as above; only `destroy` frees it, and puts that off while the driver is busy.

@@ -1,6 +1,6 @@
 //! Edits that were rendered and wait to be made, all of them or none.
 
-use ferrule_kit::{Fields, Host, Message, Value};
+use ferrule_kit::{Host, Message, Value};
 use smallvec::SmallVec;
 
 use crate::rope::{Bytes, Rope};
@@ -122,14 +122,9 @@ fn replace(host: &mut dyn Host, message: Message, body: &Rope<'_>) {
     }
     host.put_body(message, &body.chunks());
     // HTTP/1.1 sends trailers after chunks only (RFC 9112 §7.1.2): a length would lose them.
-    let chunked = has_trailers(host, message) && host.field(section, "content-length").is_none();
+    let chunked = host.has_trailers(message) && host.field(section, "content-length").is_none();
     if !chunked {
         host.remove_field(section, "transfer-encoding");
         host.set_field(section, "content-length", body.len().to_string().as_bytes());
     }
-}
-
-fn has_trailers(host: &dyn Host, message: Message) -> bool {
-    let trailers: Fields = message.trailers();
-    !host.field_lines(trailers).is_empty()
 }
