@@ -28,7 +28,7 @@ check:
 
 # Rewrite the goldens from what the code gives now; read the diff before you commit it
 bless:
-    BLESS=1 cargo test -p ferrule-translate
+    BLESS=1 cargo test -p ferrule-translate -p ferrule-convert -p ferrule-transformation
 
 # Case tables: in process, then through the .so and the .wasm on real Envoy
 cases: native wasm
@@ -67,6 +67,7 @@ fuzz-target FOLDER NAME SECONDS:
     @cargo +nightly --version >/dev/null || { echo "ferrule: no nightly compiler; rustup toolchain install nightly --profile minimal" >&2; exit 1; }
     @cargo +nightly fuzz --version >/dev/null || { echo "ferrule: no cargo-fuzz; cargo install cargo-fuzz" >&2; exit 1; }
     mkdir -p {{ target }}/fuzz/corpus/{{ NAME }}
+    @{{ if path_exists(FOLDER / "fuzz/corpus" / NAME + ".txt") == "true" { "python3 " + FOLDER + "/fuzz/corpus.py unpack " + FOLDER + "/fuzz/corpus/" + NAME + ".txt " + target + "/fuzz/corpus/" + NAME } else { "true" } }}
     cargo +nightly fuzz run --fuzz-dir {{ FOLDER }}/fuzz --target-dir {{ target }}/fuzz {{ NAME }} \
         {{ target }}/fuzz/corpus/{{ NAME }} -- \
         -max_total_time={{ SECONDS }} -timeout=10 -print_final_stats=1 \
