@@ -7,8 +7,14 @@
 
 #[path = "streaming/http2.rs"]
 mod http2;
+#[cfg(target_os = "linux")]
+#[path = "streaming/large.rs"]
+mod large;
 #[path = "streaming/local_replies.rs"]
 mod local_replies;
+#[cfg(target_os = "linux")]
+#[path = "streaming/memory.rs"]
+mod memory;
 #[path = "streaming/place.rs"]
 mod place;
 #[path = "native_host/rig.rs"]

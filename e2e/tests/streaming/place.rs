@@ -73,6 +73,17 @@ pub(crate) fn edits_headers() -> Value {
 
 /// The filter before the router; requests, CONNECT and upgrades among them, go to `upstream` on the loopback interface.
 pub(crate) fn envoy(host: Host, config: &Value, upstream: &TcpListener, protocol: Upstream) -> Rig {
+    edited(host, config, upstream, protocol, |_, _| {})
+}
+
+/// The same, with changes to the bootstrap and to the listener.
+pub(crate) fn edited(
+    host: Host,
+    config: &Value,
+    upstream: &TcpListener,
+    protocol: Upstream,
+    edit: impl FnOnce(&mut Value, &mut Value),
+) -> Rig {
     let port = upstream.local_addr().unwrap().port();
     let routes = [
         json!({"match": {"connect_matcher": {}}, "route": {"cluster": "upstream"}}),
@@ -84,6 +95,7 @@ pub(crate) fn envoy(host: Host, config: &Value, upstream: &TcpListener, protocol
         manager["upgrade_configs"] = json!([{"upgrade_type": "websocket"}, {"upgrade_type": "CONNECT"}]);
         manager["http_protocol_options"] = json!({"enable_trailers": true});
         manager["http2_protocol_options"] = json!({"allow_connect": true});
+        edit(bootstrap, listener);
     })
 }
 

@@ -2,6 +2,8 @@
 
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
+use std::thread;
+use std::time::{Duration, Instant};
 
 use super::rig::{PATIENCE, Rig};
 
@@ -19,7 +21,16 @@ impl Wire {
 
     /// The upstream's end of the next connection that Envoy makes.
     pub(crate) fn accept(listener: &TcpListener) -> Self {
-        Self::new(listener.accept().unwrap().0)
+        let until = Instant::now() + PATIENCE;
+        listener.set_nonblocking(true).unwrap();
+        loop {
+            if let Ok((stream, _)) = listener.accept() {
+                stream.set_nonblocking(false).unwrap();
+                return Self::new(stream);
+            }
+            assert!(Instant::now() < until, "Envoy made no connection to its upstream");
+            thread::sleep(Duration::from_millis(2));
+        }
     }
 
     fn new(stream: TcpStream) -> Self {
@@ -30,6 +41,11 @@ impl Wire {
 
     pub(crate) fn send(&mut self, bytes: impl AsRef<[u8]>) {
         self.stream.write_all(bytes.as_ref()).unwrap();
+    }
+
+    /// The same where the other end may refuse the rest.
+    pub(crate) fn send_while_taken(&mut self, bytes: &[u8]) {
+        let _ = self.stream.write_all(bytes);
     }
 
     /// One chunk of a chunked body.
