@@ -23,7 +23,7 @@ struct Module {
 }
 
 const MODULES: [Module; 2] = [
-    Module { name: "transformation", built: "examples/transformation.wasm", budget: 1_300_000 },
+    Module { name: "transformation", built: "examples/transformation.wasm", budget: 1_560_000 },
     Module { name: "probe", built: "ferrule_probe.wasm", budget: 450_000 },
 ];
 
