@@ -2,6 +2,9 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+#[cfg(target_os = "linux")]
+#[path = "streaming/memory.rs"]
+mod memory;
 #[path = "native_host/rig.rs"]
 #[allow(dead_code, reason = "shared with other tests")]
 mod rig;
@@ -321,23 +324,6 @@ fn what_a_filter_sets_when_a_stream_is_over_is_logged() {
     assert_eq!(logged(&plugin(&keeps_at_the_end()), &format), expected);
 }
 
-/// By how many bytes the memory of a process grows, at most, while something happens.
-#[cfg(target_os = "linux")]
-fn growth(process: u32, event: impl FnOnce()) -> u64 {
-    // Forgets the peak so far (proc_pid_clear_refs(5)).
-    fs::write(format!("/proc/{process}/clear_refs"), "5").unwrap();
-    let before = peak(process);
-    event();
-    peak(process) - before
-}
-
-#[cfg(target_os = "linux")]
-fn peak(process: u32) -> u64 {
-    let status = fs::read_to_string(format!("/proc/{process}/status")).unwrap();
-    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
-    line.trim().trim_end_matches(" kB").parse::<u64>().unwrap() * 1024
-}
-
 #[test]
 #[cfg(target_os = "linux")]
 fn a_large_body_that_is_taken_and_put_back_is_held_twice_at_most() {
@@ -348,10 +334,10 @@ fn a_large_body_that_is_taken_and_put_back_is_held_twice_at_most() {
         let rig = Rig::edited(PATIENCE, &filter, &all(), |_, listener| {
             listener["per_connection_buffer_limit_bytes"] = (2 * BODY).into();
         });
-        let grown = growth(rig.envoy.id(), || {
+        let ((), grown) = memory::growth(rig.envoy.id(), || {
             assert_eq!(rig.client().ask("POST", "/", &"x".repeat(BODY)).unwrap().status(), 200);
         });
         // Envoy takes a tenth more than a body to hold it.
-        assert!(grown < (2 * BODY + BODY / 4) as u64, "{grown} bytes for {BODY}");
+        assert!(grown < 2 * BODY + BODY / 4, "{grown} bytes for {BODY}");
     }
 }

@@ -20,6 +20,8 @@ mod place;
 #[path = "native_host/rig.rs"]
 #[allow(dead_code, reason = "shared with other tests")]
 mod rig;
+#[path = "streaming/tunnels.rs"]
+mod tunnels;
 #[path = "streaming/wire.rs"]
 mod wire;
 

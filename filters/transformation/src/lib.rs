@@ -57,6 +57,8 @@ pub struct Transformation {
     stat_prefix: Option<String>,
     /// Whether responses depend on the request's method.
     minds_method: bool,
+    /// Whether some message may be held.
+    holds_bodies: bool,
 }
 
 /// What the filter remembers of one request and its response.
@@ -67,6 +69,8 @@ pub struct Stream {
     chosen: [u8; 2],
     /// Envoy answers some requests before this filter sees them; those answers are not ours to transform.
     saw_request: bool,
+    /// The bytes that follow are no message's, in either direction.
+    is_tunnel: bool,
     /// The response's status forbids the body that is on its way.
     drops_body: bool,
 }
@@ -83,9 +87,11 @@ impl Filter for Transformation {
         let choice = |message, transform: Option<Transform>| {
             transform.map(|transform| Choice::compile(message, transform)).transpose()
         };
+        let request = choice(Message::Request, config.request)?;
         let response = choice(Message::Response, config.response)?;
         let filter = Self {
-            request: choice(Message::Request, config.request)?,
+            holds_bodies: request.iter().chain(&response).any(Choice::holds_bodies),
+            request,
             minds_method: response.as_ref().is_some_and(Choice::minds_method),
             response,
             completion: config.on_stream_complete.map(Completion::compile).transpose()?,
@@ -113,6 +119,7 @@ impl Filter for Transformation {
         if message == Message::Request {
             stream.saw_request = true;
             stream.exchange.is_head = self.minds_method && is_head(host);
+            stream.is_tunnel = self.holds_bodies && host.is_tunnel();
         }
         let Some(choice) = self.choice(message).filter(|_| stream.saw_request) else {
             return self.goes_on(stream, message);
@@ -120,7 +127,7 @@ impl Filter for Transformation {
         let place = choice.choose(host, message);
         stream.chosen[side(message)] = u8::try_from(place).unwrap_or(u8::MAX);
         let plan = choice.plan(place);
-        if plan.holds_body && !host.is_tunnel() {
+        if plan.holds_body && !stream.is_tunnel {
             return Flow::AwaitBody;
         }
         if plan.is_empty { self.goes_on(stream, message) } else { self.transform(plan, stream, host, None) }

@@ -100,6 +100,11 @@ impl Choice {
         self.matched.iter().map(|(_, plan)| plan).chain([&self.otherwise])
     }
 
+    /// Whether some message may be held.
+    pub(crate) fn holds_bodies(&self) -> bool {
+        self.plans().any(|plan| plan.holds_body)
+    }
+
     /// Whether it must be known if the request was HEAD, whose answers have no body.
     pub(crate) fn minds_method(&self) -> bool {
         self.plans().any(|plan| plan.body.is_some() || plan.sets_status())
