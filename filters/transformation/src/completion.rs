@@ -5,12 +5,13 @@ use ferrule_kit::{ConfigError, Host, Message};
 use crate::annotation::Annotation;
 use crate::config::StreamComplete;
 use crate::edits::{MetadataEdit, annotate};
-use crate::plan::{MetadataPlan, Use, metadata_plans, needs};
+use crate::plan::{MetadataPlan, metadata_plans, uses_of};
+use crate::problem::Problem;
 use crate::scope::{MessageScope, View};
 use crate::stats;
-use crate::surroundings::Surroundings;
+use crate::surroundings::{Surroundings, Use};
 use crate::template::{Meter, Template};
-use crate::transform::{Exchange, Problem};
+use crate::transform::Exchange;
 
 /// Where this stands in the configuration.
 const PATH: &str = "onStreamComplete";
@@ -59,7 +60,7 @@ impl Completion {
 
     /// Names that templates give to `secret()` and `data_source()`.
     pub(crate) fn uses(&self) -> Vec<Use> {
-        self.templates().iter().flat_map(|(field, template)| needs::uses_of(field, template)).collect()
+        self.templates().iter().flat_map(|(field, template)| uses_of(field, template)).collect()
     }
 
     fn templates(&self) -> Vec<(String, &Template)> {

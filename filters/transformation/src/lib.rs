@@ -14,10 +14,11 @@ mod edits;
 mod extractor;
 mod field;
 mod json;
+mod limits;
 mod matching;
 mod merge;
 mod plan;
-mod quick;
+mod problem;
 mod rope;
 mod scope;
 mod stats;
@@ -39,7 +40,7 @@ pub use config::*;
 use edits::NewBody;
 pub use plan::Reason;
 use plan::{Choice, Plan};
-use surroundings::Surroundings;
+use surroundings::{Surroundings, Use};
 use transform::Exchange;
 
 /// What a client reads when its request, or the response to it, could not be transformed.
@@ -185,7 +186,7 @@ impl Transformation {
         if idle { Flow::Leave } else { Flow::Continue }
     }
 
-    fn uses(&self) -> Vec<plan::Use> {
+    fn uses(&self) -> Vec<Use> {
         let choices = self.request.iter().chain(&self.response);
         let uses = choices.flat_map(Choice::plans).flat_map(Plan::uses);
         uses.chain(self.completion.iter().flat_map(Completion::uses)).collect()

@@ -3,21 +3,22 @@
 mod body;
 mod fields;
 mod metadata;
-pub(crate) mod needs;
+mod needs;
+mod quick;
 
 use ferrule_kit::{ConfigError, Host, Message};
 
 use crate::config::{ErrorMode, ParseAs, Transform};
 use crate::extractor::Extractor;
 use crate::matching::Match;
-use crate::quick::Quick;
 use crate::template::Template;
 
 pub(crate) use body::BodyPlan;
 pub(crate) use fields::FieldPlan;
 pub(crate) use metadata::{MetadataPlan, MetadataTemplate, plans as metadata_plans};
 pub use needs::Reason;
-pub(crate) use needs::Use;
+pub(crate) use needs::uses_of;
+use quick::Quick;
 
 /// The most entries of a list that the custom resource allows.
 const MAX_ENTRIES: usize = 16;

@@ -6,8 +6,8 @@ use std::time::SystemTime;
 
 use ferrule_kit::{ConfigError, Counter, Histogram, Host, Level};
 
+use crate::problem::{Cause, Problem};
 use crate::template::Fault;
-use crate::transform::{Cause, Problem};
 
 /// Names of counters, in the order of the functions below.
 pub(crate) const COUNTERS: &[&str] = &[

@@ -5,8 +5,15 @@ use std::collections::BTreeMap;
 use ferrule_kit::{ConfigError, SecretSource};
 
 use crate::config::{DataSource, Secret};
-use crate::plan::Use;
 use crate::template::Source;
+
+/// A name that a template gives to `secret()` or `data_source()`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Use {
+    pub(crate) field: String,
+    pub(crate) source: Source,
+    pub(crate) name: String,
+}
 
 /// Names and what they stand for.
 #[derive(Debug, Default)]

@@ -7,51 +7,17 @@ use ferrule_kit::{Host, Message};
 use crate::annotation::Annotation;
 use crate::config::ParseAs;
 use crate::edits::{Edits, FieldEdit, NewBody};
-use crate::field::{self, ValueError};
-use crate::json::{Document, JsonError};
-use crate::merge::{LeafValue, Merge, MergeError, quoted};
+use crate::field;
+use crate::json::Document;
+use crate::limits::{MAX_BODY, MAX_VALUE};
+use crate::merge::{LeafValue, Merge, quoted};
 use crate::plan::{BodyPlan, FieldPlan, Plan};
+use crate::problem::{Cause, Problem};
 use crate::rope::{Bytes, Rope};
 use crate::scope::{MessageScope, Pseudonyms, View};
 use crate::surroundings::Surroundings;
 use crate::template::{Failure, Meter, Template};
-use crate::wrap::{self, NoText};
-
-/// The largest header value or metadata that a template may render, in bytes; Envoy's default limit for a whole header
-/// section is 60 KiB.
-pub(crate) const MAX_VALUE: usize = 32 * 1024;
-/// The largest body that a template may render, in bytes, when the body it is made of is small.
-const MAX_BODY: usize = 8 * 1024 * 1024;
-
-/// Why a message could not be transformed, and the field of the configuration concerned. Tells nothing of the message's
-/// content.
-#[derive(Debug, thiserror::Error)]
-#[error("{path}: {cause}")]
-pub(crate) struct Problem {
-    pub(crate) path: String,
-    pub(crate) cause: Cause,
-}
-
-/// What went wrong.
-#[derive(Debug, thiserror::Error)]
-pub(crate) enum Cause {
-    #[error("the body is no JSON: {0}")]
-    Json(JsonError),
-    #[error(transparent)]
-    Render(Failure),
-    #[error(transparent)]
-    Value(ValueError),
-    #[error(transparent)]
-    Merge(MergeError),
-    #[error(transparent)]
-    Wrap(NoText),
-    #[error("the metadata {0}")]
-    Metadata(&'static str),
-    #[error(
-        "the body is encoded (content-encoding), so it can be neither read nor replaced; see body.decompress"
-    )]
-    Encoding,
-}
+use crate::wrap;
 
 /// What the filter knows of the exchange that the message does not tell.
 #[derive(Debug, Default)]

@@ -4,6 +4,7 @@ use super::{BodyPlan, Plan};
 use crate::config::ParseAs;
 use crate::extractor::Source as Searched;
 use crate::merge::LeafValue;
+use crate::surroundings::Use;
 use crate::template::{Needs, Source, Template};
 
 /// Why a message is held until its body is complete.
@@ -13,14 +14,6 @@ pub struct Reason {
     pub field: String,
     /// What it does with the body.
     pub because: String,
-}
-
-/// A name that a template gives to `secret()` or `data_source()`.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Use {
-    pub(crate) field: String,
-    pub(crate) source: Source,
-    pub(crate) name: String,
 }
 
 impl Plan {

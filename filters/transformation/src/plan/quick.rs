@@ -8,10 +8,11 @@ use std::ops::Range;
 use ferrule_kit::{Fields, Host, Message};
 use smallvec::SmallVec;
 
+use super::{FieldPlan, Plan};
 use crate::field::{self, canonical};
-use crate::plan::{FieldPlan, Plan};
+use crate::limits::MAX_VALUE;
+
 use crate::template::{Section, Segment};
-use crate::transform::MAX_VALUE;
 
 /// Edits of a header section that need no engine.
 #[derive(Debug)]
