@@ -64,7 +64,9 @@ pub(crate) fn overflow(host: &mut dyn Host, path: &str) {
 
 /// A render ended, begun at `begun`.
 pub(crate) fn measure(host: &mut dyn Host, begun: SystemTime, body: Option<usize>, transformed: bool) {
-    host.count(TRANSFORMED, u64::from(transformed));
+    if transformed {
+        host.count(TRANSFORMED, 1);
+    }
     let elapsed = host.now().duration_since(begun).unwrap_or_default();
     host.record(RENDER_TIME, u64::try_from(elapsed.as_micros()).unwrap_or(u64::MAX));
     if let Some(bytes) = body {

@@ -2,16 +2,17 @@
 
 use super::*;
 
-/// What the filter reads of a body, and what is left of Envoy's bodies once it has put "new" in its place.
-fn replaced(at: &'static str, message: Message, run: impl FnOnce(Stream)) -> String {
-    let seen = Rc::new(RefCell::new(String::new()));
+/// What `edit` gives when the filter is told of `at`, in a stream that awaits a body or a reply where `at` is one.
+fn edited(
+    at: &'static str,
+    edit: impl Fn(&mut dyn Host) -> Vec<u8> + 'static,
+    run: impl FnOnce(Stream),
+) -> Vec<u8> {
+    let seen = Rc::new(RefCell::new(Vec::new()));
     let shown = Rc::clone(&seen);
     let stream = stream(move |what, host| {
         if what.contains(at) {
-            let before = String::from_utf8(host.body(message).concat()).unwrap();
-            assert_eq!(before.len(), host.body_len(message));
-            host.replace_body(message, b"new");
-            *shown.borrow_mut() = before;
+            *shown.borrow_mut() = edit(host);
         }
         match what {
             what if what.contains("headers") && at == "body" => Flow::AwaitBody,
@@ -22,6 +23,17 @@ fn replaced(at: &'static str, message: Message, run: impl FnOnce(Stream)) -> Str
     run(stream);
     stream.end();
     seen.take()
+}
+
+/// What the filter reads of a body, and what is left of Envoy's bodies once it has put "new" in its place.
+fn replaced(at: &'static str, message: Message, run: impl FnOnce(Stream)) -> String {
+    let replace = move |host: &mut dyn Host| {
+        let before = host.body(message).concat();
+        assert_eq!(before.len(), host.body_len(message));
+        host.replace_body(message, b"new");
+        before
+    };
+    String::from_utf8(edited(at, replace, run)).unwrap()
 }
 
 #[test]
@@ -153,24 +165,13 @@ fn one_message_is_not_edited_in_the_hooks_of_the_other() {
 
 /// What the filter takes out of a body, and what is left of Envoy's bodies once it has put "new" in its place.
 fn taken(at: &'static str, run: impl FnOnce(Stream)) -> Vec<u8> {
-    let seen = Rc::new(RefCell::new(Vec::new()));
-    let shown = Rc::clone(&seen);
-    let stream = stream(move |what, host| {
-        if what.contains(at) {
-            let taken = host.take_body(REQUEST);
-            assert_eq!((host.body_len(REQUEST), host.take_body(REQUEST).len()), (0, 0));
-            host.put_body(REQUEST, &[b"n", b"", b"ew"]);
-            *shown.borrow_mut() = taken;
-        }
-        match what {
-            what if what.contains("headers") && at == "body" => Flow::AwaitBody,
-            what if what.contains("headers") && at == "reply" => Flow::AwaitReply,
-            _ => Flow::Continue,
-        }
-    });
-    run(stream);
-    stream.end();
-    seen.take()
+    let take = |host: &mut dyn Host| {
+        let taken = host.take_body(REQUEST);
+        assert_eq!((host.body_len(REQUEST), host.take_body(REQUEST).len()), (0, 0));
+        host.put_body(REQUEST, &[b"n", b"", b"ew"]);
+        taken
+    };
+    edited(at, take, run)
 }
 
 #[test]
