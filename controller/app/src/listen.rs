@@ -78,12 +78,20 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("s");
         let address = Address::Unix(path.clone());
-        drop(std::os::unix::net::UnixListener::bind(&path).unwrap());
+        leave_dead_socket(&path).await;
         let first = Listener::bind(&address, FLAG).await.unwrap();
         assert_eq!(first.address().unwrap(), address);
         assert!(Listener::bind(&address, FLAG).await.is_err());
         drop(first);
         assert!(!path.exists());
+    }
+
+    /// A child that another test has just forked holds the listener, too, until it runs its own program.
+    async fn leave_dead_socket(path: &Path) {
+        drop(std::os::unix::net::UnixListener::bind(path).unwrap());
+        while UnixStream::connect(path).await.is_ok() {
+            tokio::task::yield_now().await;
+        }
     }
 
     #[tokio::test]
