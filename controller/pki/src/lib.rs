@@ -1,0 +1,1 @@
+//! Certificates that the controller issues for xDS: its own authority, server and proxies.

@@ -1,0 +1,1 @@
+//! Gateway + GatewayParameters -> the Kubernetes objects of its proxy. Pure: no IO, no clock.
