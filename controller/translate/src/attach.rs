@@ -1,104 +1,123 @@
 //! Which listeners a route attaches to, and why not to others.
 
-use std::collections::BTreeMap;
-
-use crate::api::http_route::{HTTPRoute, ParentReference};
 use crate::api::meta::GATEWAY_GROUP;
-use crate::gateways::{GatewayPlan, allows};
+use crate::api::route::ParentReference;
+use crate::gateways::{GatewayPlan, Gateways, ListenerPlan, allows_route};
 use crate::hostname::intersection;
+use crate::kinds::World;
 use crate::object::{Key, ObjectRef};
 use crate::problem::{Problem, Reason};
-use crate::world::World;
 
-/// What came of one `parentRef` that names a Gateway of ours.
+/// What decides where a route of any kind attaches.
+#[derive(Clone, Copy)]
+pub(crate) struct Attaching<'a> {
+    pub(crate) reference: &'a ObjectRef,
+    pub(crate) parents: &'a [ParentReference],
+    /// None for all of the listener's.
+    pub(crate) hostnames: &'a [String],
+}
+
+/// What came of one `parentRef` that names a Gateway or ListenerSet of ours.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Attachment {
     pub(crate) parent: ParentReference,
     pub(crate) gateway: Key,
-    /// Places of the listeners in the Gateway.
+    /// Places of the listeners in the Gateway's plan.
     pub(crate) listeners: Vec<usize>,
     pub(crate) problem: Option<Problem>,
 }
 
 /// Looks at each parent of a route. Parents that are not ours have no entry.
-pub(crate) fn attach(
-    world: &World,
-    gateways: &BTreeMap<Key, GatewayPlan>,
-    reference: &ObjectRef,
-    route: &HTTPRoute,
-) -> Vec<Attachment> {
-    let parents = route.spec.parent_refs.iter().enumerate();
-    let mut attachments: Vec<Attachment> = parents
-        .filter_map(|(place, parent)| attach_to(world, gateways, reference, route, place, parent))
-        .collect();
+pub(crate) fn attach(world: &World, gateways: &Gateways, route: Attaching<'_>) -> Vec<Attachment> {
+    let parents = route.parents.iter().enumerate();
+    let attachments = parents.filter_map(|(place, parent)| attach_to(world, gateways, route, place, parent));
+    let mut attachments: Vec<Attachment> = attachments.collect();
     attachments.shrink_to_fit();
     attachments
 }
 
+/// Parents that should exist, as far as they could be ours, and do not: fields, and what is meant.
+pub(crate) fn dangling(world: &World, route: Attaching<'_>) -> Vec<Problem> {
+    let missing = route.parents.iter().enumerate().filter_map(|(place, parent)| {
+        let owner = owner(route.reference, parent)?;
+        let key = (owner.namespace.clone(), owner.name.clone());
+        let exists = match &*owner.kind {
+            "Gateway" => world.gateways.contains_key(&key),
+            _ => world.listener_sets.contains_key(&key),
+        };
+        let field = format!("spec.parentRefs[{place}]");
+        let detail = format!("{owner} does not exist");
+        (!exists).then(|| Problem::new(route.reference, field, Reason::ParentNotFound, detail))
+    });
+    missing.collect()
+}
+
+/// The Gateway or ListenerSet that a parent is; a Gateway unless it says otherwise.
+fn owner(route: &ObjectRef, parent: &ParentReference) -> Option<ObjectRef> {
+    let namespace = parent.namespace.as_deref().unwrap_or(&route.namespace);
+    let kind = parent.kind.as_deref().unwrap_or("Gateway");
+    let is_known = parent.group.as_deref().unwrap_or(GATEWAY_GROUP) == GATEWAY_GROUP
+        && matches!(kind, "Gateway" | "ListenerSet");
+    is_known.then(|| ObjectRef::new(GATEWAY_GROUP, kind, namespace, &parent.name))
+}
+
 fn attach_to(
     world: &World,
-    gateways: &BTreeMap<Key, GatewayPlan>,
-    reference: &ObjectRef,
-    route: &HTTPRoute,
+    gateways: &Gateways,
+    route: Attaching<'_>,
     place: usize,
     parent: &ParentReference,
 ) -> Option<Attachment> {
-    let namespace = parent.namespace.as_deref().unwrap_or(&reference.namespace);
-    let key: Key = (namespace.into(), parent.name.as_str().into());
-    let plan = gateways.get(&key).filter(|_| is_gateway(parent))?;
-    let found = listeners_for(world, plan, reference, route, parent);
-    let (listeners, problem) = match found {
+    let owner = owner(route.reference, parent)?;
+    let key: Key = (owner.namespace.clone(), owner.name.clone());
+    let gateway = if &*owner.kind == "Gateway" { key } else { gateways.sets.get(&key)?.gateway.clone() };
+    let plan = gateways.plans.get(&gateway)?;
+    let (listeners, problem) = match listeners_for(world, plan, &owner, route, parent) {
         Ok(listeners) => (listeners, None),
         Err((reason, detail)) => {
-            (Vec::new(), Some(Problem::new(reference, format!("spec.parentRefs[{place}]"), reason, detail)))
+            let field = format!("spec.parentRefs[{place}]");
+            (Vec::new(), Some(Problem::new(route.reference, field, reason, detail)))
         }
     };
-    Some(Attachment { parent: parent.clone(), gateway: key, listeners, problem })
-}
-
-/// Whether a parent is a Gateway, which it is unless it says otherwise.
-pub(crate) fn is_gateway(parent: &ParentReference) -> bool {
-    parent.group.as_deref().unwrap_or(GATEWAY_GROUP) == GATEWAY_GROUP
-        && parent.kind.as_deref().unwrap_or("Gateway") == "Gateway"
+    Some(Attachment { parent: parent.clone(), gateway, listeners, problem })
 }
 
 fn listeners_for(
     world: &World,
     plan: &GatewayPlan,
-    reference: &ObjectRef,
-    route: &HTTPRoute,
+    owner: &ObjectRef,
+    route: Attaching<'_>,
     parent: &ParentReference,
 ) -> Result<Vec<usize>, (Reason, String)> {
-    let named: Vec<usize> =
-        (0..plan.listeners.len()).filter(|place| is_named(plan, *place, parent)).collect();
+    let kept = |places: &[usize], keep: &dyn Fn(&ListenerPlan) -> bool| -> Vec<usize> {
+        places.iter().copied().filter(|place| keep(&plan.listeners[*place])).collect()
+    };
+    let of_owner: Vec<usize> = plan.listeners_of(owner).map(|(place, _)| place).collect();
+    let named = kept(&of_owner, &|listener| is_named(listener, parent));
     if named.is_empty() {
-        return Err((Reason::NoMatchingParent, format!("{} has no such listener", plan.reference)));
+        return Err((Reason::NoMatchingParent, format!("{owner} has no such listener")));
     }
-    let allowed = named.into_iter().filter(|place| {
-        plan.listeners[*place].takes_routes()
-            && allows(world, &plan.gateway, &plan.gateway.spec.listeners[*place], &reference.namespace)
+    let allowed = kept(&named, &|listener| {
+        listener.takes_routes()
+            && listener.takes(&route.reference.kind)
+            && allows_route(world, listener, &route.reference.namespace)
     });
-    let allowed: Vec<usize> = allowed.collect();
     if allowed.is_empty() {
-        let detail = format!("no listener of {} allows this route", plan.reference);
-        return Err((Reason::NotAllowedByListeners, detail));
+        return Err((Reason::NotAllowedByListeners, format!("no listener of {owner} allows this route")));
     }
-    let matching = allowed.into_iter().filter(|place| shares_a_host(&plan.listeners[*place].hostname, route));
-    let matching: Vec<usize> = matching.collect();
+    let matching = kept(&allowed, &|listener| shares_a_host(&listener.hostname, route.hostnames));
     if matching.is_empty() {
-        let detail = format!("no listener of {} serves any of these hostnames", plan.reference);
+        let detail = format!("no listener of {owner} serves any of these hostnames");
         return Err((Reason::NoMatchingListenerHostname, detail));
     }
     Ok(matching)
 }
 
-fn is_named(plan: &GatewayPlan, place: usize, parent: &ParentReference) -> bool {
-    let listener = &plan.listeners[place];
+fn is_named(listener: &ListenerPlan, parent: &ParentReference) -> bool {
     parent.section_name.as_ref().is_none_or(|name| **name == *listener.name)
         && parent.port.is_none_or(|port| port == listener.port)
 }
 
-fn shares_a_host(listener: &str, route: &HTTPRoute) -> bool {
-    let hosts = &route.spec.hostnames;
+fn shares_a_host(listener: &str, hosts: &[String]) -> bool {
     hosts.is_empty() || hosts.iter().any(|host| intersection(listener, host).is_some())
 }

@@ -5,11 +5,11 @@ use std::sync::Arc;
 
 use crate::api::backend::{Backend, BackendStatus};
 use crate::api::http_route::HTTPBackendRef;
-use crate::api::meta::{GATEWAY_GROUP, KGATEWAY_GROUP};
+use crate::api::meta::KGATEWAY_GROUP;
+use crate::kinds::World;
 use crate::object::{Key, ObjectRef};
 use crate::problem::{Problem, Reason};
 use crate::status::{Status, condition};
-use crate::world::World;
 
 /// A destination, in the order of names.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -69,15 +69,16 @@ pub(crate) fn key_of(namespace: &str, backend: &HTTPBackendRef) -> Key {
 /// Why a reference leads nowhere.
 pub(crate) type Unresolved = (Reason, String);
 
-/// Resolves a reference made by an HTTPRoute of `namespace`.
+/// Resolves a reference made by a route.
 pub(crate) fn resolve(
     world: &World,
-    namespace: &str,
+    from: &ObjectRef,
     backend: &HTTPBackendRef,
 ) -> Result<Destination, Unresolved> {
     let group = backend.group.as_deref().unwrap_or_default();
     let kind = backend.kind.as_deref().unwrap_or("Service");
-    let to = ObjectRef::new(group, kind, backend.namespace.as_deref().unwrap_or(namespace), &backend.name);
+    let to =
+        ObjectRef::new(group, kind, backend.namespace.as_deref().unwrap_or(&from.namespace), &backend.name);
     let is_known = matches!((group, kind), ("", "Service") | (KGATEWAY_GROUP, "Backend"));
     if !is_known {
         return Err((
@@ -85,7 +86,7 @@ pub(crate) fn resolve(
             format!("{group}/{kind} cannot be a backend; use a Service or a Backend"),
         ));
     }
-    if !world.may_refer((GATEWAY_GROUP, "HTTPRoute"), namespace, &to) {
+    if !world.may_refer((&from.group, &from.kind), &from.namespace, &to) {
         return Err((
             Reason::RefNotPermitted,
             format!("no ReferenceGrant in {} lets this route use {to}", to.namespace),

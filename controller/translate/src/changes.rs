@@ -3,8 +3,8 @@
 use std::collections::HashSet;
 use std::sync::Arc;
 
+use crate::kinds::{Store, World};
 use crate::object::Key;
-use crate::world::{Store, World};
 
 /// What of the world that was translated last has changed.
 #[derive(Debug, Default)]
@@ -31,6 +31,7 @@ impl Seen {
         let context = [
             renew(&mut seen.gateway_classes, &now.gateway_classes),
             renew(&mut seen.gateways, &now.gateways),
+            renew(&mut seen.listener_sets, &now.listener_sets),
             renew(&mut seen.namespaces, &now.namespaces),
             renew(&mut seen.reference_grants, &now.reference_grants),
         ];

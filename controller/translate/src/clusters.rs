@@ -8,9 +8,9 @@ use crate::api::endpoint_slice::{EndpointSlice, SERVICE_NAME};
 use crate::api::service::{Service, ServicePort};
 use crate::backends::Destination;
 use crate::carried::Carried;
+use crate::kinds::World;
 use crate::object::ObjectRef;
 use crate::translation::{Origins, Resource, ResourceKind, Resources};
-use crate::world::World;
 use crate::xds;
 
 /// Clusters by destination; one is made again when its object changes, its endpoints when a slice does.

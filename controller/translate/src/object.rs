@@ -3,21 +3,11 @@
 use std::fmt;
 use std::sync::{Arc, LazyLock};
 
-use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-use crate::api::backend::Backend;
-use crate::api::config_map::ConfigMap;
-use crate::api::endpoint_slice::EndpointSlice;
-use crate::api::gateway::Gateway;
-use crate::api::gateway_class::GatewayClass;
-use crate::api::http_route::HTTPRoute;
-use crate::api::meta::{GATEWAY_GROUP, KGATEWAY_GROUP, ObjectMeta};
-use crate::api::namespace::Namespace;
-use crate::api::reference_grant::ReferenceGrant;
-use crate::api::secret::{Secret, discreet};
-use crate::api::service::Service;
-use crate::api::traffic_policy::TrafficPolicy;
+use crate::api::meta::{GATEWAY_GROUP, KGATEWAY_GROUP};
+use crate::api::secret::discreet;
+use crate::kinds::{KINDS, Object};
 
 /// Which object is meant.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize)]
@@ -51,9 +41,8 @@ impl ObjectRef {
 
 /// Groups and kinds that are read here have one text each for all objects.
 fn shared(word: &str) -> Arc<str> {
-    static WORDS: LazyLock<Vec<Arc<str>>> = LazyLock::new(|| {
-        KINDS.iter().flat_map(|(group, kind, ..)| [(*group).into(), (*kind).into()]).collect()
-    });
+    static WORDS: LazyLock<Vec<Arc<str>>> =
+        LazyLock::new(|| KINDS.iter().flat_map(|kind| [kind.group.into(), kind.name.into()]).collect());
     WORDS.iter().find(|known| &***known == word).map_or_else(|| word.into(), Arc::clone)
 }
 
@@ -66,23 +55,6 @@ impl fmt::Display for ObjectRef {
 
 /// Namespace and name.
 pub type Key = (Arc<str>, Arc<str>);
-
-/// An object of a kind that the translator reads.
-#[derive(Clone, Debug)]
-#[allow(missing_docs)]
-pub enum Object {
-    GatewayClass(Arc<GatewayClass>),
-    Gateway(Arc<Gateway>),
-    HTTPRoute(Arc<HTTPRoute>),
-    ReferenceGrant(Arc<ReferenceGrant>),
-    Namespace(Arc<Namespace>),
-    Service(Arc<Service>),
-    EndpointSlice(Arc<EndpointSlice>),
-    Backend(Arc<Backend>),
-    TrafficPolicy(Arc<TrafficPolicy>),
-    Secret(Arc<Secret>),
-    ConfigMap(Arc<ConfigMap>),
-}
 
 /// What became of a piece of JSON.
 #[derive(Clone, Debug)]
@@ -110,43 +82,6 @@ pub struct ParseError {
     pub reason: String,
 }
 
-/// Makes an [`Object`] of a JSON value, and lists the value's unknown fields.
-type Reader = fn(Value) -> Result<(Object, Vec<String>), (String, String)>;
-
-/// The kinds that are read: group, kind, whether it has a namespace, reader.
-const KINDS: [(&str, &str, bool, Reader); 11] = [
-    (GATEWAY_GROUP, "GatewayClass", false, |json| read(json, Object::GatewayClass)),
-    (GATEWAY_GROUP, "Gateway", true, |json| read(json, Object::Gateway)),
-    (GATEWAY_GROUP, "HTTPRoute", true, |json| read(json, Object::HTTPRoute)),
-    (GATEWAY_GROUP, "ReferenceGrant", true, |json| read(json, Object::ReferenceGrant)),
-    ("", "Namespace", false, |json| read(json, Object::Namespace)),
-    ("", "Service", true, |json| read(json, Object::Service)),
-    ("discovery.k8s.io", "EndpointSlice", true, |json| read(json, Object::EndpointSlice)),
-    (KGATEWAY_GROUP, "Backend", true, |json| read(json, Object::Backend)),
-    (KGATEWAY_GROUP, "TrafficPolicy", true, |json| read(json, Object::TrafficPolicy)),
-    ("", "Secret", true, |json| {
-        read(json, Object::Secret).map_err(|(path, reason)| (path, discreet(&reason)))
-    }),
-    ("", "ConfigMap", true, |json| read(json, Object::ConfigMap)),
-];
-
-fn read<T: DeserializeOwned>(
-    json: Value,
-    wrap: fn(Arc<T>) -> Object,
-) -> Result<(Object, Vec<String>), (String, String)> {
-    let mut unknown = Vec::new();
-    let mut track = serde_path_to_error::Track::new();
-    let tracked = serde_path_to_error::Deserializer::new(json, &mut track);
-    let read = serde_ignored::deserialize(tracked, |path| unknown.push(path.to_string()));
-    match read {
-        Ok(object) => {
-            unknown.retain(|path| path != "apiVersion" && path != "kind" && !path.starts_with("metadata."));
-            Ok((wrap(Arc::new(object)), unknown))
-        }
-        Err(error) => Err((track.path().to_string(), error.to_string())),
-    }
-}
-
 impl Object {
     /// Reads an object. A namespaced kind without a namespace is put into `default`.
     ///
@@ -156,12 +91,11 @@ impl Object {
         let (group, kind) = group_and_kind(&json)?;
         let name = text(&json, "/metadata/name").unwrap_or_default().to_owned();
         let namespace = text(&json, "/metadata/namespace").unwrap_or("default").to_owned();
-        let Some((_, _, namespaced, reader)) = KINDS.iter().find(|(g, k, ..)| *g == group && *k == kind)
-        else {
+        let Some(known) = KINDS.iter().find(|known| known.group == group && known.name == kind) else {
             let namespace = text(&json, "/metadata/namespace").unwrap_or_default();
             return Ok(Parsed::Ignored(ObjectRef::new(&group, &kind, namespace, &name)));
         };
-        let namespace = if *namespaced { namespace } else { String::new() };
+        let namespace = if known.namespaced { namespace } else { String::new() };
         let refused = |path: &str, reason: &str| {
             let (path, reason) = (path.to_owned(), reason.to_owned());
             ParseError { object: Some(ObjectRef::new(&group, &kind, &namespace, &name)), path, reason }
@@ -172,53 +106,16 @@ impl Object {
         if let Some(Value::Object(metadata)) = json.get_mut("metadata") {
             metadata.insert("namespace".to_owned(), Value::String(namespace.clone()));
         }
-        let (object, mut unknown_fields) = reader(json).map_err(|(path, reason)| refused(&path, &reason))?;
+        let (object, mut unknown_fields) =
+            (known.reader)(json).map_err(|(path, reason)| match known.name {
+                "Secret" => refused(&path, &discreet(&reason)),
+                _ => refused(&path, &reason),
+            })?;
         if !group.ends_with(GATEWAY_GROUP) && !group.ends_with(KGATEWAY_GROUP) {
             // Of Kubernetes' own kinds only a part is known here.
             unknown_fields.clear();
         }
         Ok(Parsed::Object { object, unknown_fields })
-    }
-
-    /// Its metadata.
-    pub fn metadata(&self) -> &ObjectMeta {
-        match self {
-            Self::GatewayClass(object) => &object.metadata,
-            Self::Gateway(object) => &object.metadata,
-            Self::HTTPRoute(object) => &object.metadata,
-            Self::ReferenceGrant(object) => &object.metadata,
-            Self::Namespace(object) => &object.metadata,
-            Self::Service(object) => &object.metadata,
-            Self::EndpointSlice(object) => &object.metadata,
-            Self::Backend(object) => &object.metadata,
-            Self::TrafficPolicy(object) => &object.metadata,
-            Self::Secret(object) => &object.metadata,
-            Self::ConfigMap(object) => &object.metadata,
-        }
-    }
-
-    /// Namespace and name.
-    pub(crate) fn key(&self) -> Key {
-        let metadata = self.metadata();
-        (metadata.namespace.as_str().into(), metadata.name.as_str().into())
-    }
-
-    /// Which object this is.
-    pub fn reference(&self) -> ObjectRef {
-        let (group, kind) = match self {
-            Self::GatewayClass(_) => (GATEWAY_GROUP, "GatewayClass"),
-            Self::Gateway(_) => (GATEWAY_GROUP, "Gateway"),
-            Self::HTTPRoute(_) => (GATEWAY_GROUP, "HTTPRoute"),
-            Self::ReferenceGrant(_) => (GATEWAY_GROUP, "ReferenceGrant"),
-            Self::Namespace(_) => ("", "Namespace"),
-            Self::Service(_) => ("", "Service"),
-            Self::EndpointSlice(_) => ("discovery.k8s.io", "EndpointSlice"),
-            Self::Backend(_) => (KGATEWAY_GROUP, "Backend"),
-            Self::TrafficPolicy(_) => (KGATEWAY_GROUP, "TrafficPolicy"),
-            Self::Secret(_) => ("", "Secret"),
-            Self::ConfigMap(_) => ("", "ConfigMap"),
-        };
-        ObjectRef::at(group, kind, &self.key())
     }
 }
 

@@ -1,31 +1,72 @@
-//! What became of one HTTPRoute: where it is attached, what its rules are on each port, and its status.
+//! What became of one HTTPRoute or GRPCRoute: where it is attached, what its rules are on each port, and its status.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use crate::api::http_route::{HTTPRoute, RouteParentStatus, RouteStatus};
-use crate::attach::{Attachment, attach, is_gateway};
+use crate::api::grpc_route::GRPCRoute;
+use crate::api::http_route::HTTPRoute;
+use crate::api::meta::GATEWAY_GROUP;
+use crate::attach::{Attaching, Attachment, attach, dangling};
 use crate::backends::{Destination, key_of};
 use crate::changes::Changes;
-use crate::gateways::GatewayPlan;
+use crate::gateways::Gateways;
+use crate::grpc;
+use crate::kinds::World;
 use crate::object::{Key, ObjectRef};
 use crate::policies::PolicyIndex;
-use crate::problem::{Problem, Reason};
+use crate::problem::Problem;
 use crate::route::{self, LoweredRoute, RouteInputs};
 use crate::settings::Settings;
-use crate::status::{Status, condition};
-use crate::world::World;
+use crate::status::{self, Status};
 
 /// Everything that an outcome may depend on besides the route.
 pub(crate) struct Context<'a> {
     pub(crate) settings: &'a Settings,
     pub(crate) world: &'a World,
     pub(crate) policies: &'a PolicyIndex,
-    pub(crate) gateways: &'a BTreeMap<Key, GatewayPlan>,
+    pub(crate) gateways: &'a Gateways,
+}
+
+/// Kind and key.
+pub(crate) type RouteId = (&'static str, Key);
+
+/// A route whose rules are HTTP's.
+#[derive(Clone, Debug)]
+pub(crate) enum Source {
+    Http(Arc<HTTPRoute>),
+    Grpc(Arc<GRPCRoute>),
+}
+
+impl Source {
+    /// All routes of a world, ascending.
+    pub(crate) fn all(world: &World) -> impl Iterator<Item = (RouteId, Self)> {
+        let grpc = world.grpc_routes.iter();
+        let grpc = grpc.map(|(key, route)| (("GRPCRoute", key.clone()), Self::Grpc(Arc::clone(route))));
+        let http = world.http_routes.iter();
+        let http = http.map(|(key, route)| (("HTTPRoute", key.clone()), Self::Http(Arc::clone(route))));
+        grpc.chain(http)
+    }
+
+    fn as_http(&self) -> Arc<HTTPRoute> {
+        match self {
+            Self::Http(route) => Arc::clone(route),
+            Self::Grpc(route) => Arc::new(grpc::as_http(route)),
+        }
+    }
+
+    /// Objects are immutable, so the same address means the same content.
+    fn is(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Http(ours), Self::Http(theirs)) => Arc::ptr_eq(ours, theirs),
+            (Self::Grpc(ours), Self::Grpc(theirs)) => Arc::ptr_eq(ours, theirs),
+            _ => false,
+        }
+    }
 }
 
 /// A route with its attachments and, by port, what it became.
 pub(crate) struct RouteOutcome {
+    source: Source,
     pub(crate) route: Arc<HTTPRoute>,
     pub(crate) reference: ObjectRef,
     pub(crate) attachments: Vec<Attachment>,
@@ -42,97 +83,77 @@ pub(crate) struct RouteOutcome {
 pub(crate) fn renew(
     context: &Context<'_>,
     changes: &Changes,
-    key: &Key,
-    route: &Arc<HTTPRoute>,
+    id: &RouteId,
+    source: Source,
     earlier: Option<RouteOutcome>,
 ) -> RouteOutcome {
     match earlier {
-        Some(earlier) if !changes.context && earlier.holds(route, changes) => earlier,
-        earlier => fresh(context, key, route, earlier),
+        Some(earlier) if !changes.context && earlier.holds(&source, changes) => earlier,
+        earlier => fresh(context, id, source, earlier),
     }
 }
 
-fn fresh(
-    context: &Context<'_>,
-    key: &Key,
-    route: &Arc<HTTPRoute>,
-    earlier: Option<RouteOutcome>,
-) -> RouteOutcome {
+fn fresh(context: &Context<'_>, id: &RouteId, source: Source, earlier: Option<RouteOutcome>) -> RouteOutcome {
     let Context { settings, world, policies, gateways } = context;
-    let reference = route::reference(key);
-    let attachments = attach(world, gateways, &reference, route);
-    let inputs = route::inputs(world, policies, key, route);
+    let reference = ObjectRef::at(GATEWAY_GROUP, id.0, &id.1);
+    let same = earlier.as_ref().filter(|earlier| earlier.source.is(&source));
+    let route = same.map_or_else(|| source.as_http(), |earlier| Arc::clone(&earlier.route));
+    let attachments = attach(world, gateways, attaching(&reference, &route));
+    let inputs = route::inputs(world, policies, &reference, &route);
     let mut kept =
         earlier.filter(|earlier| earlier.inputs == inputs).map(|earlier| earlier.lowered).unwrap_or_default();
     let lowered: BTreeMap<u16, Arc<LoweredRoute>> = ports(gateways, &attachments)
         .into_iter()
         .map(|port| {
-            let lower = || Arc::new(route::lower(settings, key, &inputs, port));
+            let lower = || Arc::new(route::lower(settings, &reference, &inputs, port));
             (port, kept.remove(&port).unwrap_or_else(lower))
         })
         .collect();
     let backends = route.spec.rules.iter().flat_map(|rule| &rule.backend_refs);
+    let named = backends.map(|backend| key_of(&id.1.0, backend)).collect();
     let mut outcome = RouteOutcome {
-        route: Arc::clone(route),
+        source,
+        route,
         reference,
         attachments,
         lowered,
         status: None,
         problems: Vec::new(),
         inputs,
-        named: backends.map(|backend| key_of(&key.0, backend)).collect(),
+        named,
     };
     outcome.problems = problems(world, &outcome);
-    outcome.status = status(&settings.controller_name, &outcome).map(Arc::new);
+    let generation = outcome.route.metadata.generation.unwrap_or_default();
+    let of_rules = outcome.problems_of_rules();
+    let status = status::of_route(&settings.controller_name, generation, &outcome.attachments, &of_rules);
+    outcome.status = status.map(Arc::new);
     outcome
 }
 
-fn ports(gateways: &BTreeMap<Key, GatewayPlan>, attachments: &[Attachment]) -> BTreeSet<u16> {
+fn attaching<'a>(reference: &'a ObjectRef, route: &'a HTTPRoute) -> Attaching<'a> {
+    Attaching { reference, parents: &route.spec.parent_refs, hostnames: &route.spec.hostnames }
+}
+
+fn ports(gateways: &Gateways, attachments: &[Attachment]) -> BTreeSet<u16> {
     let listeners = attachments.iter().flat_map(|attachment| {
-        let plan = gateways.get(&attachment.gateway);
+        let plan = gateways.plans.get(&attachment.gateway);
         attachment.listeners.iter().filter_map(move |place| Some(plan?.listeners.get(*place)?.port))
     });
     listeners.collect()
 }
 
-/// The status of a route, unless none of its parents is ours.
-fn status(controller_name: &str, outcome: &RouteOutcome) -> Option<Status> {
-    let generation = outcome.route.metadata.generation.unwrap_or_default();
-    let of_rules = outcome.problems_of_rules();
-    let parents = outcome.attachments.iter().map(|attachment| {
-        let problems: Vec<&Problem> = attachment.problem.iter().chain(of_rules.iter().copied()).collect();
-        let accepted = condition("Accepted", "Accepted", generation, &problems);
-        let resolved = condition("ResolvedRefs", "ResolvedRefs", generation, &problems);
-        RouteParentStatus {
-            parent_ref: attachment.parent.clone(),
-            controller_name: controller_name.to_owned(),
-            conditions: vec![accepted, resolved],
-        }
-    });
-    let parents: Vec<RouteParentStatus> = parents.collect();
-    (!parents.is_empty()).then_some(Status::Route(RouteStatus { parents }))
-}
-
 /// Everything that is wrong with a route: with its parents, also those that do not exist and are mistyped as a rule,
 /// and with its rules.
 fn problems(world: &World, outcome: &RouteOutcome) -> Vec<Problem> {
-    let on = &outcome.reference;
-    let parents = outcome.route.spec.parent_refs.iter().enumerate();
-    let dangling = parents.filter(|(_, parent)| is_gateway(parent)).filter_map(|(place, parent)| {
-        let namespace = parent.namespace.as_deref().unwrap_or(&on.namespace);
-        let exists = world.gateways.contains_key(&(namespace.into(), parent.name.as_str().into()));
-        let detail = || format!("Gateway {namespace}/{} does not exist", parent.name);
-        let field = || format!("spec.parentRefs[{place}]");
-        (!exists).then(|| Problem::new(on, field(), Reason::ParentNotFound, detail()))
-    });
+    let dangling = dangling(world, attaching(&outcome.reference, &outcome.route)).into_iter();
     let of_parents = outcome.attachments.iter().filter_map(|attachment| attachment.problem.clone());
     dangling.chain(of_parents).chain(outcome.problems_of_rules().into_iter().cloned()).collect()
 }
 
 impl RouteOutcome {
-    /// Whether this is still right. Objects are immutable, so the same address means the same content.
-    fn holds(&self, route: &Arc<HTTPRoute>, changes: &Changes) -> bool {
-        Arc::ptr_eq(&self.route, route)
+    /// Whether this is still right.
+    fn holds(&self, source: &Source, changes: &Changes) -> bool {
+        self.source.is(source)
             && (changes.destinations.is_empty()
                 || !self.named.iter().any(|key| changes.destinations.contains(key)))
     }

@@ -18,6 +18,7 @@ pub enum Reason {
     UnsupportedProtocol,
     HostnameConflict,
     ProtocolConflict,
+    NotAllowed,
     InvalidRouteKinds,
     InvalidListener,
     NoMatchingParent,
@@ -33,6 +34,9 @@ pub enum Reason {
     TargetNotFound,
     Shadowed,
     InvalidParameters,
+    UnsupportedAddress,
+    AddressNotAssigned,
+    AddressNotUsable,
     FilterNotFound,
     UnsupportedAppProtocol,
     ParentNotFound,
@@ -45,6 +49,7 @@ impl Reason {
         match self {
             Self::UnsupportedProtocol
             | Self::InvalidListener
+            | Self::NotAllowed
             | Self::NoMatchingParent
             | Self::NotAllowedByListeners
             | Self::NoMatchingListenerHostname
@@ -53,7 +58,8 @@ impl Reason {
             | Self::Conflicted
             | Self::TargetNotFound
             | Self::InvalidBackend
-            | Self::InvalidParameters => Some("Accepted"),
+            | Self::InvalidParameters
+            | Self::UnsupportedAddress => Some("Accepted"),
             Self::HostnameConflict | Self::ProtocolConflict => Some("Conflicted"),
             Self::InvalidRouteKinds
             | Self::RefNotPermitted
@@ -61,7 +67,7 @@ impl Reason {
             | Self::BackendNotFound
             | Self::FilterNotFound
             | Self::UnsupportedAppProtocol => Some("ResolvedRefs"),
-            Self::RejectedByProxy => Some("Programmed"),
+            Self::RejectedByProxy | Self::AddressNotAssigned | Self::AddressNotUsable => Some("Programmed"),
             Self::Shadowed | Self::ParentNotFound => None,
         }
     }

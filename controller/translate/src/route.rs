@@ -1,4 +1,4 @@
-//! One HTTPRoute on one port: what its rules become, independent of the listeners that serve it.
+//! One HTTPRoute or GRPCRoute on one port: what its rules become, independent of the listeners that serve it.
 //!
 //! This is the unit that is kept between translations: it is made again only when one of its inputs changes.
 
@@ -9,12 +9,12 @@ use prost::Message;
 use crate::api::http_route::{HTTPRoute, HTTPRouteMatch, HTTPRouteRule};
 use crate::api::reference::LocalObjectReference;
 use crate::backends::{Destination, Unresolved, resolve};
-use crate::object::{Key, ObjectRef};
+use crate::kinds::World;
+use crate::object::ObjectRef;
 use crate::policies::{Applied, PolicyIndex, Target};
 use crate::precedence::Precedence;
 use crate::problem::{Problem, Reason};
 use crate::settings::Settings;
-use crate::world::World;
 use crate::xds;
 use crate::xds::matching::Unmatchable;
 
@@ -64,24 +64,24 @@ pub(crate) struct Entry {
 pub(crate) fn inputs(
     world: &World,
     policies: &PolicyIndex,
-    key: &Key,
+    reference: &ObjectRef,
     route: &Arc<HTTPRoute>,
 ) -> RouteInputs {
     let of_rule =
-        |rule: &HTTPRouteRule| rule.backend_refs.iter().map(|b| resolve(world, &key.0, b)).collect();
+        |rule: &HTTPRouteRule| rule.backend_refs.iter().map(|b| resolve(world, reference, b)).collect();
     let resolved = route.spec.rules.iter().map(of_rule).collect();
-    let applied = route.spec.rules.iter().map(|rule| applied(policies, key, rule)).collect();
+    let applied = route.spec.rules.iter().map(|rule| applied(policies, reference, rule)).collect();
     RouteInputs { route: ByAddress(Arc::clone(route)), resolved, applied }
 }
 
-fn applied(policies: &PolicyIndex, key: &Key, rule: &HTTPRouteRule) -> Applied {
+fn applied(policies: &PolicyIndex, reference: &ObjectRef, rule: &HTTPRouteRule) -> Applied {
     if policies.is_empty() && rule.filters.is_empty() {
         return Applied::default();
     }
-    let target = |section| Target { kind: "HTTPRoute", object: key.clone(), section };
+    let target = |section| Target::of(reference, section);
     let is_policy = |reference: &&LocalObjectReference| reference.kind == "TrafficPolicy";
     let named = rule.filters.iter().filter_map(|filter| filter.extension_ref.as_ref()).filter(is_policy);
-    let named = named.map(|reference| policies.named((key.0.clone(), reference.name.as_str().into())));
+    let named = named.map(|named| policies.named((reference.namespace.clone(), named.name.as_str().into())));
     let at_rule =
         rule.name.as_deref().map(|name| policies.at(&target(Some(name.into())))).unwrap_or_default();
     let by_filter = named.fold(Applied::default(), |wider, narrower| narrower.over(&wider));
@@ -89,20 +89,20 @@ fn applied(policies: &PolicyIndex, key: &Key, rule: &HTTPRouteRule) -> Applied {
 }
 
 /// Lowers every match of every rule on a port. A rule that cannot be served as written answers 500.
-pub(crate) fn lower(settings: &Settings, key: &Key, inputs: &RouteInputs, port: u16) -> LoweredRoute {
+pub(crate) fn lower(
+    settings: &Settings,
+    reference: &ObjectRef,
+    inputs: &RouteInputs,
+    port: u16,
+) -> LoweredRoute {
     let route = &*inputs.route.0;
-    let reference = reference(key);
     let mut lowered = LoweredRoute { entries: Vec::new(), problems: Vec::new() };
     for (place, rule) in route.spec.rules.iter().enumerate() {
-        lower_rule(settings, &reference, inputs, (port, place), rule, &mut lowered);
+        lower_rule(settings, reference, inputs, (port, place), rule, &mut lowered);
     }
     // There are thousands of these, and most have one entry.
     lowered.entries.shrink_to_fit();
     lowered
-}
-
-pub(crate) fn reference(key: &Key) -> ObjectRef {
-    ObjectRef::at(crate::api::meta::GATEWAY_GROUP, "HTTPRoute", key)
 }
 
 fn lower_rule(
@@ -153,7 +153,8 @@ fn lower_rule(
         let encoded_matcher = matcher.encode_to_vec();
         let filters = xds::filter::per_route(&settings.filter_host, applied);
         let body = xds::action::route(action, matcher, &filters);
-        let name = format!("httproute/{}/{}/{place}/{at}", reference.namespace, reference.name);
+        let kind = reference.kind.to_lowercase();
+        let name = format!("{kind}/{}/{}/{place}/{at}", reference.namespace, reference.name);
         let applied = applied.clone();
         lowered.entries.push(Entry { precedence, name, body, matcher: encoded_matcher, applied, field });
     }

@@ -5,12 +5,12 @@ use std::sync::Arc;
 
 use prost::Message;
 
+use crate::kinds::World;
 use crate::needs::Needs;
 use crate::object::ObjectRef;
 use crate::policies::{POLICIES, SecretKey};
 use crate::settings::FilterHost;
 use crate::translation::{Origins, Resource, ResourceKind, Resources};
-use crate::world::World;
 use crate::xds;
 
 /// Puts the native filters that are needed, and the secrets that these read, among a proxy's resources.

@@ -4,23 +4,23 @@
 //! or a cluster is looked at again when something that it depends on has changed, and a translator that carries nothing
 //! gives the same bytes.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use crate::backends::{self, BackendOutcome, Destination};
 use crate::carried::Carried;
 use crate::changes::{Changes, Seen};
 use crate::clusters::Clusters;
-use crate::gateways::{self, GatewayPlan};
+use crate::gateways::{GatewayPlan, Gateways};
+use crate::kinds::World;
 use crate::needs::Needs;
 use crate::object::Key;
-use crate::outcome::{self, RouteOutcome};
+use crate::outcome::{self, RouteId, RouteOutcome};
 use crate::policies::PolicyIndex;
-use crate::port::{self, Served};
+use crate::port::http::{self as port, Served};
 use crate::report;
 use crate::settings::Settings;
 use crate::shared;
 use crate::translation::{Origins, Resources, Translation};
-use crate::world::World;
 
 /// Translates worlds, one after the other.
 #[derive(Default)]
@@ -28,7 +28,7 @@ pub struct Translator {
     settings: Settings,
     seen: Seen,
     policies: PolicyIndex,
-    routes: Carried<Key, RouteOutcome>,
+    routes: Carried<RouteId, RouteOutcome>,
     backends: Carried<Key, BackendOutcome>,
     clusters: Clusters,
 }
@@ -41,12 +41,12 @@ impl Translator {
 
     /// Translates a world. Total: what is wrong becomes status and, for the routes concerned, a 500.
     pub fn translate(&mut self, world: &World) -> Translation {
-        let gateways = gateways::plan(world, &self.settings.controller_name);
+        let gateways = Gateways::plan(world, &self.settings.controller_name);
         let mut changes = self.seen.update(world);
         changes.context |= self.policies.update(world, &self.settings);
         self.renew(world, &gateways, &changes);
         let mut translation = Translation::default();
-        for (key, plan) in &gateways {
+        for (key, plan) in &gateways.plans {
             self.gateway(world, key, plan, &mut translation);
         }
         let found = report::Found {
@@ -61,13 +61,12 @@ impl Translator {
         translation
     }
 
-    fn renew(&mut self, world: &World, gateways: &BTreeMap<Key, GatewayPlan>, changes: &Changes) {
+    fn renew(&mut self, world: &World, gateways: &Gateways, changes: &Changes) {
         let context =
             outcome::Context { settings: &self.settings, world, policies: &self.policies, gateways };
-        self.routes.renew(
-            world.http_routes.iter().map(|(key, route)| (key.clone(), route)),
-            |key, route, earlier| outcome::renew(&context, changes, key, route, earlier),
-        );
+        self.routes.renew(outcome::Source::all(world), |id, source, earlier| {
+            outcome::renew(&context, changes, id, source, earlier)
+        });
         let backends = world.backends.iter().map(|(key, backend)| (key.clone(), backend));
         self.backends.renew(backends, backends::outcome);
         let used = self.routes.iter().flat_map(|(_, outcome)| outcome.destinations());

@@ -199,6 +199,9 @@ fn gateway_group() -> String {
 pub struct GatewayStatus {
     /// `Accepted`, `Programmed`.
     pub conditions: Vec<Condition>,
+    /// ListenerSets accepted on it.
+    #[serde(default)]
+    pub attached_listener_sets: i32,
     /// By listener.
     pub listeners: Vec<ListenerStatus>,
 }

@@ -1,12 +1,13 @@
-//! `HTTPRoute` (gateway.networking.k8s.io/v1) and the references that routes share.
+//! `HTTPRoute` (gateway.networking.k8s.io/v1).
 
 use serde::{Deserialize, Serialize};
 
 use super::http_filter::{
     HTTPCORSFilter, HTTPExternalAuthFilter, HTTPRequestMirrorFilter, SessionPersistence,
 };
-use super::meta::{Condition, ObjectMeta, Unread};
+use super::meta::{ObjectMeta, Unread};
 use super::reference::LocalObjectReference;
+use super::route::ParentReference;
 
 /// Which HTTP requests go where, and what is changed on the way.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -33,29 +34,6 @@ pub struct HTTPRouteSpec {
     pub hostnames: Vec<String>,
     /// Rules; one that takes all where none is given.
     pub rules: Vec<HTTPRouteRule>,
-}
-
-/// `ParentReference`.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct ParentReference {
-    /// API group; Gateway API's own by default.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub group: Option<String>,
-    /// Kind; `Gateway` by default.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub kind: Option<String>,
-    /// Namespace; the route's own by default.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub namespace: Option<String>,
-    /// Name.
-    pub name: String,
-    /// One listener.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub section_name: Option<String>,
-    /// Listeners on this port.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub port: Option<u16>,
 }
 
 /// `HTTPRouteRule`.
@@ -246,23 +224,4 @@ pub struct HTTPBackendRef {
     /// What is changed for this backend only.
     #[serde(default)]
     pub filters: Vec<HTTPRouteFilter>,
-}
-
-/// `RouteStatus`.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-pub struct RouteStatus {
-    /// By parent.
-    pub parents: Vec<RouteParentStatus>,
-}
-
-/// `RouteParentStatus`.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct RouteParentStatus {
-    /// As the route wrote it.
-    pub parent_ref: ParentReference,
-    /// Whose entry this is.
-    pub controller_name: String,
-    /// `Accepted`, `ResolvedRefs`.
-    pub conditions: Vec<Condition>,
 }

@@ -6,6 +6,8 @@ use serde::{Deserialize, Serialize};
 
 /// API group of Gateway API.
 pub const GATEWAY_GROUP: &str = "gateway.networking.k8s.io";
+/// API group of ClusterTrustBundle.
+pub const CERTIFICATES_GROUP: &str = "certificates.k8s.io";
 /// API group of kgateway's kinds.
 pub const KGATEWAY_GROUP: &str = "gateway.kgateway.dev";
 
@@ -18,6 +20,9 @@ pub struct ObjectMeta {
     /// Namespace; empty for cluster-scoped kinds.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub namespace: String,
+    /// Unique in time; the API server's.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub uid: Option<Box<str>>,
     /// Grows with each change of the spec.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub generation: Option<i64>,

@@ -88,7 +88,8 @@ mod tests {
     use serde_json::{Value, json};
 
     use super::*;
-    use crate::object::{Object, ParseError, Parsed};
+    use crate::kinds::Object;
+    use crate::object::{ParseError, Parsed};
 
     fn parse(fields: Value) -> Result<Secret, ParseError> {
         let mut json = json!({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "s"}});

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::http_route::ParentReference;
 use super::meta::{Condition, ObjectMeta, Unread};
+use super::route::ParentReference;
 
 /// A policy.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

@@ -1,25 +1,16 @@
 //! Which TrafficPolicies apply to what.
 
 use std::collections::{BTreeMap, HashMap};
-use std::fmt;
 use std::sync::Arc;
 
 use super::references::Surroundings;
+use super::target::{KINDS, Target, exists, kind_of, targets};
 use super::{AllReferences, Compiled, FilterConfig, Setting, Settings, compile, references};
-use crate::api::meta::{GATEWAY_GROUP, KGATEWAY_GROUP};
+use crate::api::meta::KGATEWAY_GROUP;
 use crate::api::traffic_policy::TrafficPolicy;
+use crate::kinds::World;
 use crate::object::{Key, ObjectRef};
 use crate::problem::{Problem, Reason};
-use crate::world::World;
-
-/// What a policy is attached to.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub(crate) struct Target {
-    pub(crate) kind: &'static str,
-    pub(crate) object: Key,
-    /// Listener or rule.
-    pub(crate) section: Option<Arc<str>>,
-}
 
 /// One compiled TrafficPolicy.
 #[derive(Debug)]
@@ -159,7 +150,7 @@ impl PolicyIndex {
         for (list, group, kind) in
             by_name.chain(by_label).filter(|(_, group, kind)| kind_of(group, kind).is_none())
         {
-            let detail = format!("{group}/{kind} is not supported; supported: Gateway, HTTPRoute");
+            let detail = format!("{group}/{kind} is not supported; supported: {}", KINDS.join(", "));
             problems.push(Problem::new(on, format!("spec.{list}"), Reason::Invalid, detail));
         }
         problems
@@ -181,14 +172,6 @@ impl PolicyIndex {
         let winner = older.into_iter().find(|older| older.clashes(policy))?;
         let detail = format!("{} is older and says something else for {target}", winner.reference);
         Some(Problem::new(on, "spec.targetRefs", Reason::Conflicted, detail))
-    }
-}
-
-impl fmt::Display for Target {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { kind, object: (namespace, name), section } = self;
-        write!(f, "{kind} {namespace}/{name}")?;
-        section.iter().try_for_each(|section| write!(f, " section {section}"))
     }
 }
 
@@ -221,56 +204,4 @@ fn compiled(policy: &Arc<TrafficPolicy>, references: AllReferences) -> CompiledP
     let reference = ObjectRef::new(KGATEWAY_GROUP, "TrafficPolicy", &metadata.namespace, &metadata.name);
     let compiled = compile(&policy.spec, &references);
     CompiledPolicy { source: Arc::clone(policy), references, reference, compiled }
-}
-
-fn targets(world: &World, policy: &TrafficPolicy) -> Vec<Target> {
-    let namespace: Arc<str> = policy.metadata.namespace.as_str().into();
-    let by_name = policy.spec.target_refs.iter().filter_map(|target| {
-        let kind = kind_of(&target.group, &target.kind)?;
-        let section = target.section_name.as_deref().map(Into::into);
-        Some(Target { kind, object: (Arc::clone(&namespace), target.name.as_str().into()), section })
-    });
-    let by_label = policy.spec.target_selectors.iter().flat_map(|selector| {
-        let section: Option<Arc<str>> = selector.section_name.as_deref().map(Into::into);
-        let kind = kind_of(&selector.group, &selector.kind);
-        let objects =
-            kind.map(|kind| selected(world, &namespace, kind, &selector.match_labels)).unwrap_or_default();
-        objects
-            .into_iter()
-            .filter_map(move |object| Some(Target { kind: kind?, object, section: section.clone() }))
-    });
-    let mut targets: Vec<Target> = by_name.chain(by_label).collect();
-    targets.sort();
-    targets.dedup();
-    targets
-}
-
-fn kind_of(group: &str, kind: &str) -> Option<&'static str> {
-    match (group, kind) {
-        (GATEWAY_GROUP, "Gateway") => Some("Gateway"),
-        (GATEWAY_GROUP, "HTTPRoute") => Some("HTTPRoute"),
-        _ => None,
-    }
-}
-
-fn selected(world: &World, namespace: &str, kind: &str, labels: &BTreeMap<String, String>) -> Vec<Key> {
-    let fits =
-        |found: &BTreeMap<String, String>| labels.iter().all(|(key, value)| found.get(key) == Some(value));
-    let gateways = world.gateways.iter().map(|(key, gateway)| ("Gateway", key, &gateway.metadata.labels));
-    let routes = world.http_routes.iter().map(|(key, route)| ("HTTPRoute", key, &route.metadata.labels));
-    let all = gateways.chain(routes);
-    let fitting = all.filter(|(k, key, found)| *k == kind && &*key.0 == namespace && fits(found));
-    fitting.map(|(_, key, _)| key.clone()).collect()
-}
-
-fn exists(world: &World, target: &Target) -> bool {
-    let section = target.section.as_deref();
-    match target.kind {
-        "Gateway" => world.gateways.get(&target.object).is_some_and(|gateway| {
-            section.is_none_or(|name| gateway.spec.listeners.iter().any(|listener| listener.name == name))
-        }),
-        _ => world.http_routes.get(&target.object).is_some_and(|route| {
-            section.is_none_or(|name| route.spec.rules.iter().any(|rule| rule.name.as_deref() == Some(name)))
-        }),
-    }
 }

@@ -4,6 +4,7 @@
 
 mod index;
 mod references;
+mod target;
 mod transformation;
 
 use std::collections::BTreeSet;
@@ -13,9 +14,10 @@ use serde_json::Value;
 
 use crate::api::traffic_policy::TrafficPolicySpec;
 
-pub(crate) use index::{Applied, PolicyIndex, Target};
+pub(crate) use index::{Applied, PolicyIndex};
 pub(crate) use references::SecretKey;
 use references::{References, Surroundings};
+pub(crate) use target::Target;
 
 /// One field of the TrafficPolicy, implemented by one filter.
 pub(crate) trait Policy: Sync {

@@ -13,9 +13,9 @@ use serde_json::Value;
 use super::Fault;
 use crate::api::config_map::ConfigMap;
 use crate::api::meta::KGATEWAY_GROUP;
+use crate::kinds::World;
 use crate::object::{Key, ObjectRef};
 use crate::settings::{FilterHost, Settings};
-use crate::world::World;
 
 /// A value of a Secret.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]

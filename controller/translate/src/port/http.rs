@@ -1,4 +1,4 @@
-//! One port of a Gateway: virtual hosts, and what stands around them.
+//! One port of a Gateway that speaks HTTP: virtual hosts, and what stands around them.
 //!
 //! Listeners that share a port are kept apart: a host belongs to the listener whose host name fits it best, and only
 //! routes that are attached to that listener serve it (Gateway API, "listener isolation").
@@ -11,7 +11,7 @@ use std::sync::Arc;
 use envoy_types::pb::envoy::config::route::v3::RouteMatch;
 use prost::Message;
 
-use crate::gateways::GatewayPlan;
+use crate::gateways::{GatewayPlan, ListenerPlan};
 use crate::hostname::{covers, intersection, specificity};
 use crate::needs::Needs;
 use crate::object::{Key, ObjectRef};
@@ -72,11 +72,10 @@ impl<'a> Served<'a> {
         plan: &'a GatewayPlan,
         port: u16,
     ) -> Self {
-        let target = |section| Target { kind: "Gateway", object: key.clone(), section };
         let open = plan.listeners.iter().enumerate().filter(|(_, l)| l.port == port && l.takes_routes());
         let listeners: Vec<(usize, Applied)> =
-            open.map(|(place, l)| (place, policies.at(&target(Some(Arc::clone(&l.name)))))).collect();
-        let gateway = policies.at(&target(None));
+            open.map(|(place, l)| (place, policies_at(policies, plan, l))).collect();
+        let gateway = policies.at(&Target::of(&plan.reference, None));
         let empty = |at: usize| Host { listener: at, entries: Vec::new() };
         let hosts = listeners
             .iter()
@@ -199,6 +198,16 @@ pub(crate) fn lower(
     needs
 }
 
+/// Policies of a listener, and of the ListenerSet that it stands in.
+fn policies_at(policies: &PolicyIndex, plan: &GatewayPlan, listener: &ListenerPlan) -> Applied {
+    let own = policies.at(&Target::of(&listener.owner, Some(Arc::clone(&listener.name))));
+    if listener.owner == plan.reference {
+        own
+    } else {
+        own.over(&policies.at(&Target::of(&listener.owner, None)))
+    }
+}
+
 fn policies_of<'a>(applied: impl Iterator<Item = &'a Applied>) -> impl Iterator<Item = ObjectRef> {
     applied.flat_map(|applied| &applied.from).map(|policy| policy.reference.clone())
 }
@@ -244,7 +253,7 @@ impl Lowering {
             switch(&effective, decompresses, &mut filters);
             let mut name = Cow::Borrowed(entry.name.as_str());
             if served.wasm() {
-                name.to_mut().push_str(&format!("@{}", served.plan.listeners[*place].name));
+                name.to_mut().push_str(&format!("@{}", served.plan.label(*place)));
                 self.plug(&name, &effective);
             }
             builder.route(&entry.body, &name, &filters);

@@ -1,0 +1,103 @@
+//! Which Gateways are ours, the listeners that they and their ListenerSets give, and which of these take routes.
+
+mod allowed;
+mod conflict;
+mod listener;
+mod listener_set;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use crate::api::gateway::Gateway;
+use crate::api::meta::GATEWAY_GROUP;
+use crate::kinds::World;
+use crate::object::{Key, ObjectRef};
+use crate::problem::{Problem, Reason};
+
+pub(crate) use allowed::allows_route;
+pub(crate) use listener::ListenerPlan;
+pub(crate) use listener_set::SetPlan;
+
+/// Our Gateways, and the ListenerSets that name them.
+#[derive(Default)]
+pub(crate) struct Gateways {
+    pub(crate) plans: BTreeMap<Key, GatewayPlan>,
+    pub(crate) sets: BTreeMap<Key, SetPlan>,
+}
+
+/// One of our Gateways.
+pub(crate) struct GatewayPlan {
+    pub(crate) gateway: Arc<Gateway>,
+    pub(crate) reference: ObjectRef,
+    /// Its own and then those of its ListenerSets, in order of precedence.
+    pub(crate) listeners: Vec<ListenerPlan>,
+    /// Of the Gateway as a whole; it is served nevertheless.
+    pub(crate) problems: Vec<Problem>,
+}
+
+impl GatewayPlan {
+    /// A name for a listener that no other of the plan has.
+    pub(crate) fn label(&self, place: usize) -> String {
+        let ListenerPlan { owner, name, .. } = &self.listeners[place];
+        if *owner == self.reference {
+            name.to_string()
+        } else {
+            format!("{}/{}/{name}", owner.namespace, owner.name)
+        }
+    }
+
+    /// The listeners that stand in `owner`, with their places.
+    pub(crate) fn listeners_of<'a>(
+        &'a self,
+        owner: &'a ObjectRef,
+    ) -> impl Iterator<Item = (usize, &'a ListenerPlan)> {
+        self.listeners.iter().enumerate().filter(move |(_, listener)| listener.owner == *owner)
+    }
+}
+
+impl Gateways {
+    /// Plans every Gateway whose class is one of ours.
+    pub(crate) fn plan(world: &World, controller_name: &str) -> Self {
+        let is_ours = |gateway: &Gateway| {
+            let key: Key = ("".into(), gateway.spec.gateway_class_name.as_str().into());
+            let class = world.gateway_classes.get(&key);
+            class.is_some_and(|class| class.spec.controller_name == controller_name)
+        };
+        let ours = world.gateways.iter().filter(|(_, gateway)| is_ours(gateway));
+        let plans: BTreeMap<Key, GatewayPlan> =
+            ours.map(|(key, gateway)| (key.clone(), plan_gateway(key, gateway))).collect();
+        let sets = listener_set::plan(world, &plans);
+        let mut gateways = Self { plans, sets };
+        gateways.take_in_sets(world);
+        gateways
+    }
+
+    fn take_in_sets(&mut self, world: &World) {
+        for set in listener_set::by_precedence(&self.sets) {
+            if let Some(plan) = self.plans.get_mut(&set.gateway) {
+                plan.listeners.extend(listener_set::listeners(set));
+            }
+        }
+        for plan in self.plans.values_mut() {
+            conflict::find(&mut plan.listeners);
+            plan.listeners.iter_mut().for_each(|listener| listener.resolve(world));
+        }
+    }
+}
+
+fn plan_gateway(key: &Key, gateway: &Arc<Gateway>) -> GatewayPlan {
+    let reference = ObjectRef::at(GATEWAY_GROUP, "Gateway", key);
+    let places = 0..gateway.spec.listeners.len();
+    let listeners = places.map(|place| ListenerPlan::of_gateway(&reference, gateway, place)).collect();
+    let parameters = gateway.spec.infrastructure.as_ref().and_then(|infra| infra.parameters_ref.as_ref());
+    let problems = parameters.map(|parameters| {
+        let detail = format!("{}/{} is not supported", parameters.group, parameters.kind);
+        Problem::new(&reference, "spec.infrastructure.parametersRef", Reason::InvalidParameters, detail)
+    });
+    GatewayPlan {
+        gateway: Arc::clone(gateway),
+        problems: problems.into_iter().collect(),
+        reference,
+        listeners,
+    }
+}

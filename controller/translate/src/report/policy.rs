@@ -1,0 +1,57 @@
+//! Status of TrafficPolicies: an entry a target.
+
+use std::sync::Arc;
+
+use super::Found;
+use crate::api::meta::{GATEWAY_GROUP, KGATEWAY_GROUP};
+use crate::api::route::ParentReference;
+use crate::api::traffic_policy::{PolicyAncestorStatus, PolicyStatus};
+use crate::object::ObjectRef;
+use crate::policies::Target;
+use crate::problem::Problem;
+use crate::status::{Status, condition};
+use crate::translation::Translation;
+
+pub(super) fn traffic_policies(found: &Found<'_>, translation: &mut Translation) {
+    let Found { world, controller_name, policies, .. } = found;
+    for (key, targets) in &policies.targets {
+        let generation = world.traffic_policies.get(key).and_then(|policy| policy.metadata.generation);
+        let faults = policies.faults(key);
+        let mut ancestors = Vec::new();
+        for target in targets {
+            let problem = policies.problem(world, key, target);
+            let problems: Vec<&Problem> = faults.iter().chain(&problem).collect();
+            ancestors.push(ancestor(controller_name, target, generation.unwrap_or_default(), &problems));
+            translation.problems.extend(problem);
+        }
+        translation.problems.extend(faults);
+        let reference = ObjectRef::at(KGATEWAY_GROUP, "TrafficPolicy", key);
+        translation.status.insert(reference, Arc::new(Status::Policy(PolicyStatus { ancestors })));
+    }
+}
+
+fn ancestor(
+    controller_name: &str,
+    target: &Target,
+    generation: i64,
+    problems: &[&Problem],
+) -> PolicyAncestorStatus {
+    let accepted = condition("Accepted", "Accepted", generation, problems);
+    let mut attached = condition("Attached", "Attached", generation, &[]);
+    if accepted.status == "False" {
+        attached.status = "False".to_owned();
+        attached.reason = "Pending".to_owned();
+    }
+    PolicyAncestorStatus {
+        ancestor_ref: ParentReference {
+            group: Some(GATEWAY_GROUP.to_owned()),
+            kind: Some(target.kind.to_string()),
+            namespace: Some(target.object.0.to_string()),
+            name: target.object.1.to_string(),
+            section_name: target.section.as_ref().map(ToString::to_string),
+            port: None,
+        },
+        controller_name: controller_name.to_owned(),
+        conditions: vec![accepted, attached],
+    }
+}
