@@ -12,6 +12,7 @@ mod backends;
 mod carried;
 mod changes;
 mod clusters;
+pub mod features;
 mod gateways;
 mod grpc;
 mod hostname;

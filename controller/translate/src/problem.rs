@@ -50,6 +50,7 @@ impl Reason {
             Self::UnsupportedProtocol
             | Self::InvalidListener
             | Self::NotAllowed
+            | Self::UnsupportedAddress
             | Self::NoMatchingParent
             | Self::NotAllowedByListeners
             | Self::NoMatchingListenerHostname

@@ -172,6 +172,7 @@ mod tests {
         let existing = json!({"conditions": [{"type": "Foreign", "status": "True"}]});
         let ours = Status::GatewayClass(GatewayClassStatus {
             conditions: vec![condition("Accepted", "Accepted", 1, &[])],
+            supported_features: Vec::new(),
         });
         let merged = merge_status(&existing, &ours, "x", "now");
         assert_eq!(merged["conditions"][1]["type"], "Foreign");

@@ -38,4 +38,14 @@ pub struct GatewayClassSpec {
 pub struct GatewayClassStatus {
     /// `Accepted`.
     pub conditions: Vec<Condition>,
+    /// What Gateways of this class can do, ascending.
+    #[serde(default)]
+    pub supported_features: Vec<SupportedFeature>,
+}
+
+/// `SupportedFeature`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SupportedFeature {
+    /// Such as `HTTPRouteMethodMatching`.
+    pub name: String,
 }

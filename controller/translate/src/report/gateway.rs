@@ -5,9 +5,10 @@ use std::sync::Arc;
 use super::Found;
 use super::listener::{self, Attached};
 use crate::api::gateway::GatewayStatus;
-use crate::api::gateway_class::GatewayClassStatus;
+use crate::api::gateway_class::{GatewayClassStatus, SupportedFeature};
 use crate::api::listener_set::ListenerSetStatus;
 use crate::api::meta::{Condition, GATEWAY_GROUP};
+use crate::features;
 use crate::gateways::{GatewayPlan, ListenerPlan, SetPlan};
 use crate::object::{Key, ObjectRef};
 use crate::problem::{Problem, Reason};
@@ -21,8 +22,10 @@ pub(super) fn classes(found: &Found<'_>, translation: &mut Translation) {
     for (key, class) in ours {
         let generation = class.metadata.generation.unwrap_or_default();
         let conditions = vec![condition("Accepted", "Accepted", generation, &[])];
+        let supported_features =
+            features::SUPPORTED.iter().map(|name| SupportedFeature { name: (*name).into() }).collect();
         let reference = ObjectRef::at(GATEWAY_GROUP, "GatewayClass", key);
-        let status = Arc::new(Status::GatewayClass(GatewayClassStatus { conditions }));
+        let status = Arc::new(Status::GatewayClass(GatewayClassStatus { conditions, supported_features }));
         translation.status.insert(reference, status);
     }
 }
