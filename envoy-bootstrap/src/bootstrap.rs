@@ -4,28 +4,38 @@
 
 use serde_json::{Map, Value, json};
 
-use crate::{Address, yaml};
-
-/// Name of the cluster that leads to the controller.
-const XDS_CLUSTER: &str = "xds_cluster";
+use crate::xds::{self, XDS_CLUSTER, XdsTls};
+use crate::{Address, Readiness, StatsServer, ports, yaml};
 
 /// What one proxy has of its own.
 #[derive(Clone, Debug)]
 pub struct Bootstrap {
-    /// `node.id`: names this proxy to the controller.
+    /// `node.id`: names this proxy to the controller; where it is empty, Envoy's `--service-node` does.
     pub node_id: String,
     /// `node.cluster`: the gateway that this proxy is part of.
     pub node_cluster: String,
     /// `node.metadata`, what else the controller should know.
     pub node_metadata: Map<String, Value>,
-    /// Where the controller serves delta ADS (gRPC over plain HTTP/2).
+    /// Where the controller serves delta ADS.
     pub ads: Address,
+    /// TLS towards the controller; gRPC over plain HTTP/2 without it.
+    pub tls: Option<XdsTls>,
     /// Where Envoy's admin interface listens. It has no access control: loopback or a socket only.
     pub admin: Address,
     /// Downstream connections that Envoy holds at most; further ones are closed at once.
     pub max_downstream_connections: u64,
     /// Heap in bytes at which Envoy sheds load; `None` where nothing bounds this process.
     pub max_heap_bytes: Option<u64>,
+    /// The port for readiness probes.
+    pub readiness: Option<Readiness>,
+    /// The port for statistics.
+    pub stats: Option<StatsServer>,
+    /// `envoy.config.metrics.v3.StatsMatcher` in the place of ours.
+    pub stats_matcher: Option<Value>,
+    /// `envoy.config.bootstrap.v3.Bootstrap.ApplicationLogConfig.LogFormat`.
+    pub log_format: Option<Value>,
+    /// Queries that one UDP socket is used for when names are looked up; Envoy's default where it is `None`.
+    pub udp_max_queries: Option<u32>,
 }
 
 impl Bootstrap {
@@ -41,9 +51,15 @@ impl Bootstrap {
             node_cluster: node_cluster.into(),
             node_metadata: Map::new(),
             ads,
+            tls: None,
             admin,
             max_downstream_connections: 50_000,
             max_heap_bytes: None,
+            readiness: None,
+            stats: None,
+            stats_matcher: None,
+            log_format: None,
+            udp_max_queries: None,
         }
     }
 
@@ -54,46 +70,43 @@ impl Bootstrap {
 
     /// The bootstrap as JSON.
     pub fn to_json(&self) -> Value {
-        let over_ads = json!({"resource_api_version": "V3", "ads": {}});
-        json!({
-            "node": {"id": self.node_id, "cluster": self.node_cluster, "metadata": self.node_metadata},
+        let mut bootstrap = json!({
+            "node": self.node(),
             "admin": {"address": self.admin.to_envoy()},
-            "dynamic_resources": {
-                "ads_config": {
-                    "api_type": "DELTA_GRPC",
-                    "transport_api_version": "V3",
-                    "set_node_on_first_message_only": true,
-                    "grpc_services": [{"envoy_grpc": {"cluster_name": XDS_CLUSTER}}],
-                },
-                "cds_config": over_ads,
-                "lds_config": over_ads,
-            },
-            "static_resources": {"clusters": [self.xds_cluster()]},
+            "dynamic_resources": dynamic_resources(),
+            "static_resources": self.static_resources(),
             "overload_manager": self.overload_manager(),
             "layered_runtime": layered_runtime(),
-            "stats_config": stats_config(),
+            "stats_config": {"stats_matcher": self.stats_matcher.clone().unwrap_or_else(stats_matcher)},
             "deferred_stat_options": {"enable_deferred_creation_stats": true},
-        })
+        });
+        if let Some(format) = &self.log_format {
+            bootstrap["application_log_config"] = json!({"log_format": format});
+        }
+        if let Some(queries) = self.udp_max_queries {
+            bootstrap["typed_dns_resolver_config"] = dns_resolver(queries);
+        }
+        bootstrap
     }
 
-    fn xds_cluster(&self) -> Value {
-        json!({
-            "name": XDS_CLUSTER,
-            "type": if self.ads.is_name() { "STRICT_DNS" } else { "STATIC" },
-            "connect_timeout": "5s",
-            "load_assignment": {
-                "cluster_name": XDS_CLUSTER,
-                "endpoints": [{"lb_endpoints": [{"endpoint": {"address": self.ads.to_envoy()}}]}],
-            },
-            "typed_extension_protocol_options": {
-                "envoy.extensions.upstreams.http.v3.HttpProtocolOptions": {
-                    "@type": "type.googleapis.com/envoy.extensions.upstreams.http.v3.HttpProtocolOptions",
-                    // A controller that vanished without a FIN is noticed by this alone.
-                    "explicit_http_config": {"http2_protocol_options": {
-                        "connection_keepalive": {"interval": "30s", "timeout": "5s"}}},
-                },
-            },
-        })
+    fn node(&self) -> Value {
+        let mut node = json!({"cluster": self.node_cluster, "metadata": self.node_metadata});
+        if !self.node_id.is_empty() {
+            node["id"] = self.node_id.as_str().into();
+        }
+        node
+    }
+
+    fn static_resources(&self) -> Value {
+        let readiness = self.readiness.as_ref().map(Readiness::listener);
+        let stats = self.stats.as_ref().map(StatsServer::listener);
+        let listeners: Vec<Value> = [readiness, stats].into_iter().flatten().collect();
+        let mut clusters = vec![xds::cluster(&self.ads, self.tls.as_ref())];
+        if listeners.is_empty() {
+            return json!({"clusters": clusters});
+        }
+        clusters.push(ports::cluster(&self.admin));
+        json!({"listeners": listeners, "clusters": clusters})
     }
 
     fn overload_manager(&self) -> Value {
@@ -132,15 +145,40 @@ fn layered_runtime() -> Value {
     json!({"layers": [{"name": "admin", "admin_layer": {}}]})
 }
 
+/// An Envoy that gave up waiting for the controller would be ready without serving anything.
+fn dynamic_resources() -> Value {
+    let over_ads = json!({"resource_api_version": "V3", "ads": {}, "initial_fetch_timeout": "0s"});
+    json!({
+        "ads_config": {
+            "api_type": "DELTA_GRPC",
+            "transport_api_version": "V3",
+            "set_node_on_first_message_only": true,
+            "grpc_services": [{"envoy_grpc": {"cluster_name": XDS_CLUSTER}}],
+        },
+        "cds_config": over_ads,
+        "lds_config": over_ads,
+    })
+}
+
+fn dns_resolver(udp_max_queries: u32) -> Value {
+    json!({
+        "name": "envoy.network.dns_resolver.cares",
+        "typed_config": {
+            "@type": "type.googleapis.com/envoy.extensions.network.dns_resolver.cares.v3.CaresDnsResolverConfig",
+            "udp_max_queries": udp_max_queries,
+        },
+    })
+}
+
 /// Leaves out what multiplies by worker or by histogram bucket and that no dashboard of a gateway shows.
-fn stats_config() -> Value {
-    json!({"stats_matcher": {"exclusion_list": {"patterns": [
+fn stats_matcher() -> Value {
+    json!({"exclusion_list": {"patterns": [
         {"prefix": "listener_manager.worker_"},
         {"prefix": "server.worker_"},
         {"prefix": "dispatcher."},
         {"contains": ".worker_"},
         {"contains": ".tracing."},
-    ]}}})
+    ]}})
 }
 
 #[cfg(test)]

@@ -13,8 +13,10 @@ mod child;
 mod fetch;
 mod launch;
 mod log;
+mod ports;
 mod supervisor;
 mod wheel;
+mod xds;
 mod yaml;
 
 pub use address::{Address, AddressError};
@@ -25,7 +27,9 @@ pub use child::{Envoy, ReadyError};
 pub use fetch::{FetchError, fetch};
 pub use launch::{HotRestart, Launch, SpawnError};
 pub use log::Log;
+pub use ports::{Readiness, StatsServer};
 pub use supervisor::{Backoff, Incident, Supervisor};
+pub use xds::XdsTls;
 
 /// The version of Envoy that everything here is built for and tested with.
 pub const VERSION: &str = "1.40.0";
