@@ -27,16 +27,18 @@ pub(crate) unsafe fn after_hook(
     step: Option<Step>,
 ) -> Option<Stopped> {
     let Some(step) = step else { return Some(Stopped::Over) };
+    // SAFETY: the caller vouches for the stream; it is not touched after its update.
+    let head = unsafe { &*stream.cast::<Head>() };
     let stopped = match &step {
         Step::Pass | Step::Resume(_) => None,
         Step::Stop(hold) => Some(Stopped::Held(*hold)),
         Step::Respond(_) | Step::Reset => Some(Stopped::Over),
     };
-    // SAFETY: the caller vouches for the stream; it is not touched after this.
-    let head = unsafe { &*stream.cast::<Head>() };
     head.update(message, |course| course.held = matches!(stopped, Some(Stopped::Held(_))));
-    // SAFETY: the caller vouches for the filter.
-    unsafe { give_up(filter, step) };
+    if stopped == Some(Stopped::Over) {
+        // SAFETY: the caller vouches for the filter.
+        unsafe { give_up(filter, step) };
+    }
     stopped
 }
 

@@ -10,6 +10,7 @@
 
 use ferrule_abi::{BodyType, EnvoyBuffer};
 use ferrule_kit::{Host, Message};
+use smallvec::{SmallVec, smallvec};
 
 use crate::host::NativeHost;
 use crate::stream::Hook;
@@ -28,6 +29,13 @@ struct Place {
     received: bool,
 }
 
+impl Place {
+    fn bodies(self, message: Message) -> impl Iterator<Item = BodyType> {
+        let buffered = self.buffered.then_some(buffered(message));
+        buffered.into_iter().chain(self.received.then_some(received(message)))
+    }
+}
+
 impl NativeHost<'_> {
     pub(crate) fn bytes_at_hand(&self, message: Message) -> usize {
         self.bodies(message).map(|body| self.size(body)).sum()
@@ -39,11 +47,11 @@ impl NativeHost<'_> {
 
     fn chunks(&self, body: BodyType) -> impl Iterator<Item = &[u8]> {
         // SAFETY: the filter is alive, and the array has room for all chunks.
-        let lent = unsafe {
+        let lent: SmallVec<[EnvoyBuffer; 8]> = unsafe {
             let count = (self.envoy.http_get_body_chunks_size)(self.filter, body);
-            let mut lent = vec![EnvoyBuffer::EMPTY; count];
+            let mut lent = smallvec![EnvoyBuffer::EMPTY; count];
             let found = count > 0 && (self.envoy.http_get_body_chunks)(self.filter, body, lent.as_mut_ptr());
-            if found { lent } else { Vec::new() }
+            if found { lent } else { SmallVec::new() }
         };
         // SAFETY: Envoy lends them until the next edit, which takes the host mutably.
         lent.into_iter().map(|chunk| unsafe { chunk.bytes() })
@@ -59,7 +67,7 @@ impl NativeHost<'_> {
     pub(crate) fn put_chunks(&mut self, message: Message, chunks: &[&[u8]]) {
         let chunks = if self.allows_body(message) { chunks } else { &[] };
         let place = self.place(message);
-        let at_hand: Vec<_> = self.bodies(message).collect();
+        let at_hand = place.bodies(message);
         let target = match place {
             Place { received: true, .. } => received(message),
             _ if self.may_append(message) => buffered(message),
@@ -76,9 +84,11 @@ impl NativeHost<'_> {
 
     /// Copies the bytes at hand out, piece by piece, and has Envoy free each piece before the next is copied.
     pub(crate) fn take_chunks(&mut self, message: Message) -> Vec<u8> {
-        let mut taken = Vec::with_capacity(self.bytes_at_hand(message));
-        for body in self.bodies(message) {
-            while let 1.. = self.take_piece(body, &mut taken) {}
+        let place = self.place(message);
+        let len = place.bodies(message).map(|body| self.size(body)).sum();
+        let mut taken = Vec::with_capacity(len);
+        for body in place.bodies(message) {
+            while taken.len() < len && self.take_piece(body, &mut taken) > 0 {}
             self.taken = Some(message);
         }
         taken
@@ -122,9 +132,7 @@ impl NativeHost<'_> {
     }
 
     fn bodies(&self, message: Message) -> impl Iterator<Item = BodyType> + use<> {
-        let place = self.place(message);
-        let buffered = place.buffered.then_some(buffered(message));
-        buffered.into_iter().chain(place.received.then_some(received(message)))
+        self.place(message).bodies(message)
     }
 
     fn size(&self, body: BodyType) -> usize {

@@ -2,6 +2,8 @@
 //!
 //! Invariant: of a key that is repeated all are edited, so that no reader finds an old value, whichever of them it takes.
 
+use smallvec::{SmallVec, smallvec};
+
 use crate::json::{Document, Kind, Node, write_string};
 use crate::rope::Rope;
 use crate::template::Template;
@@ -152,7 +154,7 @@ fn edit<'a>(
     out: &mut Rope<'a>,
 ) -> Result<(), MergeError> {
     let text = object.text().as_bytes();
-    let mut seen = vec![false; tree.members.len()];
+    let mut seen: SmallVec<[bool; 16]> = smallvec![false; tree.members.len()];
     let mut at = 0;
     for (place, old) in found {
         let Some((_, branch)) = tree.members.get(place).filter(|(_, branch)| branch.value(values)) else {

@@ -25,6 +25,13 @@ pub(crate) struct Rope<'a> {
 }
 
 impl<'a> Rope<'a> {
+    /// An empty one that is to be about as long as `len` bytes.
+    pub(crate) fn with_room_for(len: usize) -> Self {
+        // What is longer is lent for the most part.
+        let room = if len < 2 * WORTH_LENDING { len + len / 8 } else { 0 };
+        Self { tail: Bytes::with_capacity(room), ..Self::default() }
+    }
+
     /// How many bytes there are.
     pub(crate) fn len(&self) -> usize {
         self.len

@@ -16,8 +16,9 @@ use crate::plan::Plan;
 use crate::surroundings::Surroundings;
 use crate::template::{Metadata, Meter, Outcome, Scope, Section, Sink, Value};
 
-/// What stands for each pattern that `replace_with_random` was given, throughout one request and its response.
-pub(crate) type Pseudonyms = BTreeMap<String, String>;
+/// What stands for each pattern that `replace_with_random` was given, throughout one request and its response; most streams
+/// have none.
+pub(crate) type Pseudonyms = Option<Box<BTreeMap<String, String>>>;
 
 /// What templates may know of a message.
 #[derive(Clone, Copy)]
@@ -222,6 +223,7 @@ impl<'a> Scope<'a> for MessageScope<'a, '_> {
 
     fn random(&self, pattern: &str) -> String {
         let mut pseudonyms = self.pseudonyms.borrow_mut();
+        let pseudonyms = pseudonyms.get_or_insert_default();
         if let Some(known) = pseudonyms.get(pattern) {
             return known.clone();
         }

@@ -71,6 +71,9 @@ fn parse<'b>(plan: &Plan, body: &'b [u8]) -> Result<Option<Document<'b>>, Proble
 
 /// Whether the body's bytes are not its text (RFC 9110 §8.4).
 fn is_encoded(host: &dyn Host, message: Message) -> bool {
+    if host.field(message.headers(), "content-encoding").is_none() {
+        return false;
+    }
     let codings = host.field_values(message.headers(), "content-encoding");
     let mut codings = codings.iter().flat_map(|line| line.split(|byte| *byte == b','));
     let plain = |coding: &[u8]| coding.is_empty() || coding.eq_ignore_ascii_case(b"identity");
@@ -154,7 +157,7 @@ impl<'a> Rendering<'a, '_, '_> {
 
     /// The body with members set; one that is empty or, where that is allowed, no JSON stays as it is.
     fn merged(&self, merge: &'a Merge, old: &'a [u8]) -> Result<Rope<'a>, Problem> {
-        let mut out = Rope::default();
+        let mut out = Rope::with_room_for(old.len());
         let Some(document) = self.document else {
             out.lend(old);
             return Ok(out);

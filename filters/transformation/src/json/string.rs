@@ -34,33 +34,32 @@ fn special(word: u64) -> u64 {
     (equal(b'"') | equal(b'\\') | below_space) & each(0x80)
 }
 
-/// How many bytes go by before one that is not simply part of a string.
-#[inline]
-pub(super) fn plain_length(bytes: &[u8]) -> usize {
-    let (words, rest) = bytes.as_chunks::<8>();
-    for (place, word) in words.iter().enumerate() {
+/// Where the first byte stands, from `at` on, that is not simply part of a string; the end where there is none.
+#[inline(always)]
+pub(super) fn plain_end(bytes: &[u8], mut at: usize) -> usize {
+    while let Some(word) = bytes.get(at..).and_then(<[u8]>::first_chunk) {
         let found = special(u64::from_le_bytes(*word));
         if found != 0 {
-            return place * 8 + (found.trailing_zeros() / 8) as usize;
+            return at + (found.trailing_zeros() / 8) as usize;
         }
+        at += size_of::<u64>();
     }
     let plain = |byte: &u8| !matches!(byte, b'"' | b'\\' | 0..0x20);
-    bytes.len() - rest.len() + rest.iter().take_while(|byte| plain(byte)).count()
+    at + bytes.get(at..).map_or(0, |rest| rest.iter().take_while(|byte| plain(byte)).count())
 }
 
 /// How many bytes a string takes, quotes and all, that stands at the start of `bytes`; all of them if it has no end.
 pub(crate) fn string_length(bytes: &[u8]) -> usize {
     let mut at = 1;
-    while let Some(rest) = bytes.get(at..) {
-        at += plain_length(rest);
+    loop {
+        at = plain_end(bytes, at);
         match bytes.get(at) {
             Some(b'"') => return at + 1,
             Some(b'\\') => at += 2,
             Some(_) => at += 1,
-            None => break,
+            None => return bytes.len(),
         }
     }
-    bytes.len()
 }
 
 /// Takes the escape whose backslash was taken; returns what follows it.
@@ -97,7 +96,12 @@ fn code_unit(rest: &str) -> Option<(u16, &str)> {
 
 /// Writes `text` as JSON escapes it, without quotes (RFC 8259 §7): only what must be escaped is.
 pub(crate) fn write_string(text: &str, out: &mut Vec<u8>) {
-    for byte in text.bytes() {
+    let bytes = text.as_bytes();
+    let mut at = 0;
+    while let Some(rest) = bytes.get(at..) {
+        let plain = plain_end(rest, 0);
+        out.extend_from_slice(rest.get(..plain).unwrap_or_default());
+        let Some(byte) = rest.get(plain) else { return };
         match byte {
             b'"' => out.extend_from_slice(b"\\\""),
             b'\\' => out.extend_from_slice(b"\\\\"),
@@ -106,8 +110,8 @@ pub(crate) fn write_string(text: &str, out: &mut Vec<u8>) {
             b'\t' => out.extend_from_slice(b"\\t"),
             0x08 => out.extend_from_slice(b"\\b"),
             0x0c => out.extend_from_slice(b"\\f"),
-            0..=0x1f => out.extend_from_slice(format!("\\u{byte:04x}").as_bytes()),
-            _ => out.push(byte),
+            control => out.extend_from_slice(format!("\\u{control:04x}").as_bytes()),
         }
+        at += plain + 1;
     }
 }
