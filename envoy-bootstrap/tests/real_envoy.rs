@@ -4,7 +4,10 @@ use std::os::unix::process::ExitStatusExt;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use envoy_bootstrap::{Address, Bootstrap, Launch, ReadyError, VERSION, fetch};
+use envoy_bootstrap::{
+    Address, Admin, Bootstrap, Launch, Readiness, ReadyError, StatsServer, VERSION, XdsTls, drain, fetch,
+};
+use serde_json::json;
 
 const LONG: Duration = Duration::from_secs(60);
 
@@ -39,6 +42,71 @@ fn every_bootstrap_is_valid() {
     Launch::new(envoy(), bootstrap.to_yaml()).validate().unwrap();
     bootstrap.ads = "controller.invalid:18000".parse().unwrap();
     Launch::new(envoy(), bootstrap.to_json().to_string()).validate().unwrap();
+}
+
+#[test]
+fn a_bootstrap_with_everything_is_valid() {
+    let folder = tempfile::tempdir().unwrap();
+    let tls = XdsTls {
+        credentials: folder.path().to_owned(),
+        sds: folder.path().to_owned(),
+        server_name: "ferrule.example".to_owned(),
+    };
+    for (name, content) in tls.files() {
+        std::fs::write(folder.path().join(name), content).unwrap();
+    }
+    let bootstrap = Bootstrap {
+        tls: Some(tls),
+        readiness: Some(Readiness { port: 8082, proxy_protocol: true }),
+        stats: Some(StatsServer {
+            port: 9091,
+            metrics: "/stats/prometheus?usedonly".into(),
+            stats: Some("/stats".into()),
+        }),
+        stats_matcher: Some(
+            json!({"inclusion_list": {"patterns": [{"prefix": "http", "ignore_case": true}]}}),
+        ),
+        log_format: Some(json!({"json_format": {"message": "%j"}})),
+        udp_max_queries: Some(100),
+        ..lonely(Address::loopback(0))
+    };
+    Launch::new(envoy(), bootstrap.to_yaml()).validate().unwrap();
+}
+
+/// A port that is free now.
+fn free_port() -> u16 {
+    std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
+}
+
+#[test]
+fn a_drained_proxy_is_not_ready_and_its_ports_show_nothing_else_of_the_admin_interface() {
+    let ports = [free_port(), free_port(), free_port()];
+    let [ready, stats, admin] = ports.map(|port| Admin::new(Address::loopback(port)));
+    let mut bootstrap = Bootstrap {
+        readiness: Some(Readiness { port: ports[0], proxy_protocol: false }),
+        stats: Some(StatsServer {
+            port: ports[1],
+            metrics: "/stats/prometheus?usedonly".into(),
+            stats: None,
+        }),
+        ..lonely(Address::loopback(ports[2]))
+    }
+    .to_json();
+    // Ready without a controller.
+    bootstrap.as_object_mut().unwrap().remove("dynamic_resources");
+    let envoy = Launch::new(envoy(), bootstrap.to_string()).spawn().unwrap();
+    envoy.wait_until_ready(LONG).unwrap();
+    let status = |admin: &Admin, target| admin.get(target).unwrap().status;
+    assert_eq!(status(&ready, "/ready"), 200);
+    let metrics = stats.get("/metrics").unwrap();
+    assert!(metrics.status == 200 && metrics.body.contains("envoy_server_live"), "{metrics:?}");
+    for hidden in ["/config_dump", "/stats", "/ready/../certs", "/metrics/../quitquitquit"] {
+        assert_eq!((status(&ready, hidden), status(&stats, hidden)), (404, 404), "{hidden}");
+    }
+    assert_eq!(ready.post("/ready").unwrap().status, 404);
+    drain(Address::loopback(ports[2]), Duration::ZERO).unwrap();
+    assert_eq!(status(&ready, "/ready"), 503);
+    assert_eq!(status(&admin, "/ready"), 503);
 }
 
 #[test]

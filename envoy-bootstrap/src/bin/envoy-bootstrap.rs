@@ -1,6 +1,10 @@
-//! Gets the pinned Envoy and prints its path, or prints a bootstrap.
+//! Gets the pinned Envoy and prints its path, prints a bootstrap, or is what a proxy's container runs.
 
+use std::error::Error;
+use std::ffi::OsString;
+use std::path::PathBuf;
 use std::process::ExitCode;
+use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand};
 use envoy_bootstrap::{Address, Bootstrap};
@@ -19,6 +23,24 @@ enum Command {
     Fetch,
     /// Print a bootstrap for a proxy that takes its configuration over delta ADS
     Config(Parameters),
+    /// Become Envoy: what a proxy's container runs
+    Run {
+        /// The bootstrap
+        #[arg(long, default_value = "/etc/ferrule/config/bootstrap.yaml")]
+        config: PathBuf,
+        /// Further arguments of Envoy
+        #[arg(last = true)]
+        arguments: Vec<OsString>,
+    },
+    /// Send traffic elsewhere before Envoy is told to end: what a proxy's container runs before it is stopped
+    Drain {
+        /// Envoy's admin interface
+        #[arg(long, default_value = "127.0.0.1:19000")]
+        admin: Address,
+        /// How long traffic may take to go elsewhere
+        #[arg(long, default_value_t = 10)]
+        seconds: u64,
+    },
 }
 
 #[derive(Args)]
@@ -54,15 +76,25 @@ fn bootstrap(parameters: Parameters) -> Bootstrap {
 }
 
 fn main() -> ExitCode {
-    match Cli::parse().command {
-        Command::Config(parameters) => print!("{}", bootstrap(parameters).to_yaml()),
-        Command::Fetch => match envoy_bootstrap::fetch() {
-            Ok(path) => println!("{}", path.display()),
-            Err(error) => {
-                eprintln!("envoy-bootstrap: {error}");
-                return ExitCode::FAILURE;
-            }
-        },
+    match obey(Cli::parse().command) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("envoy-bootstrap: {error}");
+            ExitCode::FAILURE
+        }
     }
-    ExitCode::SUCCESS
+}
+
+fn obey(command: Command) -> Result<(), Box<dyn Error>> {
+    match command {
+        Command::Config(parameters) => print!("{}", bootstrap(parameters).to_yaml()),
+        Command::Fetch => println!("{}", envoy_bootstrap::fetch()?.display()),
+        Command::Run { config, arguments } => {
+            return Err(envoy_bootstrap::exec(&envoy_bootstrap::fetch()?, &config, &arguments).into());
+        }
+        Command::Drain { admin, seconds } => {
+            envoy_bootstrap::drain(admin, Duration::from_secs(seconds))?;
+        }
+    }
+    Ok(())
 }
