@@ -1,5 +1,7 @@
 //! The pinned Envoy itself: it takes what this crate writes, and ends as this crate says.
 
+#![allow(clippy::unwrap_used, reason = "a test")]
+
 use std::os::unix::process::ExitStatusExt;
 use std::path::PathBuf;
 use std::time::Duration;
