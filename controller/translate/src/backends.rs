@@ -6,6 +6,9 @@ use std::sync::Arc;
 use crate::api::backend::{Backend, BackendStatus};
 use crate::api::http_route::HTTPBackendRef;
 use crate::api::meta::KGATEWAY_GROUP;
+use crate::api::reference::BackendObjectReference;
+use crate::api::service::{Service, ServicePort};
+use crate::api::stream_route::BackendRef;
 use crate::kinds::World;
 use crate::object::{Key, ObjectRef};
 use crate::problem::{Problem, Reason};
@@ -15,27 +18,83 @@ use crate::status::{Status, condition};
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) enum Destination {
     /// A `Backend`.
-    Backend(Key),
+    Backend(Key, Application),
     /// A port of a Service.
-    Service(Key, u16),
+    Service(Key, u16, Application),
+}
+
+/// What is spoken to a destination.
+#[allow(dead_code, reason = "routes below HTTP are about to speak the last three")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) enum Application {
+    /// HTTP in the version that the destination says, or else HTTP/1.1.
+    Http,
+    /// gRPC: HTTP/2, though the destination does not say so.
+    Grpc,
+    /// A stream of bytes, which the Gateway may wrap in TLS of its own.
+    Tcp,
+    /// A stream of bytes that is the client's own TLS and stays as it is.
+    Tls,
+    /// Datagrams.
+    Udp,
+}
+
+impl Application {
+    /// What HTTPRoutes and GRPCRoutes speak.
+    pub(crate) fn of_route(kind: &str) -> Self {
+        if kind == "GRPCRoute" { Self::Grpc } else { Self::Http }
+    }
+
+    /// What a cluster's name says of it.
+    fn suffix(self) -> &'static str {
+        match self {
+            Self::Http => "",
+            Self::Grpc => "/http2",
+            Self::Tcp => "/tcp",
+            Self::Tls => "/tls",
+            Self::Udp => "/udp",
+        }
+    }
+
+    /// Transport protocol of a Service's port.
+    fn transport(self) -> &'static str {
+        if self == Self::Udp { "UDP" } else { "TCP" }
+    }
 }
 
 impl Destination {
     /// Name of its cluster: the same for as long as the object is, however routes change.
     pub(crate) fn cluster(&self) -> String {
         match self {
-            Self::Backend((namespace, name)) => format!("backend/{namespace}/{name}"),
-            Self::Service((namespace, name), port) => format!("service/{namespace}/{name}/{port}"),
+            Self::Backend((namespace, name), application) => {
+                format!("backend/{namespace}/{name}{}", application.suffix())
+            }
+            Self::Service((namespace, name), port, application) => {
+                format!("service/{namespace}/{name}/{port}{}", application.suffix())
+            }
         }
     }
 
     /// The object that it is.
     pub(crate) fn reference(&self) -> ObjectRef {
         match self {
-            Self::Backend(key) => ObjectRef::at(KGATEWAY_GROUP, "Backend", key),
-            Self::Service(key, _) => ObjectRef::at("", "Service", key),
+            Self::Backend(key, _) => ObjectRef::at(KGATEWAY_GROUP, "Backend", key),
+            Self::Service(key, ..) => ObjectRef::at("", "Service", key),
         }
     }
+}
+
+/// The port of a Service that carries `application` under that number.
+pub(crate) fn port_of(service: &Service, port: u16, application: Application) -> Option<&ServicePort> {
+    let transport = application.transport();
+    let is_meant =
+        |known: &&ServicePort| known.port == port && known.protocol.as_deref().unwrap_or("TCP") == transport;
+    service.spec.ports.iter().find(is_meant)
+}
+
+/// Whether an `appProtocol` means HTTP/2 (KEP-3726, and what Backends have in kgateway).
+pub(crate) fn is_http2(app_protocol: Option<&str>) -> bool {
+    matches!(app_protocol, Some("http2" | "grpc" | "grpc-web" | "kubernetes.io/h2c"))
 }
 
 /// What there is to say of a Backend, used or not.
@@ -61,24 +120,56 @@ pub(crate) fn outcome(key: &Key, backend: &Arc<Backend>, earlier: Option<Backend
     BackendOutcome { source: Arc::clone(backend), reference, status, problem }
 }
 
-/// The object that a rule in `namespace` names.
-pub(crate) fn key_of(namespace: &str, backend: &HTTPBackendRef) -> Key {
-    (backend.namespace.as_deref().unwrap_or(namespace).into(), backend.name.as_str().into())
+/// A backend as objects of any kind name it.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Named<'a> {
+    group: Option<&'a str>,
+    kind: Option<&'a str>,
+    namespace: Option<&'a str>,
+    name: &'a str,
+    port: Option<u16>,
+}
+
+macro_rules! named_by {
+    ($($reference:ty),+) => {$(
+        impl<'a> From<&'a $reference> for Named<'a> {
+            fn from(reference: &'a $reference) -> Self {
+                Self {
+                    group: reference.group.as_deref(),
+                    kind: reference.kind.as_deref(),
+                    namespace: reference.namespace.as_deref(),
+                    name: &reference.name,
+                    port: reference.port,
+                }
+            }
+        }
+    )+};
+}
+
+named_by!(HTTPBackendRef, BackendRef, BackendObjectReference);
+
+impl Named<'_> {
+    /// The object that someone in `namespace` means.
+    pub(crate) fn key(&self, namespace: &str) -> Key {
+        (self.namespace.unwrap_or(namespace).into(), self.name.into())
+    }
 }
 
 /// Why a reference leads nowhere.
 pub(crate) type Unresolved = (Reason, String);
 
-/// Resolves a reference made by a route.
-pub(crate) fn resolve(
+/// Resolves a reference made by a route that speaks `application`.
+pub(crate) fn resolve<'a>(
     world: &World,
     from: &ObjectRef,
-    backend: &HTTPBackendRef,
+    backend: impl Into<Named<'a>>,
+    application: Application,
 ) -> Result<Destination, Unresolved> {
-    let group = backend.group.as_deref().unwrap_or_default();
-    let kind = backend.kind.as_deref().unwrap_or("Service");
-    let to =
-        ObjectRef::new(group, kind, backend.namespace.as_deref().unwrap_or(&from.namespace), &backend.name);
+    let backend = backend.into();
+    let group = backend.group.unwrap_or_default();
+    let kind = backend.kind.unwrap_or("Service");
+    let key = backend.key(&from.namespace);
+    let to = ObjectRef::at(group, kind, &key);
     let is_known = matches!((group, kind), ("", "Service") | (KGATEWAY_GROUP, "Backend"));
     if !is_known {
         return Err((
@@ -92,19 +183,40 @@ pub(crate) fn resolve(
             format!("no ReferenceGrant in {} lets this route use {to}", to.namespace),
         ));
     }
-    let key: Key = (to.namespace.clone(), to.name.clone());
-    if kind == "Backend" { backend_of(world, key, &to) } else { service_of(world, key, &to, backend.port) }
-}
-
-fn backend_of(world: &World, key: Key, to: &ObjectRef) -> Result<Destination, Unresolved> {
-    let backend = world.backends.get(&key).ok_or_else(|| missing(to))?;
-    match fault(backend) {
-        Some((_, detail)) => Err((Reason::BackendNotFound, format!("{to} is not valid: {detail}"))),
-        None => Ok(Destination::Backend(key)),
+    match kind {
+        "Backend" => backend_of(world, key, &to, application),
+        _ => service_of(world, key, &to, (backend.port, application)),
     }
 }
 
-fn service_of(world: &World, key: Key, to: &ObjectRef, port: Option<u16>) -> Result<Destination, Unresolved> {
+fn backend_of(
+    world: &World,
+    key: Key,
+    to: &ObjectRef,
+    application: Application,
+) -> Result<Destination, Unresolved> {
+    let backend = world.backends.get(&key).ok_or_else(|| missing(to))?;
+    if let Some((_, detail)) = fault(backend) {
+        return Err((Reason::BackendNotFound, format!("{to} is not valid: {detail}")));
+    }
+    let app_protocol = backend.spec.fixed.as_ref().and_then(|fixed| fixed.app_protocol.as_deref());
+    Ok(Destination::Backend(key, spoken(app_protocol, application)))
+}
+
+/// What is said already needs no cluster of its own.
+fn spoken(app_protocol: Option<&str>, application: Application) -> Application {
+    match application {
+        Application::Grpc if is_http2(app_protocol) => Application::Http,
+        other => other,
+    }
+}
+
+fn service_of(
+    world: &World,
+    key: Key,
+    to: &ObjectRef,
+    (port, application): (Option<u16>, Application),
+) -> Result<Destination, Unresolved> {
     let not_found = |detail: String| Err((Reason::BackendNotFound, detail));
     let service = world.services.get(&key).ok_or_else(|| missing(to))?;
     // A name elsewhere would let a namespace reach what it may not (BackendObjectReference, CVE-2021-25740).
@@ -112,18 +224,44 @@ fn service_of(world: &World, key: Key, to: &ObjectRef, port: Option<u16>) -> Res
         return not_found(format!("{to} is of type ExternalName, which is not supported; use a Backend"));
     }
     let Some(port) = port else { return not_found(format!("{to} needs a port")) };
-    let Some(found) = service.spec.ports.iter().find(|known| known.port == port) else {
-        return not_found(format!("{to} has no port {port}"));
+    let Some(found) = port_of(service, port, application) else {
+        return not_found(format!("{to} has no {} port {port}", application.transport()));
     };
-    let unsupported =
-        |what: &str| (Reason::UnsupportedAppProtocol, format!("{to} port {port}: {what} is not supported"));
-    if let Some(transport) = found.protocol.as_deref().filter(|transport| *transport != "TCP") {
-        return Err(unsupported(&format!("protocol {transport}")));
+    let app_protocol = found.app_protocol.as_deref();
+    if let Some(why) = unspeakable(world, &key, found, application) {
+        let detail = format!("{to} port {port}: {why}");
+        return Err((Reason::UnsupportedAppProtocol, detail));
     }
-    match found.app_protocol.as_deref() {
-        Some(tls @ ("https" | "kubernetes.io/wss")) => Err(unsupported(&format!("appProtocol {tls}"))),
-        _ => Ok(Destination::Service(key, port)),
+    Ok(Destination::Service(key, port, spoken(app_protocol, application)))
+}
+
+/// Why a route cannot speak what a Service's port says. What says TLS would get plain text without a BackendTLSPolicy
+/// (GEP-1911).
+fn unspeakable(world: &World, service: &Key, port: &ServicePort, application: Application) -> Option<String> {
+    let said = port.app_protocol.as_deref()?;
+    match application {
+        Application::Grpc if matches!(said, "kubernetes.io/ws" | "kubernetes.io/wss") => {
+            Some(format!("appProtocol {said} carries no gRPC"))
+        }
+        Application::Http | Application::Grpc if is_tls(said) && !has_tls_policy(world, service, port) => {
+            Some(format!("appProtocol {said} needs a BackendTLSPolicy, which says whom to trust"))
+        }
+        _ => None,
     }
+}
+
+/// Names of protocols have no case (RFC 6335 §5.1).
+fn is_tls(app_protocol: &str) -> bool {
+    app_protocol.eq_ignore_ascii_case("https") || app_protocol == "kubernetes.io/wss"
+}
+
+fn has_tls_policy(world: &World, (namespace, name): &Key, port: &ServicePort) -> bool {
+    let first: Key = (Arc::clone(namespace), "".into());
+    let here = world.backend_tls_policies.range(first..).take_while(|(key, _)| key.0 == *namespace);
+    here.flat_map(|(_, policy)| &policy.spec.target_refs).any(|target| {
+        (target.group.as_str(), target.kind.as_str(), target.name.as_str()) == ("", "Service", &**name)
+            && target.section_name.as_ref().is_none_or(|section| Some(section) == port.name.as_ref())
+    })
 }
 
 fn missing(to: &ObjectRef) -> Unresolved {

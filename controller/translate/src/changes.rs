@@ -3,6 +3,7 @@
 use std::collections::HashSet;
 use std::sync::Arc;
 
+use crate::api::backend_tls_policy::BackendTLSPolicy;
 use crate::kinds::{Store, World};
 use crate::object::Key;
 
@@ -28,6 +29,8 @@ impl Seen {
         differing(&seen.services, &now.services, &mut destinations);
         renew(&mut seen.backends, &now.backends);
         renew(&mut seen.services, &now.services);
+        secured(&seen.backend_tls_policies, &now.backend_tls_policies, &mut destinations);
+        renew(&mut seen.backend_tls_policies, &now.backend_tls_policies);
         let context = [
             renew(&mut seen.gateway_classes, &now.gateway_classes),
             renew(&mut seen.gateways, &now.gateways),
@@ -61,4 +64,16 @@ fn differing<T>(before: &Store<T>, now: &Store<T>, into: &mut HashSet<Key>) {
     };
     into.extend(before.iter().filter(|(key, object)| !is_in(now, key, object)).map(|(key, _)| key.clone()));
     into.extend(now.iter().filter(|(key, object)| !is_in(before, key, object)).map(|(key, _)| key.clone()));
+}
+
+/// The Services that policies on either side name, as far as these differ.
+fn secured(before: &Store<BackendTLSPolicy>, now: &Store<BackendTLSPolicy>, into: &mut HashSet<Key>) {
+    let mut policies = HashSet::new();
+    differing(before, now, &mut policies);
+    let objects = policies.iter().flat_map(|key| before.get(key).into_iter().chain(now.get(key)));
+    into.extend(objects.flat_map(|policy| {
+        let namespace: Arc<str> = policy.metadata.namespace.as_str().into();
+        let targets = policy.spec.target_refs.iter();
+        targets.map(move |target| (Arc::clone(&namespace), target.name.as_str().into()))
+    }));
 }

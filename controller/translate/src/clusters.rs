@@ -6,7 +6,7 @@ use std::sync::Arc;
 use crate::api::backend::Backend;
 use crate::api::endpoint_slice::{EndpointSlice, SERVICE_NAME};
 use crate::api::service::{Service, ServicePort};
-use crate::backends::Destination;
+use crate::backends::{Destination, port_of};
 use crate::carried::Carried;
 use crate::kinds::World;
 use crate::object::ObjectRef;
@@ -79,14 +79,17 @@ fn lower(
         Some(earlier) => earlier,
         None => fresh(source, destination)?,
     };
-    if let (Source::Service(service), Destination::Service(key, port)) = (&lowered.source, destination) {
+    if let (Source::Service(service), Destination::Service(key, port, application)) =
+        (&lowered.source, destination)
+    {
         let slices = slices.get(&(&*key.0, &*key.1)).map_or(&[][..], Vec::as_slice);
         let same = |earlier: &Endpoints| {
             earlier.slices.len() == slices.len()
                 && earlier.slices.iter().zip(slices).all(|(ours, theirs)| Arc::ptr_eq(ours, theirs))
         };
         if !lowered.endpoints.as_ref().is_some_and(same) {
-            lowered.endpoints = Some(endpoints(&lowered.cluster.name, port_of(service, *port)?, slices));
+            lowered.endpoints =
+                Some(endpoints(&lowered.cluster.name, port_of(service, *port, *application)?, slices));
         }
     }
     Some(lowered)
@@ -95,10 +98,12 @@ fn lower(
 fn fresh(source: Source, destination: &Destination) -> Option<Lowered> {
     let name = destination.cluster();
     let message = match (&source, destination) {
-        (Source::Service(service), Destination::Service(_, port)) => {
-            xds::cluster::of_service(&name, port_of(service, *port)?)
+        (Source::Service(service), Destination::Service(_, port, application)) => {
+            xds::cluster::of_service(&name, port_of(service, *port, *application)?, *application)
         }
-        (Source::Backend(backend), Destination::Backend(_)) => xds::cluster::of_backend(&name, backend),
+        (Source::Backend(backend), Destination::Backend(_, application)) => {
+            xds::cluster::of_backend(&name, backend, *application)
+        }
         _ => return None,
     };
     let cluster = Resource::new(&name, &message);
@@ -109,10 +114,6 @@ fn endpoints(name: &str, port: &ServicePort, slices: &[&Arc<EndpointSlice>]) -> 
     let assignment = xds::cluster::endpoints(name, port, slices.iter().map(|slice| &***slice));
     let resource = Resource::new(name, &assignment);
     Endpoints { slices: slices.iter().map(|slice| Arc::clone(slice)).collect(), resource }
-}
-
-fn port_of(service: &Service, port: u16) -> Option<&ServicePort> {
-    service.spec.ports.iter().find(|known| known.port == port)
 }
 
 /// Slices by namespace and name of their Service, in the order of their own names.
@@ -129,8 +130,8 @@ fn by_service(world: &World) -> HashMap<(&str, &str), Vec<&Arc<EndpointSlice>>> 
 impl Source {
     fn of(world: &World, destination: &Destination) -> Option<Self> {
         Some(match destination {
-            Destination::Backend(key) => Self::Backend(Arc::clone(world.backends.get(key)?)),
-            Destination::Service(key, _) => Self::Service(Arc::clone(world.services.get(key)?)),
+            Destination::Backend(key, _) => Self::Backend(Arc::clone(world.backends.get(key)?)),
+            Destination::Service(key, ..) => Self::Service(Arc::clone(world.services.get(key)?)),
         })
     }
 

@@ -7,7 +7,7 @@ use crate::api::grpc_route::GRPCRoute;
 use crate::api::http_route::HTTPRoute;
 use crate::api::meta::GATEWAY_GROUP;
 use crate::attach::{Attaching, Attachment, attach, dangling};
-use crate::backends::{Destination, key_of};
+use crate::backends::{Destination, Named};
 use crate::changes::Changes;
 use crate::gateways::Gateways;
 use crate::grpc;
@@ -110,7 +110,7 @@ fn fresh(context: &Context<'_>, id: &RouteId, source: Source, earlier: Option<Ro
         })
         .collect();
     let backends = route.spec.rules.iter().flat_map(|rule| &rule.backend_refs);
-    let named = backends.map(|backend| key_of(&id.1.0, backend)).collect();
+    let named = backends.map(|backend| Named::from(backend).key(&id.1.0)).collect();
     let mut outcome = RouteOutcome {
         source,
         route,

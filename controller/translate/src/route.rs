@@ -8,7 +8,7 @@ use prost::Message;
 
 use crate::api::http_route::{HTTPRoute, HTTPRouteMatch, HTTPRouteRule};
 use crate::api::reference::LocalObjectReference;
-use crate::backends::{Destination, Unresolved, resolve};
+use crate::backends::{Application, Destination, Unresolved, resolve};
 use crate::kinds::World;
 use crate::object::ObjectRef;
 use crate::policies::{Applied, PolicyIndex, Target};
@@ -67,8 +67,10 @@ pub(crate) fn inputs(
     reference: &ObjectRef,
     route: &Arc<HTTPRoute>,
 ) -> RouteInputs {
-    let of_rule =
-        |rule: &HTTPRouteRule| rule.backend_refs.iter().map(|b| resolve(world, reference, b)).collect();
+    let application = Application::of_route(&reference.kind);
+    let of_rule = |rule: &HTTPRouteRule| {
+        rule.backend_refs.iter().map(|b| resolve(world, reference, b, application)).collect()
+    };
     let resolved = route.spec.rules.iter().map(of_rule).collect();
     let applied = route.spec.rules.iter().map(|rule| applied(policies, reference, rule)).collect();
     RouteInputs { route: ByAddress(Arc::clone(route)), resolved, applied }

@@ -28,12 +28,13 @@ use super::any;
 use crate::api::backend::Backend;
 use crate::api::endpoint_slice::EndpointSlice;
 use crate::api::service::ServicePort;
+use crate::backends::{Application, is_http2};
 
 /// How long connecting may take.
 const CONNECT_TIMEOUT: Duration = Duration { seconds: 5, nanos: 0 };
 
 /// The cluster of a `Backend` of type Static: its hosts stand in it, names are resolved by DNS.
-pub(crate) fn of_backend(name: &str, backend: &Backend) -> Cluster {
+pub(crate) fn of_backend(name: &str, backend: &Backend, application: Application) -> Cluster {
     let Some(fixed) = &backend.spec.fixed else { return Cluster::default() };
     let all_addresses = fixed.hosts.iter().all(|host| host.host.parse::<IpAddr>().is_ok());
     let discovery = if all_addresses { DiscoveryType::Static } else { DiscoveryType::StrictDns };
@@ -44,20 +45,20 @@ pub(crate) fn of_backend(name: &str, backend: &Backend) -> Cluster {
         cluster_discovery_type: Some(ClusterDiscoveryType::Type(discovery.into())),
         dns_lookup_family: DnsLookupFamily::V4Preferred.into(),
         load_assignment: Some(assignment(name, hosts)),
-        typed_extension_protocol_options: protocol(fixed.app_protocol.as_deref()),
+        typed_extension_protocol_options: protocol(fixed.app_protocol.as_deref(), application),
         ..Cluster::default()
     }
 }
 
 /// The cluster of a Service's port; its endpoints come by EDS.
-pub(crate) fn of_service(name: &str, port: &ServicePort) -> Cluster {
+pub(crate) fn of_service(name: &str, port: &ServicePort, application: Application) -> Cluster {
     let eds = EdsClusterConfig { eds_config: Some(ads()), ..EdsClusterConfig::default() };
     Cluster {
         name: name.to_owned(),
         connect_timeout: Some(CONNECT_TIMEOUT),
         cluster_discovery_type: Some(ClusterDiscoveryType::Type(DiscoveryType::Eds.into())),
         eds_cluster_config: Some(eds),
-        typed_extension_protocol_options: protocol(port.app_protocol.as_deref()),
+        typed_extension_protocol_options: protocol(port.app_protocol.as_deref(), application),
         ..Cluster::default()
     }
 }
@@ -111,8 +112,13 @@ pub(crate) fn ads() -> ConfigSource {
     }
 }
 
-fn protocol(app_protocol: Option<&str>) -> HashMap<String, Any> {
-    if !matches!(app_protocol, Some("http2" | "grpc" | "grpc-web" | "kubernetes.io/h2c")) {
+fn protocol(app_protocol: Option<&str>, application: Application) -> HashMap<String, Any> {
+    let is_http2 = match application {
+        Application::Http => is_http2(app_protocol),
+        Application::Grpc => true,
+        Application::Tcp | Application::Tls | Application::Udp => false,
+    };
+    if !is_http2 {
         return HashMap::new();
     }
     let http2 = ProtocolConfig::Http2ProtocolOptions(Http2ProtocolOptions::default());
