@@ -4,7 +4,7 @@ use std::ffi::{CStr, c_void};
 
 use crate::{
     BodyType, CalloutInit, ConfigPtr, EnvoyBuffer, FilterPtr, HeaderType, HttpHeader, LogLevel,
-    MetadataSource, MetricsResult, ModuleBuffer, ModuleRoutePtr, SpanPtr, StreamReset,
+    MetadataSource, MetricsResult, ModuleBuffer, ModuleRoutePtr, RequestPtr, SpanPtr, StreamReset,
 };
 
 /// This Envoy is too old, or is none.
@@ -51,6 +51,13 @@ callbacks! {
     fn log_v2(level: LogLevel, line: ModuleBuffer, file: ModuleBuffer, number: u32);
     /// Whether a line of this level would be written. From any thread.
     fn log_enabled(level: LogLevel) -> bool;
+
+    /// The `index`th value of a header of a request that has no route yet; `total` is written even where there is none.
+    fn early_header_mutation_get_header_value(
+        request: RequestPtr, name: ModuleBuffer, value: *mut EnvoyBuffer, index: usize, total: *mut usize,
+    ) -> bool;
+    /// Puts one line in the place of all of that name.
+    fn early_header_mutation_set_header(request: RequestPtr, name: ModuleBuffer, value: ModuleBuffer) -> bool;
 
     /// Defines a counter; only inside `config_new`. `id` is written on success.
     fn http_filter_config_define_counter(

@@ -17,6 +17,9 @@ pub type ModuleRoutePtr = *const c_void;
 /// A filter of one stream as the module named it.
 pub type ModuleStreamPtr = *const c_void;
 
+/// A request that has no route yet, while the hook runs.
+pub type RequestPtr = *mut c_void;
+
 /// A span as Envoy names it; while the hook runs.
 pub type SpanPtr = *mut c_void;
 

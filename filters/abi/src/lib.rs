@@ -1,4 +1,4 @@
-//! Declarations of the part of Envoy 1.40's dynamic-module ABI that Ferrule uses, for HTTP filters.
+//! Declarations of the part of Envoy 1.40's dynamic-module ABI that Ferrule uses: HTTP filters, early header mutation.
 //!
 //! Invariants:
 //! - This is the only place that knows symbol names, layouts and enum values. It has no behaviour of its own.
@@ -16,7 +16,7 @@ mod values;
 pub use callbacks::{Callbacks, MissingCallback};
 pub use layout::{
     ConfigPtr, EnvoyBuffer, FilterPtr, HttpHeader, ModuleBuffer, ModuleConfigPtr, ModuleRoutePtr,
-    ModuleStreamPtr, SpanPtr,
+    ModuleStreamPtr, RequestPtr, SpanPtr,
 };
 pub use values::{
     ATTRIBUTES, BodyType, CalloutInit, CalloutResult, DataStatus, HeaderType, HeadersStatus,

@@ -193,11 +193,15 @@ pub trait Filter: Send + Sync + Sized + 'static {
 /// # Errors
 /// Names the field and says what is wrong with it.
 pub fn compile<F: Filter>(json: &[u8]) -> Result<F, ConfigError> {
+    F::compile(parse(json)?)
+}
+
+pub(crate) fn parse<C: DeserializeOwned>(json: &[u8]) -> Result<C, ConfigError> {
     let json = if json.is_empty() { b"{}" } else { json };
     let mut parser = serde_json::Deserializer::from_slice(json);
     let config = serde_path_to_error::deserialize(&mut parser).map_err(at_path)?;
     parser.end().map_err(|error| ConfigError::new("", error.to_string()))?;
-    F::compile(config)
+    Ok(config)
 }
 
 fn at_path(error: serde_path_to_error::Error<serde_json::Error>) -> ConfigError {

@@ -8,6 +8,7 @@
 //! - No Envoy, no ABI and no wasm here: this crate builds for every target and knows no host by name.
 
 mod driver;
+mod early;
 pub mod environment;
 mod filter;
 mod host;
@@ -15,6 +16,7 @@ mod memory;
 mod wire;
 
 pub use driver::{Driver, Event, Hold, Step};
+pub use early::{Early, RequestHead, compile_early};
 pub use filter::{
     ConfigError, Counter, Filter, Flow, Histogram, Response, SecretSource, compile, counter_names,
 };

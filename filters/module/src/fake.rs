@@ -132,6 +132,20 @@ unsafe extern "C" fn get_headers(_: FilterPtr, section: HeaderType, lines: *mut 
         true
     })
 }
+unsafe extern "C" fn get_early_header(
+    request: RequestPtr,
+    name: ModuleBuffer,
+    value: *mut EnvoyBuffer,
+    index: usize,
+    total: *mut usize,
+) -> bool {
+    // SAFETY: the out-parameters are the adapter's.
+    unsafe { get_header(request, HeaderType::Request, name, value, index, total) }
+}
+unsafe extern "C" fn set_early_header(request: RequestPtr, name: ModuleBuffer, value: ModuleBuffer) -> bool {
+    // SAFETY: the buffers are the adapter's.
+    unsafe { set_header(request, HeaderType::Request, name, value) }
+}
 unsafe extern "C" fn set_header(
     _: FilterPtr,
     section: HeaderType,
@@ -255,6 +269,8 @@ pub(crate) const FILTER: FilterPtr = ptr::null_mut();
 const CALLBACKS: Callbacks = Callbacks {
     log_v2,
     log_enabled,
+    early_header_mutation_get_header_value: get_early_header,
+    early_header_mutation_set_header: set_early_header,
     http_filter_config_define_counter: configuration::define,
     http_filter_increment_counter: configuration::add,
     http_filter_config_define_histogram: configuration::define,

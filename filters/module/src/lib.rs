@@ -19,6 +19,8 @@ mod act;
 mod attributes;
 mod body;
 mod config;
+#[doc(hidden)]
+pub mod early;
 mod envoy;
 #[cfg(test)]
 mod fake;
@@ -34,6 +36,7 @@ mod structure;
 mod tests;
 
 pub use config::Export;
+pub use early::EarlyExport;
 
 #[doc(hidden)]
 pub use ferrule_abi as abi;
@@ -105,6 +108,48 @@ macro_rules! export {
                 http_stream_reset(FilterPtr, ModuleStreamPtr, u64, u32);
                 downstream_above_write_buffer_high_watermark(FilterPtr, ModuleStreamPtr);
                 downstream_below_write_buffer_low_watermark(FilterPtr, ModuleStreamPtr);
+            }
+        }
+    };
+}
+
+/// Exports what edits requests before they have a route. At most once a `cdylib` crate, beside [`export!`].
+///
+/// Each argument is a type that implements [`ferrule_kit::Early`]; Envoy finds it by its `NAME`.
+#[macro_export]
+macro_rules! export_early {
+    ($($early:ty),* $(,)?) => {
+        /// The hooks of early header mutation.
+        #[allow(unsafe_code, missing_docs, unreachable_pub, clippy::missing_safety_doc)]
+        mod envoy_early_header_mutation {
+            #[allow(unused_imports)]
+            use super::*;
+            use $crate::abi::*;
+
+            static EXPORTS: &[$crate::EarlyExport] = &[$($crate::EarlyExport::of::<$early>()),*];
+
+            #[unsafe(no_mangle)]
+            pub unsafe extern "C" fn envoy_dynamic_module_on_early_header_mutation_config_new(
+                _: ConfigPtr, name: EnvoyBuffer, json: EnvoyBuffer,
+            ) -> ModuleConfigPtr {
+                // SAFETY: Envoy calls each hook as the ABI says.
+                unsafe { $crate::early::config_new(EXPORTS, name, json) }
+            }
+
+            #[unsafe(no_mangle)]
+            pub unsafe extern "C" fn envoy_dynamic_module_on_early_header_mutation_config_destroy(
+                config: ModuleConfigPtr,
+            ) {
+                // SAFETY: Envoy calls each hook as the ABI says.
+                unsafe { $crate::early::config_destroy(config) }
+            }
+
+            #[unsafe(no_mangle)]
+            pub unsafe extern "C" fn envoy_dynamic_module_on_early_header_mutation_mutate(
+                config: ModuleConfigPtr, request: RequestPtr,
+            ) -> bool {
+                // SAFETY: Envoy calls each hook as the ABI says.
+                unsafe { $crate::early::mutate(config, request) }
             }
         }
     };
