@@ -25,7 +25,7 @@ pub(crate) trait Exhibit: Send + Sync + 'static {
     /// The counters, as Prometheus reads them.
     fn metrics(&self) -> String;
     /// Why proxies cannot be served yet, if so.
-    fn unready(&self) -> Option<&'static str>;
+    fn unready(&self) -> Option<String>;
 }
 
 /// Listens; fails where others than this machine could ask.
@@ -45,6 +45,19 @@ fn is_loopback(host: &str) -> bool {
 /// Serves for ever.
 pub(crate) async fn serve(listener: Listener, exhibit: Arc<impl Exhibit>) {
     http::serve(listener, move |question| std::future::ready(answer(&question, exhibit.as_ref()))).await;
+}
+
+/// Serves for ever what anyone may know.
+pub(crate) async fn serve_health(listener: Listener, exhibit: Arc<impl Exhibit>) {
+    http::serve(listener, move |question| std::future::ready(answer_health(&question, exhibit.as_ref())))
+        .await;
+}
+
+fn answer_health(question: &Question, exhibit: &impl Exhibit) -> Answer {
+    match question.uri().path() {
+        "/healthz" | "/readyz" | "/metrics" => answer(question, exhibit),
+        _ => http::answer(StatusCode::NOT_FOUND, TEXT, "/healthz /readyz /metrics\n"),
+    }
 }
 
 fn answer(question: &Question, exhibit: &impl Exhibit) -> Answer {
@@ -82,8 +95,8 @@ mod tests {
         fn metrics(&self) -> String {
             "a 1\n".into()
         }
-        fn unready(&self) -> Option<&'static str> {
-            Some("nothing read")
+        fn unready(&self) -> Option<String> {
+            Some("nothing read".into())
         }
     }
 

@@ -6,6 +6,8 @@ use std::time::Duration;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use envoy_bootstrap::Address;
 
+use crate::kubernetes::Selection;
+
 /// A function gateway on stock Envoy: Gateway API and kgateway resources in, delta xDS out.
 #[derive(Debug, Parser)]
 #[command(name = "ferrule", version, max_term_width = 110)]
@@ -20,6 +22,8 @@ pub struct Cli {
 pub enum Command {
     /// Serve a folder of manifests: watch it, program Envoy, report status
     Run(Box<RunArgs>),
+    /// Serve the Gateways of a Kubernetes cluster: watch its API server, program Envoys, write status
+    Controller(Box<ControllerArgs>),
     /// Print the xDS resources and the status that a folder of manifests gives; needs no Envoy
     Translate(TranslateArgs),
     /// Say what is wrong with a folder of manifests: exit code 0 nothing, 1 problems, 2 cannot tell; needs no Envoy
@@ -102,6 +106,37 @@ pub struct RunArgs {
     /// Also run a small upstream on this port of loopback that answers with what it saw, as JSON
     #[arg(long, value_name = "PORT")]
     pub(crate) demo_upstream: Option<u16>,
+}
+
+/// Arguments of `ferrule controller`.
+#[derive(Debug, Args)]
+pub struct ControllerArgs {
+    /// How to reach the API server [default: the pod's service account, or else $KUBECONFIG or ~/.kube/config]
+    #[arg(long, value_name = "FILE")]
+    pub(crate) kubeconfig: Option<PathBuf>,
+    /// Context of the kubeconfig [default: its current one]
+    #[arg(long, value_name = "NAME")]
+    pub(crate) context: Option<String>,
+    /// The controller's own namespace
+    #[arg(long, value_name = "NAME", default_value = "ferrule-system", env = "POD_NAMESPACE")]
+    pub(crate) namespace: String,
+    /// Name of this replica, unique among all [default: the host's name and the process's number]
+    #[arg(long, value_name = "NAME", env = "POD_NAME")]
+    pub(crate) identity: Option<String>,
+    /// Serve only these namespaces: names with commas between them, or a label selector such as env=prod
+    #[arg(long, value_name = "NAMES|SELECTOR", default_value = "", env = "FERRULE_WATCH_NAMESPACES")]
+    pub(crate) watch_namespaces: Selection,
+    #[command(flatten)]
+    pub(crate) filters: FilterArgs,
+    /// Where Envoys ask for their configuration: host:port or unix:/path
+    #[arg(long, value_name = "ADDRESS", default_value = "0.0.0.0:18000", env = "FERRULE_ADS")]
+    pub(crate) ads: Address,
+    /// Where `ferrule get` asks: host:port on loopback, or unix:/path
+    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:18001", env = "FERRULE_ADMIN")]
+    pub(crate) admin: Address,
+    /// Where the kubelet and scrapers ask for /healthz, /readyz and /metrics: host:port [default: nowhere]
+    #[arg(long, value_name = "ADDRESS", env = "FERRULE_HEALTH")]
+    pub(crate) health: Option<Address>,
 }
 
 /// Arguments of `ferrule translate`.

@@ -11,6 +11,7 @@ mod filters;
 mod get;
 mod given_envoy;
 mod http;
+mod kubernetes;
 mod listen;
 mod manifest;
 mod metrics;
@@ -22,10 +23,13 @@ mod print;
 mod publish;
 mod record;
 mod run;
+mod serving;
+mod signals;
 mod status;
 mod supervise;
 mod transform;
 mod watch;
+mod window;
 mod yaml;
 
 pub use offline::{Refresh, Workbench};
@@ -44,7 +48,8 @@ pub fn main(cli: Cli) -> ExitCode {
     log();
     let (mut out, mut err) = (std::io::stdout().lock(), std::io::stderr());
     let done = match cli.command {
-        Command::Run(args) => start(*args).map(|()| ExitCode::SUCCESS),
+        Command::Run(args) => block_on(run::run(*args)).map(|()| ExitCode::SUCCESS),
+        Command::Controller(args) => block_on(kubernetes::control(*args)).map(|()| ExitCode::SUCCESS),
         Command::Get(args) => get::get(&args, &mut out).map(|()| ExitCode::SUCCESS),
         Command::Translate(args) => offline::translate(&args, &mut out, &mut err),
         Command::Check(args) => offline::check(&args, &mut out),
@@ -58,9 +63,9 @@ pub fn main(cli: Cli) -> ExitCode {
     })
 }
 
-fn start(args: cli::RunArgs) -> anyhow::Result<()> {
+fn block_on(work: impl Future<Output = anyhow::Result<()>>) -> anyhow::Result<()> {
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
-    let done = runtime.block_on(run::run(args));
+    let done = runtime.block_on(work);
     // What still blocks is Envoy being stopped, which ends with this process at the latest.
     runtime.shutdown_background();
     done

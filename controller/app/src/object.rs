@@ -1,7 +1,7 @@
 //! From what a file says to an object of the translator: its key, its generation, what is wrong with it.
 
 use ferrule_translate::api::meta::{GATEWAY_GROUP, KGATEWAY_GROUP};
-use ferrule_translate::{Object, ObjectRef, ParseError, Parsed};
+use ferrule_translate::{KINDS, Kind, Object, ObjectRef, ParseError, Parsed};
 use serde_json::{Value, json};
 
 use crate::manifest::Identity;
@@ -12,22 +12,6 @@ pub(crate) struct Wrong {
     pub(crate) path: String,
     pub(crate) message: String,
 }
-
-/// Kinds that folders hold: group, kind, and the versions in which it means the same. Tells what is mistyped from what
-/// is meant for others; which kinds are served is the parser's to say.
-const KINDS: [(&str, &str, &[&str]); 11] = [
-    (GATEWAY_GROUP, "GatewayClass", &["v1", "v1beta1"]),
-    (GATEWAY_GROUP, "Gateway", &["v1", "v1beta1"]),
-    (GATEWAY_GROUP, "HTTPRoute", &["v1", "v1beta1"]),
-    (GATEWAY_GROUP, "ReferenceGrant", &["v1", "v1beta1"]),
-    (KGATEWAY_GROUP, "Backend", &["v1alpha1"]),
-    (KGATEWAY_GROUP, "TrafficPolicy", &["v1alpha1"]),
-    ("discovery.k8s.io", "EndpointSlice", &["v1"]),
-    ("", "Namespace", &["v1"]),
-    ("", "Service", &["v1"]),
-    ("", "Secret", &["v1"]),
-    ("", "ConfigMap", &["v1"]),
-];
 
 /// Which object it is; `None` if its kind is not served.
 ///
@@ -66,15 +50,14 @@ fn group_and_version(identity: &Identity) -> (&str, &str) {
 fn check_kind(identity: &Identity) -> Result<(), Wrong> {
     let (group, version) = group_and_version(identity);
     let written = identity.kind.to_lowercase();
-    let means = |kind: &str| {
-        let kind = kind.to_lowercase();
-        let stem = kind.strip_suffix('y').map_or_else(|| format!("{kind}s"), |stem| format!("{stem}ies"));
-        written == kind || written == stem || written == format!("{kind}es")
+    let means = |known: &Kind| {
+        let name = known.name.to_lowercase();
+        written == name || written == known.plural || written == format!("{name}s")
     };
     // An apiVersion without a version reads as a version of core.
     let is_bare = |named: &str| group.is_empty() && version == named;
-    let Some((group, kind, versions)) =
-        KINDS.iter().find(|(named, kind, _)| (*named == group || is_bare(named)) && means(kind))
+    let Some(Kind { group, name: kind, versions, .. }) =
+        KINDS.iter().find(|known| (known.group == group || is_bare(known.group)) && means(known))
     else {
         return Ok(());
     };
@@ -170,8 +153,8 @@ mod tests {
             let identity = Identity { api_version: api_version.to_owned(), ..identity(kind, "a") };
             key(&identity).err().map(|wrong| format!("{}: {}", wrong.path, wrong.message))
         };
-        for (group, kind, versions) in KINDS {
-            for version in versions {
+        for Kind { group, name: kind, versions, .. } in KINDS {
+            for version in *versions {
                 let api_version =
                     if group.is_empty() { version.to_string() } else { format!("{group}/{version}") };
                 let known = Identity { api_version, ..identity(kind, "a") };

@@ -158,10 +158,10 @@ impl Pipeline {
 
     /// A problem with the place of its field.
     fn place(&self, problem: &Problem) -> Diagnostic {
-        let loaded = self.index.get(&problem.on);
+        let place = self.index.get(&problem.on).and_then(|loaded| loaded.place.as_ref());
         Diagnostic {
-            file: loaded.map(|loaded| loaded.file.clone()),
-            at: loaded.map(|loaded| loaded.positions.find(&problem.field)),
+            file: place.map(|place| place.file.clone()),
+            at: place.map(|place| place.positions.find(&problem.field)),
             object: problem.on.to_string(),
             path: problem.field.clone(),
             message: problem.detail.clone(),

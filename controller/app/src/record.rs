@@ -2,8 +2,7 @@
 
 use std::fmt;
 
-use ferrule_translate::api::meta::KGATEWAY_GROUP;
-use ferrule_translate::{ObjectRef, Status};
+use ferrule_translate::{KINDS, ObjectRef, Status};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -39,13 +38,17 @@ impl Record {
         Self { status: serde_json::to_value(status).unwrap_or_default(), ..Self::silent(object) }
     }
 
+    /// The record of a status, whosever it is.
+    pub(crate) fn of_status(status: Value) -> Self {
+        Self { status, ..Self::silent(&ObjectRef::new("", "", "", "")) }
+    }
+
     /// The record of an object that has no status.
     pub(crate) fn silent(object: &ObjectRef) -> Self {
-        let api_version = match &*object.group {
-            "" => "v1".to_owned(),
-            KGATEWAY_GROUP => format!("{KGATEWAY_GROUP}/v1alpha1"),
-            group => format!("{group}/v1"),
-        };
+        let known = KINDS.iter().find(|kind| kind.group == &*object.group && kind.name == &*object.kind);
+        let version = known.and_then(|kind| kind.versions.first()).unwrap_or(&"v1");
+        let slash = if object.group.is_empty() { "" } else { "/" };
+        let api_version = format!("{}{slash}{version}", object.group);
         Self {
             api_version,
             kind: object.kind.to_string(),

@@ -1,8 +1,8 @@
 //! The lists of conditions that a status has, each with the part of the status that it belongs to.
 
 use ferrule_translate::Status;
-use ferrule_translate::api::http_route::ParentReference;
 use ferrule_translate::api::meta::Condition;
+use ferrule_translate::api::route::ParentReference;
 
 /// The part of a status that conditions belong to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -29,6 +29,13 @@ pub(crate) fn all(status: &Status) -> Vec<(Part<'_>, &[Condition])> {
                 .chain(listeners.map(|one| (Part::Listener(&one.name), &one.conditions[..])))
                 .collect()
         }
+        Status::ListenerSet(set) => {
+            let listeners = set.listeners.iter();
+            let own = (Part::Object, &set.conditions[..]);
+            std::iter::once(own)
+                .chain(listeners.map(|one| (Part::Listener(&one.name), &one.conditions[..])))
+                .collect()
+        }
         Status::Route(route) => {
             route.parents.iter().map(|one| (Part::Parent(&one.parent_ref), &one.conditions[..])).collect()
         }
@@ -48,6 +55,13 @@ pub(crate) fn all_mut(status: &mut Status) -> Vec<(Part<'_>, &mut Vec<Condition>
         Status::Gateway(gateway) => {
             let listeners = gateway.listeners.iter_mut();
             let own = (Part::Object, &mut gateway.conditions);
+            std::iter::once(own)
+                .chain(listeners.map(|one| (Part::Listener(&one.name), &mut one.conditions)))
+                .collect()
+        }
+        Status::ListenerSet(set) => {
+            let listeners = set.listeners.iter_mut();
+            let own = (Part::Object, &mut set.conditions);
             std::iter::once(own)
                 .chain(listeners.map(|one| (Part::Listener(&one.name), &mut one.conditions)))
                 .collect()

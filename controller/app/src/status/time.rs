@@ -107,7 +107,11 @@ mod tests {
             conditions: vec![condition.clone()],
             ..ListenerStatus::default()
         };
-        Status::Gateway(GatewayStatus { conditions: vec![condition], listeners: vec![listener] })
+        Status::Gateway(GatewayStatus {
+            conditions: vec![condition],
+            listeners: vec![listener],
+            ..GatewayStatus::default()
+        })
     }
 
     fn times(timed: &Timed) -> Vec<String> {

@@ -1,36 +1,43 @@
-//! Holds the status of every object: says what changes, and keeps a file for each where asked to.
+//! Holds the status of every object: says what changes, and passes it on.
 //!
-//! Invariants: nothing is written or said that did not change; a status written once is read again after a restart,
-//! so that transition times stay; only files of ours are removed; a status is shared with the translation that it is
+//! Invariants: nothing is passed on or said that did not change; a status is shared with the translation that it is
 //! from, for there are thousands.
 
-use std::collections::{BTreeMap, HashMap};
-use std::path::{Path, PathBuf};
+use std::collections::BTreeMap;
+use std::path::PathBuf;
 use std::sync::Arc;
-use std::{fs, io};
 
-use anyhow::Context;
 use ferrule_translate::{ObjectRef, Status};
-use serde_json::{Value, json};
+use tokio::sync::mpsc;
 
+use super::files::Files;
 use super::overlay::Overlay;
 use super::time::Timed;
-use crate::manifest::{self, Part};
 use crate::record::{Condition, Record};
-use crate::yaml;
 
 /// More changes at once than these are summed up.
 const MANY: usize = 40;
 
+/// A status that is wanted of an object; `None` if none is any more.
+pub(crate) type Wanted = (ObjectRef, Option<Arc<Status>>);
+
+/// Where a status goes when it has changed.
+#[derive(Debug, Default)]
+enum Sink {
+    #[default]
+    Nowhere,
+    Files(Files),
+    /// What one update changes goes together.
+    Queue(mpsc::UnboundedSender<Vec<Wanted>>, Vec<Wanted>),
+}
+
 /// The status of every object.
 #[derive(Debug, Default)]
 pub(crate) struct StatusWriter {
-    folder: Option<PathBuf>,
+    sink: Sink,
     held: BTreeMap<ObjectRef, Timed>,
     /// Objects of which there is nothing to say.
     silent: Vec<ObjectRef>,
-    /// What an earlier run left in the folder, by file name.
-    earlier: HashMap<String, Value>,
 }
 
 impl StatusWriter {
@@ -39,13 +46,13 @@ impl StatusWriter {
     /// # Errors
     /// The folder cannot be made or read.
     pub(crate) fn new(folder: Option<PathBuf>) -> anyhow::Result<Self> {
-        let earlier = match &folder {
-            Some(folder) => {
-                read_earlier(folder).with_context(|| format!("--status-dir {}", folder.display()))?
-            }
-            None => HashMap::new(),
-        };
-        Ok(Self { folder, earlier, ..Self::default() })
+        let sink = folder.map_or(Ok(Sink::Nowhere), |folder| Files::open(folder).map(Sink::Files))?;
+        Ok(Self { sink, ..Self::default() })
+    }
+
+    /// Sends what each update changes to whoever writes it, though it be nothing.
+    pub(crate) fn to(queue: mpsc::UnboundedSender<Vec<Wanted>>) -> Self {
+        Self { sink: Sink::Queue(queue, Vec::new()), ..Self::default() }
     }
 
     /// Takes over the status of all objects as of `now`; returns what to tell people.
@@ -59,7 +66,7 @@ impl StatusWriter {
             self.held.keys().filter(|object| !fresh.contains_key(*object)).cloned().collect();
         for object in &gone {
             self.held.remove(object);
-            self.remove(&file_name(object));
+            self.sink.remove(object);
         }
         let now: Arc<str> = now.into();
         let mut changed = Vec::new();
@@ -70,9 +77,7 @@ impl StatusWriter {
             };
             changed.extend(self.put(object, status, &now));
         }
-        for name in std::mem::take(&mut self.earlier).into_keys() {
-            self.remove(&name);
-        }
+        self.sink.finish();
         tell(changed)
     }
 
@@ -94,27 +99,44 @@ impl StatusWriter {
             return None;
         }
         let told = before.map(|before| Told::of(object, &before.with_times()));
-        let earlier = self.earlier.remove(&file_name(object)).and_then(|value| revive(value, &status));
+        let earlier = match &mut self.sink {
+            Sink::Files(files) => files.take_earlier(object, &status),
+            Sink::Nowhere | Sink::Queue(..) => None,
+        };
         let earlier = earlier.map(|status| Timed::written(status, now));
-        let timed = Timed::new(status, before.or(earlier.as_ref()), now);
+        let timed = Timed::new(status.clone(), before.or(earlier.as_ref()), now);
         let full = timed.with_times();
-        self.write(object, &full);
+        self.sink.put(object, status, &full);
         self.held.insert(object.clone(), timed);
         Some(Change::new(object, told, Told::of(object, &full)))
     }
+}
 
-    fn write(&self, object: &ObjectRef, status: &Status) {
-        let Some(folder) = &self.folder else { return };
-        let path = folder.join(file_name(object));
-        if let Err(error) = put(&path, &Record::of(object, status)) {
-            tracing::error!("{}: {error:#}", path.display());
+impl Sink {
+    fn put(&mut self, object: &ObjectRef, status: Arc<Status>, with_times: &Status) {
+        match self {
+            Self::Nowhere => {}
+            Self::Files(files) => files.write(object, with_times),
+            Self::Queue(_, passed) => passed.push((object.clone(), Some(status))),
         }
     }
 
-    fn remove(&self, name: &str) {
-        let Some(folder) = &self.folder else { return };
-        // Someone else may have removed it.
-        let _ = fs::remove_file(folder.join(name));
+    fn remove(&mut self, object: &ObjectRef) {
+        match self {
+            Self::Nowhere => {}
+            Self::Files(files) => files.remove(object),
+            Self::Queue(_, passed) => passed.push((object.clone(), None)),
+        }
+    }
+
+    /// Everything has been put or removed.
+    fn finish(&mut self) {
+        match self {
+            Self::Nowhere => {}
+            Self::Files(files) => files.remove_earlier(),
+            // Nobody listens when all is about to end.
+            Self::Queue(queue, passed) => drop(queue.send(std::mem::take(passed))),
+        }
     }
 }
 
@@ -174,63 +196,10 @@ fn verdict(record: &Record) -> String {
     bad.into_iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")
 }
 
-const SUFFIX: &str = ".status.yaml";
-
-/// `kind.namespace.name.status.yaml`, without a namespace where the kind has none. The reader of manifests lets through
-/// only names without a slash.
-fn file_name(object: &ObjectRef) -> String {
-    let ObjectRef { kind, namespace, name, .. } = object;
-    let dot = if namespace.is_empty() { "" } else { "." };
-    format!("{}.{namespace}{dot}{name}{SUFFIX}", kind.to_lowercase()).replace('/', "_")
-}
-
-/// Writes a file so that readers see the old one or the new one.
-fn put(path: &Path, record: &Record) -> anyhow::Result<()> {
-    let mut metadata = json!({"name": record.name});
-    if !record.namespace.is_empty() {
-        metadata["namespace"] = record.namespace.as_str().into();
-    }
-    let object = json!({"apiVersion": record.api_version, "kind": record.kind, "metadata": metadata, "status": record.status});
-    let draft = path.with_extension("draft");
-    fs::write(&draft, yaml::documents(&[object])?)?;
-    Ok(fs::rename(draft, path)?)
-}
-
-fn read_earlier(folder: &Path) -> io::Result<HashMap<String, Value>> {
-    fs::create_dir_all(folder)?;
-    let mut earlier = HashMap::new();
-    for entry in fs::read_dir(folder)? {
-        let path = entry?.path();
-        let Some(name) =
-            path.file_name().and_then(|name| name.to_str()).filter(|name| name.ends_with(SUFFIX))
-        else {
-            continue;
-        };
-        // A file that cannot be read has no times to keep.
-        let parts = manifest::read(&fs::read_to_string(&path).unwrap_or_default());
-        if let Some(Part::Object(object)) = parts.into_iter().next()
-            && let Value::Object(mut fields) = object.value
-            && let Some(status) = fields.remove("status")
-        {
-            earlier.insert(name.to_owned(), status);
-        }
-    }
-    Ok(earlier)
-}
-
-/// A status that was written by an earlier run, for an object of the same kind as `like`.
-fn revive(value: Value, like: &Status) -> Option<Status> {
-    Some(match like {
-        Status::GatewayClass(_) => Status::GatewayClass(serde_json::from_value(value).ok()?),
-        Status::Gateway(_) => Status::Gateway(serde_json::from_value(value).ok()?),
-        Status::Route(_) => Status::Route(serde_json::from_value(value).ok()?),
-        Status::Backend(_) => Status::Backend(serde_json::from_value(value).ok()?),
-        Status::Policy(_) => Status::Policy(serde_json::from_value(value).ok()?),
-    })
-}
-
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use ferrule_translate::api::backend::BackendStatus;
     use ferrule_translate::api::meta::{Condition, KGATEWAY_GROUP};
 
@@ -287,13 +256,6 @@ mod tests {
         assert_eq!(writer.update(&world, &refused, "2"), ["Backend d/a: Programmed=False Invalid: no"]);
         writer.update(&world, &BTreeMap::new(), "3");
         assert!(writer.records().all(|record| record.conditions().iter().all(|one| !one.is_bad())));
-    }
-
-    #[test]
-    fn files_are_named_by_kind_namespace_and_name() {
-        let name = |kind, namespace| file_name(&ObjectRef::new(KGATEWAY_GROUP, kind, namespace, "a.b"));
-        assert_eq!(name("Backend", "d"), "backend.d.a.b.status.yaml");
-        assert_eq!(name("GatewayClass", ""), "gatewayclass.a.b.status.yaml");
     }
 
     #[test]

@@ -6,77 +6,16 @@
 //! - Of two files with one object the first to have it serves it, until it has it no more.
 //! - An object's generation grows when anything but its metadata and status changes.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, HashMap};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use ferrule_translate::{Object, ObjectRef};
-use serde_json::Value;
+use ferrule_translate::ObjectRef;
 
 use crate::diagnostic::{Diagnostic, Severity};
 use crate::manifest::{self, Fault, Identity, Manifest, Mark, Part, Positions};
 use crate::object::{self, Wrong};
-
-/// An object that is in use, and where it comes from.
-#[derive(Debug)]
-pub(crate) struct Loaded {
-    pub(crate) object: Object,
-    pub(crate) positions: Positions,
-    pub(crate) file: Arc<Path>,
-    pub(crate) invitation: Option<Invitation>,
-    /// Hash of all of it.
-    content: u64,
-    /// Hash of all but metadata and status.
-    substance: u64,
-    generation: i64,
-}
-
-/// What an example invites people to try, and what they should see; from its annotations.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Invitation {
-    pub(crate) attempt: String,
-    pub(crate) expected: Option<String>,
-}
-
-impl Invitation {
-    fn of(object: &Value) -> Option<Self> {
-        let annotation =
-            |name: &str| Some(object.pointer("/metadata/annotations")?.get(name)?.as_str()?.to_owned());
-        Some(Self { attempt: annotation("ferrule.dev/try")?, expected: annotation("ferrule.dev/expect") })
-    }
-}
-
-/// What is to be done to the world.
-#[derive(Debug, Default)]
-pub(crate) struct Changes {
-    pub(crate) put: BTreeMap<ObjectRef, Arc<Loaded>>,
-    /// Equal to what is in use but for the place in the files.
-    pub(crate) moved: BTreeMap<ObjectRef, Arc<Loaded>>,
-    pub(crate) removed: BTreeSet<ObjectRef>,
-}
-
-impl Changes {
-    /// Whether the objects stay what they are.
-    pub(crate) fn is_empty(&self) -> bool {
-        self.put.is_empty() && self.removed.is_empty()
-    }
-
-    fn add(&mut self, key: ObjectRef, before: Option<Arc<Loaded>>, now: Option<Arc<Loaded>>) {
-        match (before, now) {
-            (Some(before), Some(now)) if Arc::ptr_eq(&before, &now) => {}
-            (Some(before), Some(now)) if before.content == now.content => drop(self.moved.insert(key, now)),
-            (_, Some(now)) => {
-                self.removed.remove(&key);
-                self.put.insert(key, now);
-            }
-            (Some(_), None) => {
-                self.put.remove(&key);
-                self.removed.insert(key);
-            }
-            (None, None) => {}
-        }
-    }
-}
+use crate::watch::changes::{Changes, Invitation, Loaded, Place, content_hash};
 
 /// All files and their objects.
 #[derive(Debug, Default)]
@@ -274,7 +213,8 @@ impl<'f> Reader<'f> {
             faults.into_iter().for_each(|fault| self.note(key.to_string(), fault, Severity::Error));
             return None;
         }
-        let (content, substance) = (hash(&value, true), hash(&value, false));
+        let content = content_hash(&value, |_| true);
+        let substance = content_hash(&value, |field| !matches!(field, "metadata" | "status"));
         let invitation = Invitation::of(&value);
         // An object that moves from one file to another is still the same.
         let generation = match before.or_else(|| self.served.get(key)) {
@@ -292,8 +232,8 @@ impl<'f> Reader<'f> {
                 }
             },
         };
-        let file = self.shown.clone();
-        Some(Arc::new(Loaded { object, positions, file, invitation, content, substance, generation }))
+        let place = Some(Place { file: self.shown.clone(), positions });
+        Some(Arc::new(Loaded { object, place, invitation, content, substance, generation }))
     }
 }
 
@@ -316,13 +256,4 @@ impl Reader<'_> {
         let fault = Fault { at: positions.find("kind"), path: "kind".to_owned(), message };
         self.note(identity.to_string(), fault, severity);
     }
-}
-
-/// A hash of an object, with or without what does not count for its generation.
-fn hash(value: &Value, whole: bool) -> u64 {
-    let Value::Object(fields) = value else { return 0 };
-    let counts = |name: &str| whole || !matches!(name, "metadata" | "status");
-    let counted: Vec<_> = fields.iter().filter(|(name, _)| counts(name)).collect();
-    // Writing JSON to memory cannot fail.
-    rapidhash::v3::rapidhash_v3(&serde_json::to_vec(&counted).unwrap_or_default())
 }

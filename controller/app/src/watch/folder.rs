@@ -9,7 +9,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
-use super::catalogue::{Catalogue, Changes};
+use super::catalogue::Catalogue;
+use super::changes::Changes;
 use super::walk::{Stamp, Walk, walk};
 use crate::diagnostic::{Diagnostic, Severity};
 

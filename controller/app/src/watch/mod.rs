@@ -4,11 +4,12 @@
 //! what is wrong with what it read. Nothing behind the seam knows of files but through [`Loaded`].
 
 mod catalogue;
+mod changes;
 mod folder;
 mod notices;
 mod walk;
 
-pub(crate) use catalogue::{Changes, Invitation, Loaded};
+pub(crate) use changes::{Changes, Invitation, Loaded, content_hash};
 pub(crate) use folder::{Folder, Look, Patience};
 pub(crate) use notices::Stopper;
 
