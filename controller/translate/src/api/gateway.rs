@@ -204,6 +204,23 @@ pub struct GatewayStatus {
     pub attached_listener_sets: i32,
     /// By listener.
     pub listeners: Vec<ListenerStatus>,
+    /// Where its proxies can be reached.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub addresses: Vec<GatewayStatusAddress>,
+}
+
+/// `GatewayStatusAddress`.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct GatewayStatusAddress {
+    /// `IPAddress` or `Hostname`.
+    #[serde(rename = "type")]
+    pub kind: String,
+    /// The address.
+    pub value: String,
+    /// From where it can be reached; empty where nothing is said about that.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub routability: String,
 }
 
 /// `ListenerStatus`.

@@ -42,6 +42,8 @@ pub(super) fn gateways(found: &Found<'_>, translation: &mut Translation) {
             conditions: gateway_conditions(plan),
             attached_listener_sets: i32::try_from(sets).unwrap_or(i32::MAX),
             listeners: listener::statuses(plan, &plan.reference, generation(plan), &attached),
+            // Where its proxies are is not known here.
+            addresses: Vec::new(),
         };
         translation.status.insert(plan.reference.clone(), Arc::new(Status::Gateway(status)));
     }
