@@ -1,0 +1,96 @@
+//! A whole cluster: control plane, node, Services, DNS.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use anyhow::Context;
+use kube::Client;
+use tempfile::TempDir;
+use tokio::task::JoinSet;
+
+use crate::addresses::{Plan, Slot};
+use crate::certificates::Certificates;
+use crate::control_plane::{ControlPlane, Programs, Site};
+use crate::kubelet::{Images, Machine};
+use crate::process::Starter;
+use crate::{balancer, dns, kubelet, network};
+
+/// A running cluster; it ends with [`Cluster::end`], or with this process.
+pub(crate) struct Cluster {
+    /// Its addresses.
+    pub(crate) plan: Plan,
+    /// Speaks to its API server as an administrator.
+    pub(crate) client: Client,
+    folder: TempDir,
+    control_plane: ControlPlane,
+    duties: JoinSet<anyhow::Result<()>>,
+    network: Arc<network::Namespace>,
+    _slot: Slot,
+}
+
+impl Cluster {
+    /// Starts one and waits until pods can be made.
+    ///
+    /// # Errors
+    /// A part did not start; the error quotes its log.
+    pub(crate) async fn start(programs: &Programs, images: Images) -> anyhow::Result<Self> {
+        let slot = Slot::take()?;
+        let plan = slot.plan;
+        let folder = scratch()?;
+        let starter = Starter::new()?;
+        let network = Arc::new(network::connect_cluster(&starter, plan).await?);
+        let certificates = Certificates::write(folder.path().join("certificates"), plan)?;
+        let site = Site { plan, certificates: &certificates, folder: folder.path(), network: &network, starter: &starter };
+        let (control_plane, client) = ControlPlane::start(programs, &site).await?;
+        let pods = folder.path().join("pods");
+        std::fs::create_dir_all(&pods)?;
+        let machine = Machine::new(client.clone(), starter, plan, network.clone(), pods, images);
+        let mut duties = JoinSet::new();
+        duties.spawn(async move { kubelet::run(Arc::new(machine), &certificates).await.context("the node") });
+        duties.spawn(balancer::run(client.clone(), network.clone(), plan));
+        duties.spawn(dns::serve_services(client.clone(), plan.node()));
+        Ok(Self { plan, client, folder, control_plane, duties, network, _slot: slot })
+    }
+
+    /// A kubeconfig of an administrator.
+    pub(crate) fn kubeconfig(&self) -> PathBuf {
+        self.folder.path().join("kubeconfig")
+    }
+
+    /// The folder with logs of the control plane.
+    pub(crate) fn logs(&self) -> &Path {
+        self.folder.path()
+    }
+
+    /// Waits until something of the cluster ends, which nothing should; says what.
+    pub(crate) async fn failure(&mut self) -> String {
+        tokio::select! {
+            ended = self.control_plane.first_end() => ended,
+            ended = self.duties.join_next() => match ended {
+                Some(Ok(Ok(()))) | None => "a duty of the node ended".to_owned(),
+                Some(Ok(Err(error))) => format!("{error:#}"),
+                Some(Err(error)) => error.to_string(),
+            },
+        }
+    }
+
+    /// Ends everything; pods are killed.
+    pub(crate) async fn end(self) {
+        let Self { mut duties, control_plane, network, folder, .. } = self;
+        duties.shutdown().await;
+        control_plane.end().await;
+        if let Some(network) = Arc::into_inner(network) {
+            network.end().await;
+        }
+        drop(folder);
+    }
+}
+
+/// A folder in memory where there is one: etcd waits for each write to be safe.
+fn scratch() -> anyhow::Result<TempDir> {
+    let memory = Path::new("/dev/shm");
+    let mut builder = tempfile::Builder::new();
+    builder.prefix("ferrule-cluster-");
+    let folder = if memory.is_dir() { builder.tempdir_in(memory) } else { builder.tempdir() };
+    folder.context("making a folder for the cluster")
+}

@@ -1,0 +1,27 @@
+//! A Kubernetes cluster for tests, without docker, and the conformance suite on it.
+
+mod addresses;
+mod balancer;
+mod certificates;
+mod cli;
+mod cluster;
+mod containment;
+mod control_plane;
+mod dns;
+mod kubelet;
+mod manifests;
+mod network;
+mod process;
+mod services;
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    match cli::run() {
+        Ok(code) => code,
+        Err(error) => {
+            eprintln!("cluster: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
