@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 /// What the translator emits; their imports come along.
-const FILES: [&str; 15] = [
+const FILES: &[&str] = &[
     "envoy/config/cluster/v3/cluster.proto",
     "envoy/config/endpoint/v3/endpoint.proto",
     "envoy/config/listener/v3/listener.proto",
@@ -13,12 +13,19 @@ const FILES: [&str; 15] = [
     "envoy/extensions/compression/brotli/decompressor/v3/brotli.proto",
     "envoy/extensions/compression/gzip/decompressor/v3/gzip.proto",
     "envoy/extensions/compression/zstd/decompressor/v3/zstd.proto",
+    "envoy/extensions/filters/http/cors/v3/cors.proto",
     "envoy/extensions/filters/http/decompressor/v3/decompressor.proto",
     "envoy/extensions/filters/http/dynamic_modules/v3/dynamic_modules.proto",
+    "envoy/extensions/filters/http/ext_authz/v3/ext_authz.proto",
     "envoy/extensions/filters/http/router/v3/router.proto",
+    "envoy/extensions/filters/http/stateful_session/v3/stateful_session.proto",
     "envoy/extensions/filters/http/wasm/v3/wasm.proto",
     "envoy/extensions/filters/network/http_connection_manager/v3/http_connection_manager.proto",
+    "envoy/extensions/http/stateful_session/cookie/v3/cookie.proto",
+    "envoy/extensions/http/stateful_session/header/v3/header.proto",
+    "envoy/extensions/retry/host/previous_hosts/v3/previous_hosts.proto",
     "envoy/extensions/transport_sockets/tls/v3/secret.proto",
+    "envoy/extensions/transport_sockets/tls/v3/tls.proto",
     "envoy/extensions/upstreams/http/v3/http_protocol_options.proto",
     "google/protobuf/empty.proto",
 ];

@@ -46,7 +46,8 @@ fn matched(matched: GRPCRouteMatch) -> HTTPRouteMatch {
 
 fn path(method: GRPCMethodMatch) -> HTTPPathMatch {
     let is_exact = method.kind.as_deref().unwrap_or("Exact") == "Exact";
-    let (kind, value) = match (method.service, method.method, is_exact) {
+    let given = |part: Option<String>| part.filter(|part| !part.is_empty());
+    let (kind, value) = match (given(method.service), given(method.method), is_exact) {
         (Some(service), Some(method), true) => ("Exact", format!("/{service}/{method}")),
         (Some(service), None, true) => ("PathPrefix", format!("/{service}")),
         (None, Some(method), true) => {
@@ -60,6 +61,25 @@ fn path(method: GRPCMethodMatch) -> HTTPPathMatch {
         }
     };
     HTTPPathMatch { kind: Some(kind.to_owned()), value: Some(value) }
+}
+
+/// How long service and method are in a path that is made from them here; 0 for any.
+pub(crate) fn lengths(path: &HTTPPathMatch) -> (usize, usize) {
+    let value = path.value.as_deref().unwrap_or_default();
+    let value = value.strip_prefix('/').unwrap_or(value);
+    let length = |part: &str| {
+        let part = part.strip_prefix("(?:").map_or(part, |part| part.trim_end_matches(')'));
+        if part == ANY { 0 } else { part.len() }
+    };
+    let (service, method) = match path.kind.as_deref() {
+        Some("PathPrefix") => (value, ""),
+        Some("Exact") => value.split_once('/').unwrap_or((value, "")),
+        _ => match value.strip_prefix(ANY).and_then(|rest| rest.strip_prefix('/')) {
+            Some(method) => (ANY, method),
+            None => value.split_once(")/").unwrap_or((value, "")),
+        },
+    };
+    (length(service), length(method))
 }
 
 fn filter(filter: GRPCRouteFilter) -> HTTPRouteFilter {

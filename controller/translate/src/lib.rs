@@ -26,6 +26,7 @@ mod precedence;
 mod problem;
 mod re2;
 mod report;
+mod resolved;
 mod route;
 mod settings;
 mod shared;

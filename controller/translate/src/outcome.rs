@@ -7,7 +7,7 @@ use crate::api::grpc_route::GRPCRoute;
 use crate::api::http_route::HTTPRoute;
 use crate::api::meta::GATEWAY_GROUP;
 use crate::attach::{Attaching, Attachment, attach, dangling};
-use crate::backends::{Destination, Named};
+use crate::backends::Destination;
 use crate::changes::Changes;
 use crate::gateways::Gateways;
 use crate::grpc;
@@ -15,6 +15,7 @@ use crate::kinds::World;
 use crate::object::{Key, ObjectRef};
 use crate::policies::PolicyIndex;
 use crate::problem::Problem;
+use crate::resolved::{self, Resolved};
 use crate::route::{self, LoweredRoute, RouteInputs};
 use crate::settings::Settings;
 use crate::status::{self, Status};
@@ -75,7 +76,7 @@ pub(crate) struct RouteOutcome {
     pub(crate) status: Option<Arc<Status>>,
     pub(crate) problems: Vec<Problem>,
     inputs: RouteInputs,
-    /// Objects that its rules name as backends, whether or not they exist.
+    /// Objects that its rules name as backends and in filters, whether or not they exist.
     named: Vec<Key>,
 }
 
@@ -109,8 +110,7 @@ fn fresh(context: &Context<'_>, id: &RouteId, source: Source, earlier: Option<Ro
             (port, kept.remove(&port).unwrap_or_else(lower))
         })
         .collect();
-    let backends = route.spec.rules.iter().flat_map(|rule| &rule.backend_refs);
-    let named = backends.map(|backend| Named::from(backend).key(&id.1.0)).collect();
+    let named = route.spec.rules.iter().flat_map(|rule| resolved::named(&id.1.0, rule)).collect();
     let mut outcome = RouteOutcome {
         source,
         route,
@@ -161,7 +161,7 @@ impl RouteOutcome {
     /// Where its rules lead, on whatever port; none while it is attached nowhere.
     pub(crate) fn destinations(&self) -> impl Iterator<Item = &Destination> {
         let is_served = !self.lowered.is_empty();
-        self.inputs.resolved.iter().flatten().flatten().filter(move |_| is_served)
+        self.inputs.resolved.iter().flat_map(Resolved::destinations).filter(move |_| is_served)
     }
 
     /// Places of the listeners of a Gateway that it is attached to.

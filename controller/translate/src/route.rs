@@ -4,26 +4,29 @@
 
 use std::sync::Arc;
 
+use envoy_types::pb::envoy::config::route::v3::RouteMatch;
 use prost::Message;
 
 use crate::api::http_route::{HTTPRoute, HTTPRouteMatch, HTTPRouteRule};
 use crate::api::reference::LocalObjectReference;
-use crate::backends::{Application, Destination, Unresolved, resolve};
+use crate::backends::Application;
 use crate::kinds::World;
 use crate::object::ObjectRef;
 use crate::policies::{Applied, PolicyIndex, Target};
 use crate::precedence::Precedence;
 use crate::problem::{Problem, Reason};
+use crate::resolved::Resolved;
 use crate::settings::Settings;
 use crate::xds;
+use crate::xds::action::{Lowering, Share};
 use crate::xds::matching::Unmatchable;
 
 /// All that decides how a route is lowered.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct RouteInputs {
     pub(crate) route: ByAddress,
-    /// By rule and backend reference.
-    pub(crate) resolved: Vec<Vec<Result<Destination, Unresolved>>>,
+    /// By rule.
+    pub(crate) resolved: Vec<Resolved>,
     /// By rule: policies of the rule over those of the route.
     pub(crate) applied: Vec<Applied>,
 }
@@ -67,11 +70,7 @@ pub(crate) fn inputs(
     reference: &ObjectRef,
     route: &Arc<HTTPRoute>,
 ) -> RouteInputs {
-    let application = Application::of_route(&reference.kind);
-    let of_rule = |rule: &HTTPRouteRule| {
-        rule.backend_refs.iter().map(|b| resolve(world, reference, b, application)).collect()
-    };
-    let resolved = route.spec.rules.iter().map(of_rule).collect();
+    let resolved = route.spec.rules.iter().map(|rule| Resolved::of(world, reference, rule)).collect();
     let applied = route.spec.rules.iter().map(|rule| applied(policies, reference, rule)).collect();
     RouteInputs { route: ByAddress(Arc::clone(route)), resolved, applied }
 }
@@ -116,12 +115,7 @@ fn lower_rule(
     lowered: &mut LoweredRoute,
 ) {
     let field = format!("spec.rules[{place}]");
-    let unresolved =
-        inputs.resolved[place].iter().enumerate().filter_map(|(at, found)| Some((at, found.as_ref().err()?)));
-    for (at, (reason, detail)) in unresolved {
-        let field = format!("{field}.backendRefs[{at}]");
-        lowered.problems.push(Problem::new(reference, field, *reason, detail));
-    }
+    lowered.problems.extend(inputs.resolved[place].problems(reference, &field));
     let applied = &inputs.applied[place];
     for (namespace, name) in &applied.missing {
         let detail = format!("TrafficPolicy {namespace}/{name} does not exist");
@@ -131,33 +125,88 @@ fn lower_rule(
     let everything = [HTTPRouteMatch::default()];
     let matches = if rule.matches.is_empty() { &everything[..] } else { &rule.matches };
     for (at, matched) in matches.iter().enumerate() {
-        let field = format!("{field}.matches[{at}]");
-        let matcher = match xds::matching::lower(matched) {
+        let resolved = &inputs.resolved[place];
+        let application = Application::of_route(&reference.kind);
+        let lowering = Lowering { rule, matched, resolved, port, application };
+        let one = Match { settings, reference, inputs, place, at };
+        one.lower(&lowering, lowered);
+    }
+}
+
+/// One match of a rule.
+struct Match<'a> {
+    settings: &'a Settings,
+    reference: &'a ObjectRef,
+    inputs: &'a RouteInputs,
+    /// Of the rule.
+    place: usize,
+    at: usize,
+}
+
+impl Match<'_> {
+    fn lower(&self, lowering: &Lowering<'_>, lowered: &mut LoweredRoute) {
+        let Self { place, at, .. } = self;
+        let refused =
+            |field: String, why: String| Problem::new(self.reference, field, Reason::UnsupportedValue, why);
+        let matcher = match xds::matching::lower(lowering.matched, lowering.application) {
             Ok(matcher) => matcher,
-            Err(Unmatchable { field: inner, why }) => {
-                let field = format!("{field}.{inner}");
-                lowered.problems.push(Problem::new(reference, field, Reason::UnsupportedValue, why));
-                continue;
+            Err(Unmatchable { field, why }) => {
+                let field = format!("spec.rules[{place}].matches[{at}].{field}");
+                lowered.problems.push(refused(field, why));
+                return;
             }
         };
-        let action = match xds::action::lower(rule, matched, &inputs.resolved[place], port) {
-            Ok(action) if !applied.is_broken() => action,
-            Ok(_) => xds::action::fixed(500),
+        let shares = match lowering.lower() {
+            Ok(shares) if !self.inputs.applied[*place].is_broken() => shares,
+            Ok(_) => vec![Share::refusing()],
             Err((inner, why)) => {
-                if at == 0 {
-                    let field = format!("spec.rules[{place}].{inner}");
-                    lowered.problems.push(Problem::new(reference, field, Reason::UnsupportedValue, why));
+                if *at == 0 {
+                    lowered.problems.push(refused(format!("spec.rules[{place}].{inner}"), why));
                 }
-                xds::action::fixed(500)
+                vec![Share::refusing()]
             }
         };
-        let precedence = Precedence::of(matched, &inputs.route.0.metadata, place, at);
-        let encoded_matcher = matcher.encode_to_vec();
-        let filters = xds::filter::per_route(&settings.filter_host, applied);
-        let body = xds::action::route(action, matcher, &filters);
+        let many = shares.len() > 1;
+        for (number, share) in shares.into_iter().enumerate() {
+            let entry = self.entry(lowering, matcher.clone(), share, many.then_some(number));
+            lowered.entries.push(entry);
+        }
+    }
+
+    /// `number` is the share's, where there is more than one.
+    fn entry(
+        &self,
+        lowering: &Lowering<'_>,
+        mut matcher: RouteMatch,
+        share: Share,
+        number: Option<usize>,
+    ) -> Entry {
+        let Self { settings, reference, inputs, place, at } = self;
+        let applied = inputs.applied[*place].clone();
+        matcher.runtime_fraction = share.fraction();
+        let encoded = matcher.encode_to_vec();
+        let body = xds::action::route(
+            share.action,
+            matcher,
+            &xds::filter::per_route(&settings.filter_host, &applied),
+        );
         let kind = reference.kind.to_lowercase();
-        let name = format!("{kind}/{}/{}/{place}/{at}", reference.namespace, reference.name);
-        let applied = applied.clone();
-        lowered.entries.push(Entry { precedence, name, body, matcher: encoded_matcher, applied, field });
+        let mut name = format!("{kind}/{}/{}/{place}/{at}", reference.namespace, reference.name);
+        if let Some(number) = number {
+            name.push_str(&format!("/{number}"));
+        }
+        Entry {
+            precedence: Precedence::of(
+                lowering.matched,
+                lowering.application,
+                &inputs.route.0.metadata,
+                [*place, *at, number.unwrap_or_default()],
+            ),
+            name,
+            body,
+            matcher: encoded,
+            applied,
+            field: format!("spec.rules[{place}].matches[{at}]"),
+        }
     }
 }

@@ -1,41 +1,61 @@
 //! What a rule does with the requests that match it -> `envoy.config.route.v3.Route`.
 
-use envoy_types::pb::envoy::config::core::v3::DataSource;
+use std::collections::BTreeMap;
+
+use envoy_types::pb::envoy::config::core::v3::{DataSource, RuntimeFractionalPercent};
 use envoy_types::pb::envoy::config::route::v3 as envoy;
-use envoy_types::pb::envoy::config::route::v3::redirect_action::{
-    PathRewriteSpecifier, RedirectResponseCode, SchemeRewriteSpecifier,
-};
 use envoy_types::pb::envoy::config::route::v3::route::Action as EnvoyAction;
 use envoy_types::pb::envoy::config::route::v3::route_action::{
-    ClusterNotFoundResponseCode, ClusterSpecifier, HostRewriteSpecifier,
+    ClusterNotFoundResponseCode, ClusterSpecifier, HostRewriteSpecifier, RequestMirrorPolicy,
 };
 use envoy_types::pb::envoy::config::route::v3::weighted_cluster::ClusterWeight;
-use envoy_types::pb::google::protobuf::UInt32Value;
+use envoy_types::pb::google::protobuf::{Any, UInt32Value};
 use prost::Message;
 
+use super::filters::{Filters, need_route};
 use super::header::HeaderEdits;
+use super::mirror::{self, of_million};
 use super::per_filter::{self, OF_ROUTE, PerFilter};
-use super::rewrite::{self, PathRewrite};
-use super::{Unsupported, limits};
-use crate::api::http_route::{
-    HTTPBackendRef, HTTPHeaderFilter, HTTPRequestRedirectFilter, HTTPRouteFilter, HTTPRouteMatch,
-    HTTPRouteRule, HTTPURLRewriteFilter,
-};
-use crate::api::meta::KGATEWAY_GROUP;
-use crate::backends::{Destination, Unresolved};
-use crate::hostname;
+use super::rewrite::{self, PathRewrite, precise_host};
+use super::{Unsupported, cors, limits, redirect};
+use crate::api::http_route::{HTTPBackendRef, HTTPRouteMatch, HTTPRouteRule};
+use crate::backends::Application;
+use crate::resolved::{Found, Resolved};
 
-/// A cluster that never exists: its share of requests gets the 500 that the specification asks for (HTTPRouteRule.backendRefs).
-const UNRESOLVED: &str = "unresolved";
+/// A cluster that never exists: its share of requests gets the error that the specification asks for
+/// (HTTPRouteRule.backendRefs, GRPCRouteRule.backendRefs).
+pub(crate) const UNRESOLVED: &str = "unresolved";
 
 /// Largest share of a backend (BackendRef.weight).
 const MAX_WEIGHT: u32 = 1_000_000;
 
-/// What is done, and the edits around it.
+/// What is done, and what is done around it.
 pub(crate) struct Action {
     action: EnvoyAction,
     request: HeaderEdits,
     response: HeaderEdits,
+    /// Configuration of Envoy's own filters, by name in the chain.
+    filters: BTreeMap<&'static str, Any>,
+}
+
+/// What is done with a share of the requests.
+pub(crate) struct Share {
+    pub(crate) action: Action,
+    /// Millionths, those of the shares before it counted in; `None` for all that is left.
+    pub(crate) up_to: Option<u32>,
+}
+
+impl Share {
+    /// All requests are refused: what was asked for them cannot be done.
+    pub(crate) fn refusing() -> Self {
+        Self { action: fixed(500), up_to: None }
+    }
+
+    /// What of the requests its Envoy route may take, those of the routes before it counted in: Envoy draws one number
+    /// for a request, whichever routes it is compared with.
+    pub(crate) fn fraction(&self) -> Option<RuntimeFractionalPercent> {
+        self.up_to.map(of_million)
+    }
 }
 
 /// An answer without a body.
@@ -46,6 +66,7 @@ pub(crate) fn fixed(status: u32) -> Action {
         action: EnvoyAction::DirectResponse(answer),
         request: HeaderEdits::default(),
         response: HeaderEdits::default(),
+        filters: BTreeMap::new(),
     }
 }
 
@@ -61,241 +82,197 @@ pub(crate) fn route(action: Action, matched: envoy::RouteMatch, filters: &PerFil
         ..envoy::Route::default()
     };
     let mut encoded = route.encode_to_vec();
-    per_filter::put(OF_ROUTE, filters, &mut encoded);
+    let own = action.filters.into_iter().map(|(name, config)| (name.to_owned(), config));
+    let filters: PerFilter = own.chain(filters.clone()).collect();
+    per_filter::put(OF_ROUTE, &filters, &mut encoded);
     encoded
 }
 
-/// Lowers a rule for one of its matches, on a listener with that port.
-pub(crate) fn lower(
-    rule: &HTTPRouteRule,
-    matched: &HTTPRouteMatch,
-    resolved: &[Result<Destination, Unresolved>],
-    port: u16,
-) -> Result<Action, Unsupported> {
-    let filters = collect(&rule.filters, "filters", true)?;
-    if rule.session_persistence.is_some() {
-        return Err(refused("sessionPersistence", "is not supported"));
+/// What decides how a rule is lowered for one of its matches.
+#[derive(Clone, Copy)]
+pub(crate) struct Lowering<'a> {
+    pub(crate) rule: &'a HTTPRouteRule,
+    pub(crate) matched: &'a HTTPRouteMatch,
+    pub(crate) resolved: &'a Resolved,
+    /// Of the listener.
+    pub(crate) port: u16,
+    pub(crate) application: Application,
+}
+
+fn refused<T>(field: &str, why: &str) -> Result<T, Unsupported> {
+    Err((field.to_owned(), why.to_owned()))
+}
+
+impl<'a> Lowering<'a> {
+    /// What is done with the requests that match, in shares.
+    pub(crate) fn lower(&self) -> Result<Vec<Share>, Unsupported> {
+        let filters = Filters::of_rule(&self.rule.filters)?;
+        if self.rule.session_persistence.is_some() {
+            return refused("sessionPersistence", "is not supported");
+        }
+        match filters.redirect {
+            Some(_) => Ok(whole(self.redirect(filters)?)),
+            None => self.forward(&filters),
+        }
     }
-    let action = match filters.redirect {
-        Some(_) if filters.rewrite.is_some() => {
-            return Err(refused("filters", "RequestRedirect and URLRewrite exclude each other"));
-        }
-        Some(_) if !rule.backend_refs.is_empty() => {
-            return Err(refused("filters", "RequestRedirect and backendRefs exclude each other"));
-        }
-        Some(redirect) => EnvoyAction::Redirect(redirected(redirect, matched, port)?),
-        None => forward(rule, matched, filters.rewrite, resolved)?,
-    };
-    Ok(Action { action, request: filters.request, response: filters.response })
-}
 
-fn refused(field: &str, why: &str) -> Unsupported {
-    (field.to_owned(), why.to_owned())
-}
-
-#[derive(Default)]
-struct Filters<'a> {
-    request: HeaderEdits,
-    response: HeaderEdits,
-    redirect: Option<&'a HTTPRequestRedirectFilter>,
-    rewrite: Option<&'a HTTPURLRewriteFilter>,
-}
-
-/// Sorts a list of filters by what they do; `of_rule` says whether they stand at a rule, or else at a backend.
-fn collect<'a>(
-    filters: &'a [HTTPRouteFilter],
-    list: &str,
-    of_rule: bool,
-) -> Result<Filters<'a>, Unsupported> {
-    let mut found = Filters::default();
-    for (place, filter) in filters.iter().enumerate() {
-        let at = |(inner, why): (&str, &str)| (format!("{list}[{place}]{inner}"), why.to_owned());
-        let repeated = filters[..place].iter().any(|other| other.kind == filter.kind);
-        if repeated && filter.kind != "ExtensionRef" {
-            return Err(at(("", "repeats a type that may stand here once")));
+    fn redirect(&self, filters: Filters<'_>) -> Result<Action, Unsupported> {
+        let excluded = [
+            ("URLRewrite", filters.host.or(filters.path).is_some()),
+            ("CORS", filters.cors.is_some()),
+            ("RequestMirror", !filters.mirrors.is_empty()),
+            ("backendRefs", !self.rule.backend_refs.is_empty()),
+        ];
+        if let Some((other, _)) = excluded.into_iter().find(|(_, is_set)| *is_set) {
+            return refused("filters", &format!("RequestRedirect and {other} exclude each other"));
         }
-        only_its_own(filter).map_err(|why| at(("", why)))?;
-        let edit = |edits: &mut HeaderEdits, name: &str, modifier: &HTTPHeaderFilter| {
-            edits.push(modifier).map_err(|(inner, why)| (format!("{list}[{place}].{name}.{inner}"), why))
+        let redirect = filters.redirect.map(|filter| redirect::lower(filter, self.matched, self.port));
+        let redirect = EnvoyAction::Redirect(redirect.transpose()?.unwrap_or_default());
+        let (request, response) = (filters.request, filters.response);
+        Ok(Action { action: redirect, request, response, filters: BTreeMap::new() })
+    }
+
+    fn forward(&self, filters: &Filters<'a>) -> Result<Vec<Share>, Unsupported> {
+        let mut backends = Vec::with_capacity(self.rule.backend_refs.len());
+        for (place, backend) in self.rule.backend_refs.iter().enumerate() {
+            if backend.weight.is_some_and(|weight| weight > MAX_WEIGHT) {
+                let why = format!("must be at most {MAX_WEIGHT}");
+                return refused(&format!("backendRefs[{place}].weight"), &why);
+            }
+            let filters = filters.and_of_backend(place, &backend.filters)?;
+            backends.push(Backend { backend, found: &self.resolved.backends[place], filters });
+        }
+        backends.retain(|backend| backend.weight() > 0);
+        match backends.as_slice() {
+            [] => Ok(whole(fixed(self.unavailable()))),
+            [only] => self.single(only).map(whole),
+            many if many.iter().any(|one| need_route(&one.backend.filters)) => self.split(many),
+            many => self.mix(filters, many).map(whole),
+        }
+    }
+
+    fn single(&self, backend: &Backend<'a>) -> Result<Action, Unsupported> {
+        self.route(&backend.filters, ClusterSpecifier::Cluster(backend.cluster()))
+    }
+
+    /// An Envoy route for each backend.
+    fn split(&self, backends: &[Backend<'a>]) -> Result<Vec<Share>, Unsupported> {
+        let total: u64 = backends.iter().map(Backend::weight).sum();
+        let mut sum = 0;
+        let mut shares = Vec::with_capacity(backends.len());
+        for backend in backends {
+            sum += backend.weight();
+            let up_to = u32::try_from(sum * 1_000_000 / total).ok().filter(|_| sum < total);
+            shares.push(Share { action: self.single(backend)?, up_to });
+        }
+        Ok(shares)
+    }
+
+    /// One Envoy route for backends that differ in edits of header fields at most.
+    fn mix(&self, filters: &Filters<'a>, backends: &[Backend<'a>]) -> Result<Action, Unsupported> {
+        let edited = backends.iter().any(|one| !one.backend.filters.is_empty());
+        let clusters = backends.iter().map(|one| one.weighted(edited)).collect();
+        let clusters = envoy::WeightedCluster { clusters, ..Default::default() };
+        let mut action = self.route(filters, ClusterSpecifier::WeightedClusters(clusters))?;
+        if edited {
+            // The edits of the rule are in those of each backend, which have the last word.
+            (action.request, action.response) = Default::default();
+        }
+        Ok(action)
+    }
+
+    fn route(&self, filters: &Filters<'a>, to: ClusterSpecifier) -> Result<Action, Unsupported> {
+        let not_found = match self.application {
+            Application::Grpc => ClusterNotFoundResponseCode::ServiceUnavailable,
+            _ => ClusterNotFoundResponseCode::InternalServerError,
         };
-        match filter.kind.as_str() {
-            "RequestHeaderModifier" => {
-                let modifier = filter.request_header_modifier.as_ref();
-                modifier.map_or(Ok(()), |m| edit(&mut found.request, "requestHeaderModifier", m))?;
-            }
-            "ResponseHeaderModifier" => {
-                let modifier = filter.response_header_modifier.as_ref();
-                modifier.map_or(Ok(()), |m| edit(&mut found.response, "responseHeaderModifier", m))?;
-            }
-            "RequestRedirect" if of_rule => found.redirect = filter.request_redirect.as_deref(),
-            "URLRewrite" if of_rule => found.rewrite = filter.url_rewrite.as_deref(),
-            "ExtensionRef" if of_rule => extension(filter).map_err(at)?,
-            other => return Err(at((".type", &format!("{other} is not supported here")))),
+        let mut action = envoy::RouteAction {
+            cluster_specifier: Some(to),
+            cluster_not_found_response_code: not_found.into(),
+            request_mirror_policies: self.mirrors(filters)?,
+            ..envoy::RouteAction::default()
+        };
+        self.rewrite(&mut action, filters)?;
+        limits::apply(&mut action, self.rule)?;
+        let mut of_filters = BTreeMap::new();
+        if let Some((level, place, filter)) = filters.cors {
+            let at = |(inner, why)| (format!("{}[{place}].cors.{inner}", level.list()), why);
+            of_filters.insert(cors::NAME, cors::lower(filter).map_err(at)?);
+        }
+        let (request, response) = (filters.request.clone(), filters.response.clone());
+        Ok(Action { action: EnvoyAction::Route(action), request, response, filters: of_filters })
+    }
+
+    /// A mirror that leads nowhere is left out (HTTPRequestMirrorFilter.backendRef).
+    fn mirrors(&self, filters: &Filters<'a>) -> Result<Vec<RequestMirrorPolicy>, Unsupported> {
+        let mut policies = Vec::new();
+        for (level, place, filter) in &filters.mirrors {
+            let at = |(inner, why)| (format!("{}[{place}].requestMirror.{inner}", level.list()), why);
+            let to = self.resolved.in_filter(*level, *place).map(|to| to.cluster());
+            let policy = mirror::lower(filter, to.clone().unwrap_or_default()).map_err(at)?;
+            policies.extend(to.map(|_| policy));
+        }
+        Ok(policies)
+    }
+
+    fn rewrite(&self, action: &mut envoy::RouteAction, filters: &Filters<'a>) -> Result<(), Unsupported> {
+        if let Some((level, host)) = filters.host.and_then(|(l, filter)| Some((l, filter.hostname.as_ref()?)))
+        {
+            let host =
+                precise_host(host).map_err(|why| (format!("{}.urlRewrite.hostname", level.list()), why))?;
+            action.host_rewrite_specifier = Some(HostRewriteSpecifier::HostRewriteLiteral(host));
+        }
+        let Some((level, path)) = filters.path.and_then(|(l, filter)| Some((l, filter.path.as_ref()?)))
+        else {
+            return Ok(());
+        };
+        let at = |why| (format!("{}.urlRewrite.path", level.list()), why);
+        match rewrite::lower(path, self.matched).map_err(at)? {
+            PathRewrite::Full(path) => action.regex_rewrite = Some(rewrite::full(&path)),
+            PathRewrite::Prefix(prefix) => action.prefix_rewrite = prefix,
+            PathRewrite::Regex(regex) => action.regex_rewrite = Some(regex),
+        }
+        Ok(())
+    }
+
+    /// The status where there is no backend: 500, and by gRPC `UNAVAILABLE`, which 503 becomes.
+    fn unavailable(&self) -> u32 {
+        if self.application == Application::Grpc { 503 } else { 500 }
+    }
+}
+
+fn whole(action: Action) -> Vec<Share> {
+    vec![Share { action, up_to: None }]
+}
+
+/// A backend of a rule, with the rule's filters and its own.
+struct Backend<'a> {
+    backend: &'a HTTPBackendRef,
+    found: &'a Found,
+    filters: Filters<'a>,
+}
+
+impl Backend<'_> {
+    fn weight(&self) -> u64 {
+        self.backend.weight.unwrap_or(1).into()
+    }
+
+    fn cluster(&self) -> String {
+        self.found.as_ref().map_or_else(|_| UNRESOLVED.to_owned(), |destination| destination.cluster())
+    }
+
+    /// A part of a weighted cluster; `edited` says whether it makes the edits.
+    fn weighted(&self, edited: bool) -> ClusterWeight {
+        let edits = |edits: &HeaderEdits| if edited { edits.clone() } else { HeaderEdits::default() };
+        let (request, response) = (edits(&self.filters.request), edits(&self.filters.response));
+        ClusterWeight {
+            name: self.cluster(),
+            weight: Some(UInt32Value { value: self.backend.weight.unwrap_or(1) }),
+            request_headers_to_add: request.add,
+            request_headers_to_remove: request.remove,
+            response_headers_to_add: response.add,
+            response_headers_to_remove: response.remove,
+            ..ClusterWeight::default()
         }
     }
-    Ok(found)
-}
-
-/// A filter has the field of its type and no other (HTTPRouteFilter).
-fn only_its_own(filter: &HTTPRouteFilter) -> Result<(), &'static str> {
-    let fields = [
-        ("RequestHeaderModifier", filter.request_header_modifier.is_some()),
-        ("ResponseHeaderModifier", filter.response_header_modifier.is_some()),
-        ("RequestRedirect", filter.request_redirect.is_some()),
-        ("URLRewrite", filter.url_rewrite.is_some()),
-        ("RequestMirror", filter.request_mirror.is_some()),
-        ("CORS", filter.cors.is_some()),
-        ("ExternalAuth", filter.external_auth.is_some()),
-        ("ExtensionRef", filter.extension_ref.is_some()),
-    ];
-    if fields.iter().any(|(kind, is_set)| *is_set && *kind != filter.kind) {
-        return Err("has the field of another type");
-    }
-    if fields.iter().any(|(kind, is_set)| !*is_set && *kind == filter.kind) {
-        return Err("lacks the field of its type");
-    }
-    Ok(())
-}
-
-fn extension(filter: &HTTPRouteFilter) -> Result<(), (&'static str, &'static str)> {
-    let named = filter.extension_ref.as_ref().map(|named| (named.group.as_str(), named.kind.as_str()));
-    match named {
-        Some((KGATEWAY_GROUP, "TrafficPolicy")) => Ok(()),
-        _ => Err((".extensionRef", "only a TrafficPolicy can be an extension")),
-    }
-}
-
-fn redirected(
-    redirect: &HTTPRequestRedirectFilter,
-    matched: &HTTPRouteMatch,
-    port: u16,
-) -> Result<envoy::RedirectAction, Unsupported> {
-    let at = |field: &str, why: String| (format!("filters.requestRedirect.{field}"), why);
-    if let Some(scheme) =
-        redirect.scheme.as_ref().filter(|scheme| !matches!(scheme.as_str(), "http" | "https"))
-    {
-        return Err(at("scheme", format!("{scheme} is not supported; supported: http, https")));
-    }
-    let host =
-        redirect.hostname.as_deref().map(precise_host).transpose().map_err(|why| at("hostname", why))?;
-    let path = redirect.path.as_ref().map(|path| rewrite::lower(path, matched)).transpose();
-    let path_rewrite_specifier = path.map_err(|why| at("path", why))?.map(|path| match path {
-        PathRewrite::Full(path) => PathRewriteSpecifier::PathRedirect(path),
-        PathRewrite::Prefix(prefix) => PathRewriteSpecifier::PrefixRewrite(prefix),
-        PathRewrite::Regex(regex) => PathRewriteSpecifier::RegexRewrite(regex),
-    });
-    Ok(envoy::RedirectAction {
-        host_redirect: host.unwrap_or_default(),
-        port_redirect: redirect_port(redirect, port),
-        response_code: response_code(redirect.status_code).map_err(|why| at("statusCode", why))?.into(),
-        scheme_rewrite_specifier: redirect.scheme.clone().map(SchemeRewriteSpecifier::SchemeRedirect),
-        path_rewrite_specifier,
-        ..envoy::RedirectAction::default()
-    })
-}
-
-/// A host name without wildcard (PreciseHostname).
-fn precise_host(host: &str) -> Result<String, String> {
-    let fault = if host.starts_with('*') { Some("must not be a wildcard") } else { hostname::fault(host) };
-    fault.map_or_else(|| Ok(host.to_ascii_lowercase()), |why| Err(why.to_owned()))
-}
-
-/// Without a port: the scheme's own, or else the listener's; the scheme's own should not be written
-/// (HTTPRequestRedirectFilter.port).
-///
-/// Envoy keeps the port that the client wrote into Host unless it is given another. So the scheme's own is given, and
-/// written, where clients must have written the listener's.
-fn redirect_port(redirect: &HTTPRequestRedirectFilter, listener: u16) -> u32 {
-    let own = match redirect.scheme.as_deref() {
-        Some("https") => 443,
-        _ => 80,
-    };
-    let port = redirect.port.unwrap_or(if redirect.scheme.is_some() { own } else { listener });
-    let host_has_none = redirect.hostname.is_some() || listener == 80;
-    if port == own && host_has_none { 0 } else { port.into() }
-}
-
-fn response_code(status: Option<u16>) -> Result<RedirectResponseCode, String> {
-    Ok(match status.unwrap_or(302) {
-        301 => RedirectResponseCode::MovedPermanently,
-        302 => RedirectResponseCode::Found,
-        303 => RedirectResponseCode::SeeOther,
-        307 => RedirectResponseCode::TemporaryRedirect,
-        308 => RedirectResponseCode::PermanentRedirect,
-        other => return Err(format!("statusCode {other} is not supported")),
-    })
-}
-
-fn forward(
-    rule: &HTTPRouteRule,
-    matched: &HTTPRouteMatch,
-    rewrite: Option<&HTTPURLRewriteFilter>,
-    resolved: &[Result<Destination, Unresolved>],
-) -> Result<EnvoyAction, Unsupported> {
-    if rule.backend_refs.iter().all(|backend| backend.weight == Some(0)) {
-        return Ok(fixed(500).action);
-    }
-    let mut action = envoy::RouteAction {
-        cluster_specifier: Some(clusters(&rule.backend_refs, resolved)?),
-        cluster_not_found_response_code: ClusterNotFoundResponseCode::InternalServerError.into(),
-        ..envoy::RouteAction::default()
-    };
-    apply_rewrite(&mut action, rewrite, matched)?;
-    limits::apply(&mut action, rule)?;
-    Ok(EnvoyAction::Route(action))
-}
-
-fn clusters(
-    backends: &[HTTPBackendRef],
-    resolved: &[Result<Destination, Unresolved>],
-) -> Result<ClusterSpecifier, Unsupported> {
-    let named = |found: &Result<Destination, Unresolved>| match found {
-        Ok(destination) => destination.cluster(),
-        Err(_) => UNRESOLVED.to_owned(),
-    };
-    if let ([backend], [found]) = (backends, resolved)
-        && backend.filters.is_empty()
-    {
-        return Ok(ClusterSpecifier::Cluster(named(found)));
-    }
-    let mut clusters = Vec::with_capacity(backends.len());
-    for (place, (backend, found)) in backends.iter().zip(resolved).enumerate() {
-        clusters.push(weighted(place, backend, named(found))?);
-    }
-    Ok(ClusterSpecifier::WeightedClusters(envoy::WeightedCluster { clusters, ..Default::default() }))
-}
-
-fn weighted(place: usize, backend: &HTTPBackendRef, name: String) -> Result<ClusterWeight, Unsupported> {
-    let filters = collect(&backend.filters, &format!("backendRefs[{place}].filters"), false)?;
-    if backend.weight.is_some_and(|weight| weight > MAX_WEIGHT) {
-        return Err((format!("backendRefs[{place}].weight"), format!("must be at most {MAX_WEIGHT}")));
-    }
-    Ok(ClusterWeight {
-        name,
-        weight: Some(UInt32Value { value: backend.weight.unwrap_or(1) }),
-        request_headers_to_add: filters.request.add,
-        request_headers_to_remove: filters.request.remove,
-        response_headers_to_add: filters.response.add,
-        response_headers_to_remove: filters.response.remove,
-        ..ClusterWeight::default()
-    })
-}
-
-fn apply_rewrite(
-    action: &mut envoy::RouteAction,
-    rewrite: Option<&HTTPURLRewriteFilter>,
-    matched: &HTTPRouteMatch,
-) -> Result<(), Unsupported> {
-    let Some(rewrite) = rewrite else { return Ok(()) };
-    let at = |field: &str, why: String| (format!("filters.urlRewrite.{field}"), why);
-    let host =
-        rewrite.hostname.as_deref().map(precise_host).transpose().map_err(|why| at("hostname", why))?;
-    action.host_rewrite_specifier = host.map(HostRewriteSpecifier::HostRewriteLiteral);
-    let Some(path) = &rewrite.path else { return Ok(()) };
-    match rewrite::lower(path, matched).map_err(|why| at("path", why))? {
-        PathRewrite::Full(path) => action.regex_rewrite = Some(rewrite::full(&path)),
-        PathRewrite::Prefix(prefix) => action.prefix_rewrite = prefix,
-        PathRewrite::Regex(regex) => action.regex_rewrite = Some(regex),
-    }
-    Ok(())
 }

@@ -4,7 +4,7 @@ use envoy_types::pb::envoy::extensions::filters::http::router::v3::Router;
 use envoy_types::pb::envoy::extensions::filters::network::http_connection_manager::v3::HttpFilter;
 use envoy_types::pb::envoy::extensions::filters::network::http_connection_manager::v3::http_filter::ConfigType;
 
-use super::{any, decompressor, filter};
+use super::{any, cors, decompressor, filter};
 use crate::needs::Needs;
 use crate::policies::POLICIES;
 use crate::settings::FilterHost;
@@ -13,6 +13,8 @@ use crate::settings::FilterHost;
 enum Slot {
     /// The filter of that name of a policy.
     Policy(&'static str),
+    /// Envoy's CORS filter.
+    Cors,
     /// Envoy's decompressors.
     Decompressors,
     /// Envoy's router.
@@ -20,8 +22,9 @@ enum Slot {
 }
 
 /// Every place, in the order in which requests pass them. Responses pass them the other way round: what stands further
-/// down gives those above it the response as it has changed it.
-const SLOTS: [Slot; 3] = [Slot::Policy("transformation"), Slot::Decompressors, Slot::Router];
+/// down gives those above it the response as it has changed it. Preflight requests are answered before anything else looks
+/// at them.
+const SLOTS: [Slot; 4] = [Slot::Cors, Slot::Policy("transformation"), Slot::Decompressors, Slot::Router];
 
 /// The filters that a port needs, in their places.
 pub(crate) fn lower(host: &FilterHost, needs: &Needs, port: u16) -> Vec<HttpFilter> {
@@ -34,6 +37,7 @@ fn filters(slot: &Slot, host: &FilterHost, needs: &Needs, port: u16) -> Vec<Http
             let is_used = POLICIES.iter().zip(needs.filters).any(|(p, used)| used && p.filter() == *name);
             is_used.then(|| filter::placed(host, name, port)).into_iter().collect()
         }
+        Slot::Cors => vec![cors::filter()],
         Slot::Decompressors if needs.decompression => decompressor::filters().collect(),
         Slot::Decompressors => Vec::new(),
         Slot::Router => vec![router()],

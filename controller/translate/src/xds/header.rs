@@ -6,31 +6,42 @@ use envoy_types::pb::envoy::config::core::v3::{HeaderValue, HeaderValueOption};
 use crate::api::http_route::{HTTPHeader, HTTPHeaderFilter};
 
 /// Fields to add or overwrite, and fields to remove, in Envoy's form.
-#[derive(Default)]
+///
+/// Envoy removes first, and then adds in the order of the list.
+#[derive(Clone, Default)]
 pub(crate) struct HeaderEdits {
     pub(crate) add: Vec<HeaderValueOption>,
     pub(crate) remove: Vec<String>,
 }
 
 impl HeaderEdits {
-    /// Appends the edits of one filter.
+    /// Appends the edits of one filter, which come after those that are here: what it removes or sets takes back what
+    /// was done to the field before.
     ///
     /// # Errors
     /// Field of the filter, and why Envoy cannot do it.
     pub(crate) fn push(&mut self, filter: &HTTPHeaderFilter) -> Result<(), (String, String)> {
         let at = |list: &str, place: usize, why: String| (format!("{list}[{place}]"), why);
+        for (place, name) in filter.remove.iter().enumerate() {
+            let name = editable(name).map_err(|why| at("remove", place, why))?;
+            self.forget(&name);
+            self.remove.push(name);
+        }
         for (place, header) in filter.set.iter().enumerate() {
             let set = option(header, HeaderAppendAction::OverwriteIfExistsOrAdd);
-            self.add.push(set.map_err(|why| at("set", place, why))?);
+            let set = set.map_err(|why| at("set", place, why))?;
+            self.forget(set.header.as_ref().map_or("", |header| &header.key));
+            self.add.push(set);
         }
         for (place, header) in filter.add.iter().enumerate() {
             let added = option(header, HeaderAppendAction::AppendIfExistsOrAdd);
             self.add.push(added.map_err(|why| at("add", place, why))?);
         }
-        for (place, name) in filter.remove.iter().enumerate() {
-            self.remove.push(editable(name).map_err(|why| at("remove", place, why))?);
-        }
         Ok(())
+    }
+
+    fn forget(&mut self, name: &str) {
+        self.add.retain(|added| added.header.as_ref().is_none_or(|header| header.key != name));
     }
 }
 
@@ -83,6 +94,21 @@ mod tests {
         let header = HTTPHeader { name: name.to_owned(), value: value.to_owned() };
         let mut edits = HeaderEdits::default();
         edits.push(&HTTPHeaderFilter { set: vec![header], ..HTTPHeaderFilter::default() }).map(|()| edits)
+    }
+
+    #[test]
+    fn later_filters_take_back_what_earlier_ones_did_to_a_field() {
+        let filter = |json: serde_json::Value| serde_json::from_value::<HTTPHeaderFilter>(json).unwrap();
+        let header = |value: &str| serde_json::json!([{"name": "X", "value": value}]);
+        let mut edits = HeaderEdits::default();
+        edits.push(&filter(serde_json::json!({"add": header("1"), "remove": ["y"]}))).unwrap();
+        edits.push(&filter(serde_json::json!({"set": header("2")}))).unwrap();
+        let values = |edits: &HeaderEdits| -> Vec<String> {
+            edits.add.iter().map(|added| added.header.clone().unwrap().value).collect()
+        };
+        assert_eq!(values(&edits), ["2"]);
+        edits.push(&filter(serde_json::json!({"remove": ["x"]}))).unwrap();
+        assert_eq!((values(&edits), edits.remove), (vec![], vec!["y".to_owned(), "x".to_owned()]));
     }
 
     #[test]

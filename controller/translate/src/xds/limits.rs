@@ -3,13 +3,23 @@
 use std::time::Duration;
 
 use envoy_types::pb::envoy::config::route::v3 as envoy;
+use envoy_types::pb::envoy::config::route::v3::retry_policy::RetryHostPredicate;
+use envoy_types::pb::envoy::config::route::v3::retry_policy::retry_host_predicate::ConfigType;
+use envoy_types::pb::envoy::extensions::retry::host::previous_hosts::v3::PreviousHostsPredicate;
 use envoy_types::pb::google::protobuf::UInt32Value;
 
-use super::{Unsupported, gep2257, pb_duration};
+use super::{Unsupported, any, gep2257, pb_duration};
 use crate::api::http_route::{HTTPRouteRetry, HTTPRouteRule};
 
 /// Failures that are retried besides status codes: those where no byte of the request can have had an effect.
 const SAFE_TO_RETRY: &str = "connect-failure,refused-stream,reset-before-request";
+
+/// Further ones where one try has a time-out, which is to be retried (HTTPRouteRetry.backoff). Envoy has one word for a try
+/// that it gives up and for one that the backend breaks off.
+const TRIES_GIVEN_UP: &str = "reset";
+
+/// How often another host is looked for that has not been tried yet.
+const OTHER_HOSTS: i64 = 5;
 
 /// Sets them.
 ///
@@ -24,7 +34,7 @@ pub(crate) fn apply(action: &mut envoy::RouteAction, rule: &HTTPRouteRule) -> Re
         return Err(("timeouts.backendRequest".to_owned(), "is longer than timeouts.request".to_owned()));
     }
     action.timeout = Some(pb_duration(request));
-    let retry = rule.retry.as_ref().map(retry).transpose()?;
+    let retry = rule.retry.as_ref().map(|rule| retry(rule, !backend.is_zero())).transpose()?;
     if retry.is_none() && backend.is_zero() {
         return Ok(());
     }
@@ -36,8 +46,8 @@ pub(crate) fn apply(action: &mut envoy::RouteAction, rule: &HTTPRouteRule) -> Re
     Ok(())
 }
 
-/// `HTTPRouteRetry` (GEP-1731): one retry by default, none for 0.
-fn retry(retry: &HTTPRouteRetry) -> Result<envoy::RetryPolicy, Unsupported> {
+/// `HTTPRouteRetry` (GEP-1731): one retry by default, none for 0. `gives_up` says whether a try has a time-out.
+fn retry(retry: &HTTPRouteRetry, gives_up: bool) -> Result<envoy::RetryPolicy, Unsupported> {
     if let Some(place) = retry.codes.iter().position(|code| !(400..=599).contains(code)) {
         return Err((format!("retry.codes[{place}]"), "must be 400 to 599".to_owned()));
     }
@@ -45,10 +55,15 @@ fn retry(retry: &HTTPRouteRetry) -> Result<envoy::RetryPolicy, Unsupported> {
     let mut codes: Vec<u32> = retry.codes.iter().map(|code| u32::from(*code)).collect();
     codes.sort_unstable();
     codes.dedup();
-    let on_codes = if codes.is_empty() { "" } else { ",retriable-status-codes" };
+    let on_codes = (!codes.is_empty()).then_some("retriable-status-codes");
+    let on_time_out = gives_up.then_some(TRIES_GIVEN_UP);
+    let retry_on: Vec<&str> = [Some(SAFE_TO_RETRY), on_time_out, on_codes].into_iter().flatten().collect();
+    let attempts = retry.attempts.unwrap_or(1);
     Ok(envoy::RetryPolicy {
-        retry_on: format!("{SAFE_TO_RETRY}{on_codes}"),
-        num_retries: Some(number(retry.attempts.unwrap_or(1))),
+        retry_on: retry_on.join(","),
+        num_retries: Some(number(attempts)),
+        retry_host_predicate: (attempts > 0).then(not_tried_yet).into_iter().collect(),
+        host_selection_retry_max_attempts: if attempts > 0 { OTHER_HOSTS } else { 0 },
         retriable_status_codes: codes,
         retry_back_off: backoff.map(|interval| envoy::retry_policy::RetryBackOff {
             base_interval: Some(pb_duration(interval)),
@@ -56,6 +71,15 @@ fn retry(retry: &HTTPRouteRetry) -> Result<envoy::RetryPolicy, Unsupported> {
         }),
         ..envoy::RetryPolicy::default()
     })
+}
+
+/// Prefers hosts that have not been tried yet.
+fn not_tried_yet() -> RetryHostPredicate {
+    let predicate = any(&PreviousHostsPredicate::default());
+    RetryHostPredicate {
+        name: "envoy.retry_host_predicates.previous_hosts".to_owned(),
+        config_type: Some(ConfigType::TypedConfig(predicate)),
+    }
 }
 
 fn number(value: u32) -> UInt32Value {

@@ -11,6 +11,7 @@ use envoy_types::pb::google::protobuf::UInt32Value;
 
 use super::header;
 use crate::api::http_route::{HTTPHeaderMatch, HTTPPathMatch, HTTPRouteMatch};
+use crate::backends::Application;
 use crate::re2;
 
 /// Instructions of a regular expression's program that Envoy allows unless told otherwise.
@@ -26,7 +27,8 @@ pub(crate) struct Unmatchable {
     pub(crate) why: String,
 }
 
-pub(crate) fn lower(matched: &HTTPRouteMatch) -> Result<RouteMatch, Unmatchable> {
+/// Requests that match, of those that are of the kind that the route is about.
+pub(crate) fn lower(matched: &HTTPRouteMatch, application: Application) -> Result<RouteMatch, Unmatchable> {
     let at = |field: &str, why: String| Unmatchable { field: field.to_owned(), why };
     let path = path(matched.path.as_ref()).map_err(|(field, why)| at(field, why))?;
     let mut headers = Vec::new();
@@ -39,6 +41,7 @@ pub(crate) fn lower(matched: &HTTPRouteMatch) -> Result<RouteMatch, Unmatchable>
     }
     let method = matched.method.as_deref().map(method).transpose().map_err(|why| at("method", why))?;
     headers.extend(method);
+    headers.extend((application == Application::Grpc).then(is_grpc));
     Ok(RouteMatch { path_specifier: Some(path), headers, query_parameters, ..RouteMatch::default() })
 }
 
@@ -128,6 +131,17 @@ pub(crate) fn regex(pattern: &str) -> Result<RegexMatcher, String> {
     let limit = GoogleRe2 { max_program_size: Some(UInt32Value { value: 100_000 }) };
     let engine = (size > DEFAULT_PROGRAM / 2).then_some(EngineType::GoogleRe2(limit));
     Ok(RegexMatcher { regex: pattern.to_owned(), engine_type: engine })
+}
+
+/// gRPC over HTTP/2, also as browsers speak it: what GRPCRoutes are about.
+fn is_grpc() -> HeaderMatcher {
+    let pattern = Some(MatchPattern::Prefix("application/grpc".to_owned()));
+    let prefix = StringMatcher { match_pattern: pattern, ..StringMatcher::default() };
+    HeaderMatcher {
+        name: "content-type".to_owned(),
+        header_match_specifier: Some(HeaderMatchSpecifier::StringMatch(prefix)),
+        ..HeaderMatcher::default()
+    }
 }
 
 fn method(method: &str) -> Result<HeaderMatcher, String> {

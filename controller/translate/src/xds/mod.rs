@@ -3,13 +3,17 @@
 pub(crate) mod action;
 pub(crate) mod chain;
 pub(crate) mod cluster;
+pub(crate) mod cors;
 pub(crate) mod decompressor;
 pub(crate) mod filter;
+pub(crate) mod filters;
 pub(crate) mod header;
 pub(crate) mod limits;
 pub(crate) mod listener;
 pub(crate) mod matching;
+pub(crate) mod mirror;
 pub(crate) mod per_filter;
+pub(crate) mod redirect;
 pub(crate) mod rewrite;
 pub(crate) mod routes;
 pub(crate) mod secret;

@@ -4,6 +4,7 @@ use envoy_types::pb::envoy::r#type::matcher::v3::{RegexMatchAndSubstitute, Regex
 
 use super::{header, matching};
 use crate::api::http_route::{HTTPPathModifier, HTTPRouteMatch};
+use crate::hostname;
 
 /// A new path in Envoy's form.
 #[derive(Clone, Debug, PartialEq)]
@@ -46,6 +47,12 @@ fn replace_prefix(replacement: &str, matched: &HTTPRouteMatch) -> Result<PathRew
         }),
         (_, replacement) => PathRewrite::Prefix(replacement.to_owned()),
     })
+}
+
+/// A host name without wildcard (PreciseHostname).
+pub(crate) fn precise_host(host: &str) -> Result<String, String> {
+    let fault = if host.starts_with('*') { Some("must not be a wildcard") } else { hostname::fault(host) };
+    fault.map_or_else(|| Ok(host.to_ascii_lowercase()), |why| Err(why.to_owned()))
 }
 
 fn checked(path: &str) -> Result<&str, String> {
