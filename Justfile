@@ -47,6 +47,18 @@ wasm:
 e2e: native wasm
     cargo test -p e2e
 
+# A Kubernetes cluster without docker, until Ctrl-C; `just cluster --controller` also starts the controller
+cluster *flags: cluster-programs
+    {{ target }}/debug/cluster up {{ flags }}
+
+# The conformance suite of Gateway API, whole or `--run REGEX`, on a cluster of its own or on $KUBECONFIG's; writes target/conformance/VERSION.yaml
+conformance VERSION="v1.7.0" *flags: cluster-programs
+    {{ target }}/debug/cluster conformance {{ VERSION }} {{ flags }}
+
+[private]
+cluster-programs:
+    cargo build -p ferrule-cluster -p ferrule-controller -p ferrule-native -p envoy-bootstrap
+
 # Figures of one AREA beside their baselines, from one run: filters, transformation, transformation-soak [REQUESTS], control-plane
 bench AREA *ARGUMENTS:
     cargo build --release -p ferrule-native -p ferrule-probe -p ferrule-controller -p bench

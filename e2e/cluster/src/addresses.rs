@@ -34,6 +34,11 @@ impl Plan {
         Self { slot }
     }
 
+    /// Its number.
+    pub(crate) fn slot(self) -> u8 {
+        self.slot
+    }
+
     /// The link on the machine's side.
     pub(crate) fn link(self) -> String {
         format!("ferrule{}", self.slot)
@@ -112,8 +117,7 @@ impl Slot {
         fs::create_dir_all(folder).with_context(|| format!("making {}", folder.display()))?;
         for slot in 0..SLOTS {
             let path = folder.join(format!("slot-{slot}"));
-            let lock =
-                File::create(&path).with_context(|| format!("opening the lock {}", path.display()))?;
+            let lock = File::create(&path).with_context(|| format!("opening the lock {}", path.display()))?;
             if lock.try_lock().is_ok() {
                 return Ok(Self { plan: Plan::of_slot(slot), _lock: lock });
             }

@@ -51,7 +51,8 @@ impl Pool {
         }
         if let Some(asked) = asked {
             let free = |address: &Ipv4Addr| self.taken.get(address).is_none_or(|owner| *owner == uid);
-            let usable = asked.parse().ok().filter(|address| self.plan.serves_load_balancer(*address)).filter(free);
+            let usable =
+                asked.parse().ok().filter(|address| self.plan.serves_load_balancer(*address)).filter(free);
             return match usable {
                 Some(_) if has == [asked] => Grant::Nothing,
                 Some(address) => self.give(address, uid),
@@ -156,10 +157,13 @@ fn changes<K>(client: Client) -> impl futures::Stream<Item = (Box<K>, bool)>
 where
     K: Resource<DynamicType = ()> + Clone + std::fmt::Debug + serde::de::DeserializeOwned + Send + 'static,
 {
-    let events = watcher(Api::<K>::all(client), watcher::Config::default().streaming_lists()).default_backoff();
+    let events =
+        watcher(Api::<K>::all(client), watcher::Config::default().streaming_lists()).default_backoff();
     events.filter_map(|event| async move {
         match event {
-            Ok(watcher::Event::Apply(object) | watcher::Event::InitApply(object)) => Some((Box::new(object), false)),
+            Ok(watcher::Event::Apply(object) | watcher::Event::InitApply(object)) => {
+                Some((Box::new(object), false))
+            }
             Ok(watcher::Event::Delete(object)) => Some((Box::new(object), true)),
             Ok(watcher::Event::Init | watcher::Event::InitDone) => None,
             Err(error) => {

@@ -34,11 +34,11 @@ impl Certificates {
         fs::create_dir_all(&folder)?;
         let ours = Self { folder, authority: authority()? };
         fs::write(ours.path("ca.crt"), ours.authority.pem())?;
-        ours.server("api-server", &["kubernetes", "kubernetes.default", "kubernetes.default.svc", "localhost"], &[
-            plan.control_plane(),
-            plan.kubernetes_service(),
-            Ipv4Addr::LOCALHOST,
-        ])?;
+        ours.server(
+            "api-server",
+            &["kubernetes", "kubernetes.default", "kubernetes.default.svc", "localhost"],
+            &[plan.control_plane(), plan.kubernetes_service(), Ipv4Addr::LOCALHOST],
+        )?;
         ours.server("kubelet", &[], &[plan.node()])?;
         ours.client("admin", "kubernetes-admin")?;
         ours.client("api-server-to-kubelet", "kube-apiserver-kubelet-client")?;

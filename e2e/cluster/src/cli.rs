@@ -1,14 +1,11 @@
 //! The command line.
 
+use std::path::PathBuf;
 use std::process::ExitCode;
 
-use anyhow::Context;
 use clap::{Args, Parser, Subcommand};
 
-use crate::cluster::Cluster;
-use crate::control_plane::Programs;
-use crate::kubelet::Images;
-use crate::{containment, dns, manifests, network};
+use crate::{build, containment, dns, network, session};
 
 /// A Kubernetes cluster for tests, without docker.
 #[derive(Parser)]
@@ -22,25 +19,65 @@ struct Cli {
 enum Command {
     /// Start a cluster and keep it until Ctrl-C
     Up(Up),
+    /// Run the conformance suite of Gateway API on a cluster, or on the one that $KUBECONFIG names
+    Conformance(Conformance),
+    /// Build what clusters and suites are made of, where it is missing
+    Build,
     /// Become a program in namespaces of its own; what it is comes on standard input
     #[command(hide = true)]
     Contain,
     /// Hold a network namespace until PARENT ends
     #[command(hide = true)]
-    Hold {
-        parent: u32,
-        parameters: Vec<String>,
-    },
+    Hold { parent: u32, parameters: Vec<String> },
     /// Answer DNS questions with the asker's address
     #[command(hide = true)]
     AnswerDns,
 }
 
+/// Arguments of `cluster up`.
 #[derive(Args)]
-struct Up {
+pub(crate) struct Up {
     /// The version of Gateway API whose definitions are installed
-    #[arg(long, default_value = "1.7.0")]
-    gateway_api: String,
+    #[arg(long, value_name = "VERSION", default_value = "v1.7.0")]
+    pub(crate) gateway_api: String,
+    /// Also start the controller, on this machine
+    #[arg(long)]
+    pub(crate) controller: bool,
+    #[command(flatten)]
+    pub(crate) built: Built,
+    /// End when standard input does, as it does with the process that holds its other end
+    #[arg(long)]
+    pub(crate) until_input_ends: bool,
+}
+
+/// Arguments of `cluster conformance`.
+#[derive(Args)]
+pub(crate) struct Conformance {
+    /// The version of the suite: v1.7.0 or v1.6.3
+    #[arg(default_value = "v1.7.0")]
+    pub(crate) version: String,
+    /// Only tests whose names match this regular expression; may be repeated
+    #[arg(long, value_name = "REGEX")]
+    pub(crate) run: Vec<String>,
+    /// A cluster where the controller runs already [default: one of our own]
+    #[arg(long, env = "KUBECONFIG", value_name = "FILE")]
+    pub(crate) kubeconfig: Option<PathBuf>,
+    /// Where the report and logs go
+    #[arg(long, default_value = "target/conformance", value_name = "FOLDER")]
+    pub(crate) output: PathBuf,
+    #[command(flatten)]
+    pub(crate) built: Built,
+    /// Flags of the suite itself, after --
+    #[arg(last = true)]
+    pub(crate) flags: Vec<String>,
+}
+
+/// Where this workspace's programs are.
+#[derive(Args)]
+pub(crate) struct Built {
+    /// The folder with ferrule, envoy-bootstrap and libferrule.so [default: where this program is]
+    #[arg(long, value_name = "FOLDER")]
+    pub(crate) built: Option<PathBuf>,
 }
 
 /// Does what the command line says.
@@ -48,13 +85,25 @@ struct Up {
 /// # Errors
 /// What went wrong, for people.
 pub(crate) fn run() -> anyhow::Result<ExitCode> {
-    match Cli::parse().command {
+    // Go's own spelling works, too.
+    let arguments = std::env::args_os().map(|one| if one == "-run" { "--run".into() } else { one });
+    match Cli::parse_from(arguments).command {
         Command::Contain => containment::enter()?,
         Command::Hold { parent, parameters } => network::hold(parent, &parameters)?,
         Command::AnswerDns => runtime()?.block_on(dns::serve_whoami())?,
+        Command::Build => {
+            build::kubernetes()?;
+            build::suite("v1.7.0")?;
+            build::suite("v1.6.3")?;
+        }
         Command::Up(up) => {
             log_to_standard_error();
-            runtime()?.block_on(stay_up(&up))?;
+            runtime()?.block_on(session::stay_up(&up))?;
+        }
+        Command::Conformance(conformance) => {
+            log_to_standard_error();
+            let passed = runtime()?.block_on(session::conformance(&conformance))?;
+            return Ok(if passed { ExitCode::SUCCESS } else { ExitCode::FAILURE });
         }
     }
     Ok(ExitCode::SUCCESS)
@@ -66,34 +115,6 @@ fn runtime() -> anyhow::Result<tokio::runtime::Runtime> {
 
 fn log_to_standard_error() {
     let filter = tracing_subscriber::EnvFilter::try_from_default_env();
-    let filter = filter.unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("warn,cluster=info,kube_client=off"));
+    let filter = filter.unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("warn,kube_client=off"));
     tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
-}
-
-async fn stay_up(up: &Up) -> anyhow::Result<()> {
-    let cache = envoy_bootstrap::cache_folder().context("no cache folder; set HOME")?;
-    let kubernetes = cache.join("kubernetes-1.36.3");
-    let programs = Programs {
-        etcd: kubernetes.join("etcd"),
-        api_server: kubernetes.join("kube-apiserver"),
-        controller_manager: kubernetes.join("kube-controller-manager"),
-    };
-    let suite = cache.join(format!("conformance-{}", up.gateway_api));
-    let ourselves = std::env::current_exe()?;
-    let images = Images {
-        echo: suite.join("echo-basic"),
-        envoy: tokio::task::spawn_blocking(envoy_bootstrap::fetch).await??,
-        built: ourselves.parent().context("this program is in no folder")?.to_owned(),
-        ourselves,
-    };
-    let mut cluster = Cluster::start(&programs, images).await?;
-    manifests::apply_folder(&cluster.client, &suite.join("crds")).await?;
-    manifests::wait_for_definitions(&cluster.client).await?;
-    println!("KUBECONFIG={}", cluster.kubeconfig().display());
-    let failure = tokio::select! {
-        failure = cluster.failure() => Some(failure),
-        _ = tokio::signal::ctrl_c() => None,
-    };
-    cluster.end().await;
-    failure.map_or(Ok(()), |failure| Err(anyhow::anyhow!(failure)))
 }

@@ -1,11 +1,12 @@
 //! A whole cluster: control plane, node, Services, DNS.
 
+use std::fs;
+use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use anyhow::Context;
 use kube::Client;
-use tempfile::TempDir;
 use tokio::task::JoinSet;
 
 use crate::addresses::{Plan, Slot};
@@ -21,7 +22,9 @@ pub(crate) struct Cluster {
     pub(crate) plan: Plan,
     /// Speaks to its API server as an administrator.
     pub(crate) client: Client,
-    folder: TempDir,
+    /// Starts processes that end with this one.
+    pub(crate) starter: Starter,
+    folder: Folder,
     control_plane: ControlPlane,
     duties: JoinSet<anyhow::Result<()>>,
     network: Arc<network::Namespace>,
@@ -36,30 +39,36 @@ impl Cluster {
     pub(crate) async fn start(programs: &Programs, images: Images) -> anyhow::Result<Self> {
         let slot = Slot::take()?;
         let plan = slot.plan;
-        let folder = scratch()?;
+        let folder = Folder::make(plan)?;
         let starter = Starter::new()?;
         let network = Arc::new(network::connect_cluster(&starter, plan).await?);
-        let certificates = Certificates::write(folder.path().join("certificates"), plan)?;
-        let site = Site { plan, certificates: &certificates, folder: folder.path(), network: &network, starter: &starter };
+        let certificates = Certificates::write(folder.0.join("certificates"), plan)?;
+        let site = Site {
+            plan,
+            certificates: &certificates,
+            folder: &folder.0,
+            network: &network,
+            starter: &starter,
+        };
         let (control_plane, client) = ControlPlane::start(programs, &site).await?;
-        let pods = folder.path().join("pods");
+        let pods = folder.0.join("pods");
         std::fs::create_dir_all(&pods)?;
-        let machine = Machine::new(client.clone(), starter, plan, network.clone(), pods, images);
+        let machine = Machine::new(client.clone(), starter.clone(), plan, network.clone(), pods, images);
         let mut duties = JoinSet::new();
         duties.spawn(async move { kubelet::run(Arc::new(machine), &certificates).await.context("the node") });
         duties.spawn(balancer::run(client.clone(), network.clone(), plan));
         duties.spawn(dns::serve_services(client.clone(), plan.node()));
-        Ok(Self { plan, client, folder, control_plane, duties, network, _slot: slot })
+        Ok(Self { plan, client, starter, folder, control_plane, duties, network, _slot: slot })
     }
 
     /// A kubeconfig of an administrator.
     pub(crate) fn kubeconfig(&self) -> PathBuf {
-        self.folder.path().join("kubeconfig")
+        self.folder.0.join("kubeconfig")
     }
 
-    /// The folder with logs of the control plane.
-    pub(crate) fn logs(&self) -> &Path {
-        self.folder.path()
+    /// The folder with its files and logs.
+    pub(crate) fn folder(&self) -> &Path {
+        &self.folder.0
     }
 
     /// Waits until something of the cluster ends, which nothing should; says what.
@@ -86,11 +95,25 @@ impl Cluster {
     }
 }
 
-/// A folder in memory where there is one: etcd waits for each write to be safe.
-fn scratch() -> anyhow::Result<TempDir> {
-    let memory = Path::new("/dev/shm");
-    let mut builder = tempfile::Builder::new();
-    builder.prefix("ferrule-cluster-");
-    let folder = if memory.is_dir() { builder.tempdir_in(memory) } else { builder.tempdir() };
-    folder.context("making a folder for the cluster")
+/// The folder of a cluster, in memory where there is one: etcd waits for each write to be safe.
+struct Folder(PathBuf);
+
+impl Folder {
+    /// An empty folder; what an earlier cluster of this slot had to leave behind is removed.
+    fn make(plan: Plan) -> anyhow::Result<Self> {
+        let memory = Path::new("/dev/shm");
+        let parent = if memory.is_dir() { memory.to_owned() } else { std::env::temp_dir() };
+        let folder = parent.join(format!("ferrule-cluster-{}", plan.slot()));
+        // Most often there is nothing.
+        let _ = fs::remove_dir_all(&folder);
+        let made = fs::DirBuilder::new().mode(0o700).create(&folder);
+        made.with_context(|| format!("making the cluster's folder {}", folder.display()))?;
+        Ok(Self(folder))
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        let _ = fs::remove_dir_all(&self.0);
+    }
 }

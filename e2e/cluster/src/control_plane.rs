@@ -71,7 +71,12 @@ impl ControlPlane {
         Ok((ours, client))
     }
 
-    async fn part(&mut self, site: &Site<'_>, name: &'static str, command: Vec<String>) -> anyhow::Result<()> {
+    async fn part(
+        &mut self,
+        site: &Site<'_>,
+        name: &'static str,
+        command: Vec<String>,
+    ) -> anyhow::Result<()> {
         let containment = Containment {
             network: Some(site.network.path()),
             command,
@@ -110,7 +115,9 @@ impl ControlPlane {
     /// Waits until a part ends, which none should, and says which.
     pub(crate) async fn first_end(&mut self) -> String {
         let ends = self.parts.iter_mut().map(|(name, child)| {
-            Box::pin(async move { format!("{name} ended: {:?}", child.wait().await.map(|end| end.to_string())) })
+            Box::pin(
+                async move { format!("{name} ended: {:?}", child.wait().await.map(|end| end.to_string())) },
+            )
         });
         futures::future::select_all(ends).await.0
     }
@@ -129,7 +136,8 @@ impl ControlPlane {
 /// It cannot be read.
 pub(crate) async fn client(kubeconfig: &Path) -> anyhow::Result<Client> {
     let read = kube::config::Kubeconfig::read_from(kubeconfig)?;
-    let config = kube::Config::from_custom_kubeconfig(read, &kube::config::KubeConfigOptions::default()).await?;
+    let config =
+        kube::Config::from_custom_kubeconfig(read, &kube::config::KubeConfigOptions::default()).await?;
     Ok(Client::try_from(config)?)
 }
 
@@ -150,42 +158,48 @@ fn command(program: &Path, flags: Vec<String>) -> Vec<String> {
 /// It listens on the namespace's loopback, which only the parts share.
 fn etcd(program: &Path, site: &Site<'_>) -> Vec<String> {
     let data = site.folder.join("etcd");
-    command(program, vec![
-        format!("--data-dir={}", data.display()),
-        "--listen-client-urls=http://127.0.0.1:2379".to_owned(),
-        "--advertise-client-urls=http://127.0.0.1:2379".to_owned(),
-        "--listen-peer-urls=http://127.0.0.1:2380".to_owned(),
-        "--unsafe-no-fsync".to_owned(),
-        "--quota-backend-bytes=4294967296".to_owned(),
-        "--auto-compaction-retention=5m".to_owned(),
-        "--logger=zap".to_owned(),
-        "--log-level=warn".to_owned(),
-    ])
+    command(
+        program,
+        vec![
+            format!("--data-dir={}", data.display()),
+            "--listen-client-urls=http://127.0.0.1:2379".to_owned(),
+            "--advertise-client-urls=http://127.0.0.1:2379".to_owned(),
+            "--listen-peer-urls=http://127.0.0.1:2380".to_owned(),
+            "--unsafe-no-fsync".to_owned(),
+            "--quota-backend-bytes=4294967296".to_owned(),
+            "--auto-compaction-retention=5m".to_owned(),
+            "--logger=zap".to_owned(),
+            "--log-level=warn".to_owned(),
+        ],
+    )
 }
 
 fn api_server(program: &Path, site: &Site<'_>) -> Vec<String> {
     let file = |name: &str| site.certificates.path(name).display().to_string();
-    command(program, vec![
-        "--etcd-servers=http://127.0.0.1:2379".to_owned(),
-        format!("--advertise-address={}", site.plan.control_plane()),
-        format!("--bind-address={}", site.plan.control_plane()),
-        "--secure-port=6443".to_owned(),
-        format!("--service-cluster-ip-range={}", site.plan.services()),
-        "--authorization-mode=RBAC".to_owned(),
-        "--allow-privileged=true".to_owned(),
-        format!("--tls-cert-file={}", file("api-server.crt")),
-        format!("--tls-private-key-file={}", file("api-server.key")),
-        format!("--client-ca-file={}", file("ca.crt")),
-        format!("--kubelet-client-certificate={}", file("api-server-to-kubelet.crt")),
-        format!("--kubelet-client-key={}", file("api-server-to-kubelet.key")),
-        format!("--kubelet-certificate-authority={}", file("ca.crt")),
-        "--kubelet-preferred-address-types=InternalIP".to_owned(),
-        "--service-account-issuer=https://kubernetes.default.svc".to_owned(),
-        format!("--service-account-key-file={}", file("service-accounts.pub")),
-        format!("--service-account-signing-key-file={}", file("service-accounts.key")),
-        "--runtime-config=certificates.k8s.io/v1beta1/clustertrustbundles=true".to_owned(),
-        "--feature-gates=ClusterTrustBundle=true,ClusterTrustBundleProjection=true".to_owned(),
-    ])
+    command(
+        program,
+        vec![
+            "--etcd-servers=http://127.0.0.1:2379".to_owned(),
+            format!("--advertise-address={}", site.plan.control_plane()),
+            format!("--bind-address={}", site.plan.control_plane()),
+            "--secure-port=6443".to_owned(),
+            format!("--service-cluster-ip-range={}", site.plan.services()),
+            "--authorization-mode=RBAC".to_owned(),
+            "--allow-privileged=true".to_owned(),
+            format!("--tls-cert-file={}", file("api-server.crt")),
+            format!("--tls-private-key-file={}", file("api-server.key")),
+            format!("--client-ca-file={}", file("ca.crt")),
+            format!("--kubelet-client-certificate={}", file("api-server-to-kubelet.crt")),
+            format!("--kubelet-client-key={}", file("api-server-to-kubelet.key")),
+            format!("--kubelet-certificate-authority={}", file("ca.crt")),
+            "--kubelet-preferred-address-types=InternalIP".to_owned(),
+            "--service-account-issuer=https://kubernetes.default.svc".to_owned(),
+            format!("--service-account-key-file={}", file("service-accounts.pub")),
+            format!("--service-account-signing-key-file={}", file("service-accounts.key")),
+            "--runtime-config=certificates.k8s.io/v1beta1/clustertrustbundles=true".to_owned(),
+            "--feature-gates=ClusterTrustBundle=true,ClusterTrustBundleProjection=true".to_owned(),
+        ],
+    )
 }
 
 /// Its clocks suit a cluster of one node that has no cloud and no heartbeat.

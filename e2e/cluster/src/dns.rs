@@ -93,7 +93,9 @@ fn look_up(services: &Store<Service>, slices: &Store<EndpointSlice>, name: &str)
     let owned = |slice: &&std::sync::Arc<EndpointSlice>| {
         let labels = slice.metadata.labels.as_ref();
         slice.metadata.namespace.as_deref() == Some(namespace)
-            && labels.and_then(|labels| labels.get("kubernetes.io/service-name")).is_some_and(|owner| owner == service)
+            && labels
+                .and_then(|labels| labels.get("kubernetes.io/service-name"))
+                .is_some_and(|owner| owner == service)
     };
     let slices = slices.state();
     let endpoints = slices.iter().filter(owned).flat_map(|slice| slice.endpoints.iter().flatten());
@@ -165,11 +167,13 @@ fn message(question: &[u8], end: usize, code: u8, addresses: &[Ipv4Addr]) -> Vec
 mod tests {
     use super::*;
 
-    const QUESTION: &[u8] = b"\x12\x34\x01\x00\x00\x01\x00\x00\x00\x00\x00\x00\x01S\x01n\x03svc\x00\x00\x01\x00\x01";
+    const QUESTION: &[u8] =
+        b"\x12\x34\x01\x00\x00\x01\x00\x00\x00\x00\x00\x00\x01S\x01n\x03svc\x00\x00\x01\x00\x01";
 
     #[test]
     fn a_question_gets_the_addresses_of_its_name() {
-        let reply = answer(QUESTION, |name| (name == "s.n.svc").then(|| vec![Ipv4Addr::new(10, 1, 2, 3)])).unwrap();
+        let reply =
+            answer(QUESTION, |name| (name == "s.n.svc").then(|| vec![Ipv4Addr::new(10, 1, 2, 3)])).unwrap();
         assert_eq!(&reply[..2], b"\x12\x34");
         assert_eq!((reply[2], reply[3], reply[7]), (0x85, 0x80, 1));
         assert!(reply.ends_with(&[0, 4, 10, 1, 2, 3]));

@@ -2,9 +2,11 @@
 
 mod addresses;
 mod balancer;
+mod build;
 mod certificates;
 mod cli;
 mod cluster;
+mod conformance;
 mod containment;
 mod control_plane;
 mod dns;
@@ -13,6 +15,7 @@ mod manifests;
 mod network;
 mod process;
 mod services;
+mod session;
 
 use std::process::ExitCode;
 

@@ -47,7 +47,8 @@ pub(crate) async fn apply(client: &Client, text: &str) -> anyhow::Result<()> {
 }
 
 async fn apply_object(client: &Client, object: serde_json::Value) -> anyhow::Result<()> {
-    let object: DynamicObject = serde_json::from_value(object).context("an object without kind or metadata")?;
+    let object: DynamicObject =
+        serde_json::from_value(object).context("an object without kind or metadata")?;
     let types = object.types.clone().context("an object without apiVersion or kind")?;
     let name = object.metadata.name.clone().context("an object without a name")?;
     let shown = format!("{} {name}", types.kind);
@@ -82,7 +83,10 @@ pub(crate) async fn wait_for_definitions(client: &Client) -> anyhow::Result<()> 
         let missing = all.items.iter().find(|definition| !is_established(definition));
         let Some(missing) = missing else { return Ok(()) };
         if started.elapsed() > ESTABLISHED {
-            bail!("{} is not served after {ESTABLISHED:?}", missing.metadata.name.clone().unwrap_or_default());
+            bail!(
+                "{} is not served after {ESTABLISHED:?}",
+                missing.metadata.name.clone().unwrap_or_default()
+            );
         }
         tokio::time::sleep(Duration::from_millis(100)).await;
     }

@@ -56,14 +56,18 @@ impl Rules {
 
     /// A Service is there, or has changed.
     pub(crate) fn set_service(&mut self, service: Service) {
-        let Some(key) = key(service.metadata.namespace.as_ref(), service.metadata.name.as_ref()) else { return };
+        let Some(key) = key(service.metadata.namespace.as_ref(), service.metadata.name.as_ref()) else {
+            return;
+        };
         self.stale.insert(key.clone());
         self.services.insert(key, service);
     }
 
     /// A Service is gone.
     pub(crate) fn remove_service(&mut self, service: &Service) {
-        let Some(key) = key(service.metadata.namespace.as_ref(), service.metadata.name.as_ref()) else { return };
+        let Some(key) = key(service.metadata.namespace.as_ref(), service.metadata.name.as_ref()) else {
+            return;
+        };
         self.services.remove(&key);
         self.stale.insert(key);
     }
@@ -85,7 +89,8 @@ impl Rules {
     pub(crate) fn changes(&mut self) -> String {
         let mut commands = String::new();
         for key in std::mem::take(&mut self.stale) {
-            let wanted = self.services.get(&key).map(|service| self.wanted(&key, service)).unwrap_or_default();
+            let wanted =
+                self.services.get(&key).map(|service| self.wanted(&key, service)).unwrap_or_default();
             let before = self.fronts.remove(&key).unwrap_or_default();
             for front in before.iter().filter(|front| !wanted.contains_key(*front)) {
                 self.written.remove(front);
@@ -124,7 +129,8 @@ impl Rules {
 
     fn backs(&self, key: &Key, port: &str) -> BTreeSet<Back> {
         let from = (key.0.clone(), String::new());
-        let slices = self.slices.range(from..).take_while(|(slice, _)| slice.0 == key.0).map(|(_, slice)| slice);
+        let slices =
+            self.slices.range(from..).take_while(|(slice, _)| slice.0 == key.0).map(|(_, slice)| slice);
         let ours = slices.filter(|slice| {
             let owner = slice.metadata.labels.as_ref().and_then(|labels| labels.get(OWNER));
             owner == Some(&key.1) && slice.address_type == "IPv4"
@@ -139,7 +145,8 @@ fn key(namespace: Option<&String>, name: Option<&String>) -> Option<Key> {
 
 fn slice_backs(slice: &EndpointSlice, port: &str) -> Vec<Back> {
     let ports = slice.ports.as_deref().unwrap_or_default();
-    let number = ports.iter().find(|one| one.name.as_deref().unwrap_or_default() == port).and_then(|one| one.port);
+    let number =
+        ports.iter().find(|one| one.name.as_deref().unwrap_or_default() == port).and_then(|one| one.port);
     let Some(number) = number.and_then(|number| u16::try_from(number).ok()) else { return Vec::new() };
     let ready = |endpoint: &&k8s_openapi::api::discovery::v1::Endpoint| {
         endpoint.conditions.as_ref().and_then(|conditions| conditions.ready).unwrap_or(true)
@@ -225,7 +232,11 @@ mod tests {
         assert_eq!(rules.changes(), "", "no pod, no rule");
         rules.set_slice(slice(&["10.244.0.1", "10.244.0.2"]), false);
         let commands = rules.changes();
-        assert!(commands.contains("dnat ip to numgen random mod 2 map { 0 : 10.244.0.1 . 8080, 1 : 10.244.0.2 . 8080 }"));
+        assert!(
+            commands.contains(
+                "dnat ip to numgen random mod 2 map { 0 : 10.244.0.1 . 8080, 1 : 10.244.0.2 . 8080 }"
+            )
+        );
         assert!(commands.contains("fronts { 10.96.0.9 . tcp . 80 : goto to-10-96-0-9-tcp-80 }"));
         assert!(commands.contains("fronts { 10.240.0.1 . tcp . 80 : goto to-10-240-0-1-tcp-80 }"));
         rules.set_slice(slice(&["10.244.0.2", "10.244.0.1"]), false);
@@ -241,7 +252,11 @@ mod tests {
         rules.set_service(service(81));
         let commands = rules.changes();
         assert!(commands.contains("delete element ip services fronts { 10.96.0.9 . tcp . 80 }"));
-        assert!(commands.contains("add element ip services fronts { 10.96.0.9 . tcp . 81 : goto to-10-96-0-9-tcp-81 }"));
+        assert!(
+            commands.contains(
+                "add element ip services fronts { 10.96.0.9 . tcp . 81 : goto to-10-96-0-9-tcp-81 }"
+            )
+        );
         rules.set_slice(slice(&[]), true);
         assert!(rules.changes().contains("delete chain ip services to-10-96-0-9-tcp-81"));
         rules.remove_service(&service(81));

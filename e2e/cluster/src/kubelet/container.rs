@@ -38,7 +38,9 @@ pub(super) struct Runner<'a> {
 
 impl Runner<'_> {
     fn change(&self, container: &Container, change: impl FnOnce(&mut ContainerState)) {
-        self.worker.state.send_modify(|state| change(state.containers.entry(container.name.clone()).or_default()));
+        self.worker
+            .state
+            .send_modify(|state| change(state.containers.entry(container.name.clone()).or_default()));
     }
 }
 
@@ -90,7 +92,8 @@ async fn run_once(runner: &Runner<'_>, container: &Container) -> Option<i32> {
     let (mut child, environment) = match started {
         Ok(started) => started,
         Err(error) => {
-            let reason = if rootfs::is_unknown_image(&error) { "ErrImagePull" } else { "CreateContainerError" };
+            let reason =
+                if rootfs::is_unknown_image(&error) { "ErrImagePull" } else { "CreateContainerError" };
             let message = format!("{error:#}");
             runner.change(container, |state| state.now = Activity::Waiting { reason, message });
             return None;
@@ -136,7 +139,9 @@ async fn attend(
 
 /// The hook `preStop`, within the grace time: `sleep` or `exec`.
 async fn run_stop_hook(container: &Container, child: &Child, environment: &[(String, String)]) {
-    let Some(hook) = container.lifecycle.as_ref().and_then(|lifecycle| lifecycle.pre_stop.as_ref()) else { return };
+    let Some(hook) = container.lifecycle.as_ref().and_then(|lifecycle| lifecycle.pre_stop.as_ref()) else {
+        return;
+    };
     if let Some(sleep) = &hook.sleep {
         tokio::time::sleep(Duration::from_secs(u64::try_from(sleep.seconds).unwrap_or(0))).await;
     }
@@ -164,10 +169,7 @@ async fn exec(id: u32, command: &[String], environment: &[(String, String)]) -> 
     Ok(())
 }
 
-async fn start(
-    runner: &Runner<'_>,
-    container: &Container,
-) -> anyhow::Result<(Child, Vec<(String, String)>)> {
+async fn start(runner: &Runner<'_>, container: &Container) -> anyhow::Result<(Child, Vec<(String, String)>)> {
     let worker = runner.worker;
     let image = worker.machine.images.find(container.image.as_deref().unwrap_or_default())?;
     let environment = environment::of(worker, container, &image).await?;

@@ -30,11 +30,16 @@ pub(super) async fn config_map(worker: &Worker, name: &str) -> anyhow::Result<Op
 pub(super) async fn secret(worker: &Worker, name: &str) -> anyhow::Result<Option<Data>> {
     let objects: Api<Secret> = Api::namespaced(worker.machine.client.clone(), &worker.namespace);
     let object = objects.get_opt(name).await.with_context(|| format!("the Secret {name}"))?;
-    Ok(object.map(|object| object.data.unwrap_or_default().into_iter().map(|(key, value)| (key, value.0)).collect()))
+    Ok(object.map(|object| {
+        object.data.unwrap_or_default().into_iter().map(|(key, value)| (key, value.0)).collect()
+    }))
 }
 
 /// All variables of an `envFrom` source.
-pub(super) async fn of_source(worker: &Worker, source: &EnvFromSource) -> anyhow::Result<Vec<(String, String)>> {
+pub(super) async fn of_source(
+    worker: &Worker,
+    source: &EnvFromSource,
+) -> anyhow::Result<Vec<(String, String)>> {
     let (data, name, optional) = if let Some(source) = &source.config_map_ref {
         (config_map(worker, &source.name).await?, &source.name, source.optional)
     } else if let Some(source) = &source.secret_ref {
@@ -90,7 +95,10 @@ pub(super) fn resource(container: &Container, name: &str) -> String {
         _ => resources.limits.as_ref(),
     });
     let given = given.and_then(|given| given.get(name));
-    given.map_or_else(|| if name == "cpu" { "2" } else { "8589934592" }.to_owned(), |quantity| quantity.0.clone())
+    given.map_or_else(
+        || if name == "cpu" { "2" } else { "8589934592" }.to_owned(),
+        |quantity| quantity.0.clone(),
+    )
 }
 
 fn service_account(worker: &Worker) -> &str {

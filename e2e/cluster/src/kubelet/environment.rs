@@ -94,7 +94,8 @@ pub(super) fn command(
 ) -> anyhow::Result<Vec<String>> {
     let given = container.command.clone().filter(|command| !command.is_empty());
     let arguments = container.args.clone().unwrap_or_default();
-    let whole: Vec<String> = given.unwrap_or_else(|| image.entrypoint.clone()).into_iter().chain(arguments).collect();
+    let whole: Vec<String> =
+        given.unwrap_or_else(|| image.entrypoint.clone()).into_iter().chain(arguments).collect();
     if whole.is_empty() {
         bail!("neither the container nor its image names a command");
     }

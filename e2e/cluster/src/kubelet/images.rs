@@ -61,7 +61,11 @@ impl Images {
             }
         };
         for mount in &image.mounts {
-            anyhow::ensure!(mount.from.exists(), "{} is not built; `just cluster` builds it", mount.from.display());
+            anyhow::ensure!(
+                mount.from.exists(),
+                "{} is not built; `just cluster` builds it",
+                mount.from.display()
+            );
         }
         Ok(image)
     }
@@ -115,6 +119,9 @@ mod tests {
         let images = Images { echo: empty(), envoy: empty(), built: empty(), ourselves: empty() };
         let error = images.find("registry.example/nginx:1").unwrap_err();
         assert!(error.is::<UnknownImage>());
-        assert!(error.to_string().contains("\"nginx\"") && error.to_string().contains("ferrule-proxy"), "{error}");
+        assert!(
+            error.to_string().contains("\"nginx\"") && error.to_string().contains("ferrule-proxy"),
+            "{error}"
+        );
     }
 }

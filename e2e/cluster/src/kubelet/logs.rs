@@ -80,7 +80,8 @@ impl Selection {
                 "sinceTime" => ours.since = value.parse().ok(),
                 "sinceSeconds" => {
                     let seconds = value.parse::<i64>().ok();
-                    ours.since = seconds.and_then(|seconds| Timestamp::from_second(now.as_second() - seconds).ok());
+                    ours.since =
+                        seconds.and_then(|seconds| Timestamp::from_second(now.as_second() - seconds).ok());
                 }
                 "tailLines" => ours.tail = value.parse().ok(),
                 "limitBytes" => ours.limit = value.parse().ok(),

@@ -12,8 +12,19 @@ use crate::containment::{Mount, Root};
 
 /// What all containers see of the machine. Of `/usr` each part by itself, so that images can have a `/usr/local`.
 const SYSTEM: [&str; 13] = [
-    "/usr/bin", "/usr/lib", "/usr/lib64", "/usr/sbin", "/usr/share", "/bin", "/lib", "/lib64", "/sbin", "/etc/ssl",
-    "/etc/passwd", "/etc/group", "/etc/nsswitch.conf",
+    "/usr/bin",
+    "/usr/lib",
+    "/usr/lib64",
+    "/usr/sbin",
+    "/usr/share",
+    "/bin",
+    "/lib",
+    "/lib64",
+    "/sbin",
+    "/etc/ssl",
+    "/etc/passwd",
+    "/etc/group",
+    "/etc/nsswitch.conf",
 ];
 
 /// Kernel interfaces, which programs write to.
@@ -41,9 +52,14 @@ pub(super) fn root(runner: &Runner<'_>, container: &Container, image: &Image) ->
         let volume = volume.with_context(|| format!("the volume {} is not in the pod", mount.name))?;
         let from = mount.sub_path.as_ref().map_or(volume.clone(), |part| volume.join(part));
         let read_only = mount.read_only.unwrap_or(false) || !runner.volumes.is_writable(&mount.name);
-        mounts.push(Mount { from: from.canonicalize().unwrap_or(from), to: mount.mount_path.clone().into(), read_only });
+        mounts.push(Mount {
+            from: from.canonicalize().unwrap_or(from),
+            to: mount.mount_path.clone().into(),
+            read_only,
+        });
     }
-    let read_only = security(container).and_then(|context| context.read_only_root_filesystem).unwrap_or(false);
+    let read_only =
+        security(container).and_then(|context| context.read_only_root_filesystem).unwrap_or(false);
     Ok(Root { scratch, mounts, files: names(worker), read_only })
 }
 

@@ -51,7 +51,8 @@ impl Server {
         let clients = WebPkiClientVerifier::builder(Arc::new(authorities)).build()?;
         let chain = vec![CertificateDer::from_pem_file(certificates.path("kubelet.crt"))?];
         let key = PrivateKeyDer::from_pem_file(certificates.path("kubelet.key"))?;
-        let config = ServerConfig::builder().with_client_cert_verifier(clients).with_single_cert(chain, key)?;
+        let config =
+            ServerConfig::builder().with_client_cert_verifier(clients).with_single_cert(chain, key)?;
         let address = (machine.plan.node(), PORT);
         let listener = TcpListener::bind(address).await.context("listening for the API server")?;
         Ok(Self { listener, acceptor: TlsAcceptor::from(Arc::new(config)), machine: machine.clone() })

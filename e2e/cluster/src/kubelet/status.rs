@@ -142,7 +142,6 @@ fn condition(pod: &Pod, type_: &str, holds: bool, before: &[PodCondition]) -> Po
         status: status.to_owned(),
         last_transition_time: same.and_then(|one| one.last_transition_time.clone()).or_else(|| Some(now())),
         observed_generation: pod.metadata.generation,
-        reason: (!holds).then(|| "ContainersNotReady".to_owned()),
         ..PodCondition::default()
     }
 }

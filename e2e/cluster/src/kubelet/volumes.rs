@@ -258,7 +258,9 @@ fn shown(folder: &Path) -> Files {
     for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
         let name = entry.file_name().to_string_lossy().into_owned();
         if entry.path().is_dir() {
-            files.extend(shown(&entry.path()).into_iter().map(|(path, content)| (format!("{name}/{path}"), content)));
+            files.extend(
+                shown(&entry.path()).into_iter().map(|(path, content)| (format!("{name}/{path}"), content)),
+            );
         } else if let Ok(content) = fs::read(entry.path()) {
             files.insert(name, content);
         }
@@ -282,7 +284,11 @@ mod tests {
         assert_eq!((read("a"), read("deep/b")), (Some("1".to_owned()), Some("2".to_owned())));
         let before = fs::read_link(folder.path().join(CURRENT)).unwrap();
         swap(folder.path(), &files(&[("a", "1"), ("deep/b", "2")]), 0o600, None).unwrap();
-        assert_eq!(fs::read_link(folder.path().join(CURRENT)).unwrap(), before, "equal content is left alone");
+        assert_eq!(
+            fs::read_link(folder.path().join(CURRENT)).unwrap(),
+            before,
+            "equal content is left alone"
+        );
         swap(folder.path(), &files(&[("a", "3")]), 0o600, None).unwrap();
         assert_eq!((read("a"), read("deep/b")), (Some("3".to_owned()), None));
         assert!(!folder.path().join(before).exists());

@@ -125,7 +125,11 @@ impl Worker {
     }
 
     /// Tries until it works; what is wrong shows in the status of all containers.
-    async fn retry<T, F: Future<Output = anyhow::Result<T>>>(&self, step: &str, attempt: impl Fn() -> F) -> T {
+    async fn retry<T, F: Future<Output = anyhow::Result<T>>>(
+        &self,
+        step: &str,
+        attempt: impl Fn() -> F,
+    ) -> T {
         loop {
             match attempt().await {
                 Ok(done) => return done,
