@@ -74,6 +74,7 @@ impl Metrics {
             ("timeouts", "Answers that did not come in time.", xds.timeouts),
             ("unknown_type_requests", "Requests of a type not served.", xds.unknown_type_requests),
             ("rejected_streams", "Streams refused or ended for exceeding a bound.", xds.rejected_streams),
+            ("failed_handshakes", "Connections that ended with their TLS handshake.", xds.failed_handshakes),
         ] {
             page.counter(&format!("ferrule_xds_{name}_total"), help, value);
         }

@@ -35,7 +35,9 @@ impl Authority {
         params.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
         params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
         params.distinguished_name.push(DnType::OrganizationName, "Ferrule");
-        params.distinguished_name.push(DnType::CommonName, "xDS authority");
+        // A name of its own, by which whoever trusts several finds the one that signed.
+        let since = now.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().as_secs();
+        params.distinguished_name.push(DnType::CommonName, format!("xDS authority {since}"));
         let key = generate()?;
         let certificate = params.self_signed(&key).map_err(made)?;
         Self::read(&certificate.pem(), &key.serialize_pem())

@@ -130,7 +130,7 @@ impl Authorities {
         let Some((validity, uris)) = text(CERTIFICATE_FILE).and_then(read) else {
             return unreadable(CERTIFICATE_FILE);
         };
-        if !text(KEY_FILE).is_some_and(|key| rcgen::KeyPair::from_pem(key).is_ok()) {
+        if text(KEY_FILE).is_none_or(|key| rcgen::KeyPair::from_pem(key).is_err()) {
             return unreadable(KEY_FILE);
         }
         if uris != [gateway_uri(namespace, name)] {

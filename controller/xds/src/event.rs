@@ -101,6 +101,8 @@ pub struct Metrics {
     pub timeouts: u64,
     /// Streams refused or ended for exceeding a bound.
     pub rejected_streams: u64,
+    /// Connections that ended with their TLS handshake.
+    pub failed_handshakes: u64,
 }
 
 macro_rules! counters {
@@ -127,7 +129,8 @@ counters!(
     acks,
     nacks,
     timeouts,
-    rejected_streams
+    rejected_streams,
+    failed_handshakes
 );
 
 pub(crate) fn count(counter: &AtomicU64, by: usize) {

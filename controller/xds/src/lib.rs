@@ -15,6 +15,7 @@ mod kind;
 mod server;
 mod snapshot;
 pub mod subscription;
+mod tls;
 mod wire;
 
 pub use event::{Event, Metrics, Peer, Refused};
@@ -22,3 +23,4 @@ pub use kind::Kind;
 pub use server::{Node, Options, ServeError, Server};
 pub use snapshot::{Resource, Snapshot, SnapshotBuilder};
 pub use subscription::{Limits, Notice, Outcome, Request, Response, Subscription, TooManyNames, Wait};
+pub use tls::{Tls, TlsError, TlsMaterial};

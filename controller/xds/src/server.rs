@@ -3,6 +3,7 @@
 //! Invariants: a stream never waits for another stream; a publisher never waits for a stream; a group that was never
 //! published to is remembered only while proxies wait for it.
 
+mod secure;
 mod service;
 mod stream;
 
@@ -22,15 +23,17 @@ use tonic::transport::server::{Connected, TcpIncoming};
 use service::AggregatedDiscovery;
 
 use crate::event::Counters;
-use crate::{Event, Metrics, Snapshot};
+use crate::{Event, Metrics, Snapshot, Tls};
 
-/// Who is asking, from the first request of a stream.
+/// Who is asking, from the first request of a stream and the connection that it came by.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Node {
     /// `node.id` of Envoy's bootstrap.
     pub id: String,
     /// `node.cluster` of Envoy's bootstrap.
     pub cluster: String,
+    /// URI SANs of the client's certificate; none without TLS.
+    pub uris: Arc<[String]>,
 }
 
 const KEEPALIVE_TIMEOUT: Duration = Duration::from_secs(10);
@@ -39,13 +42,13 @@ const SHUTDOWN_GRACE: Duration = Duration::from_secs(2);
 const STREAMS_PER_CONNECTION: u32 = 16;
 const HEADER_BYTES: u32 = 16 << 10;
 
-type GroupOf = dyn Fn(&Node) -> Option<String> + Send + Sync;
+type GroupOf = dyn Fn(&Node) -> Result<String, String> + Send + Sync;
 
 /// How a [`Server`] behaves; start from `Options::default()`.
 #[derive(Clone)]
 pub struct Options {
-    /// The group of a node. `None` refuses the stream (`PERMISSION_DENIED`). By default `node.cluster`,
-    /// unless it is empty.
+    /// The group of a node, or why it has none, which the proxy is told as the stream is refused
+    /// (`PERMISSION_DENIED`). By default `node.cluster`, unless it is empty, whatever a certificate says.
     pub group_of: Arc<GroupOf>,
     /// How long types that come later in the make-before-break order wait for an answer to an earlier one. Envoy
     /// withholds the ACK of a cluster while it warms, which slow health checks may stretch. Default 10 s.
@@ -69,7 +72,10 @@ pub struct Options {
 impl Default for Options {
     fn default() -> Self {
         Self {
-            group_of: Arc::new(|node| Some(node.cluster.clone()).filter(|cluster| !cluster.is_empty())),
+            group_of: Arc::new(|node| match node.cluster.as_str() {
+                "" => Err("node.cluster is empty".to_owned()),
+                cluster => Ok(cluster.to_owned()),
+            }),
             patience: Duration::from_secs(10),
             reconnect_grace: Duration::from_millis(500),
             response_bytes: 4 << 20,
@@ -176,6 +182,20 @@ impl Server {
         shutdown: impl Future<Output = ()> + Send,
     ) -> Result<(), ServeError> {
         self.serve(TcpIncoming::from(listener).with_nodelay(Some(true)), shutdown).await
+    }
+
+    /// Serves over TLS on `listener` until `shutdown` resolves, then ends the streams and returns. Clients have to show
+    /// a certificate; [`Options::group_of`] hears of its names, and decides.
+    ///
+    /// # Errors
+    /// When the listener fails.
+    pub async fn serve_tls(
+        &self,
+        listener: TcpListener,
+        tls: Tls,
+        shutdown: impl Future<Output = ()> + Send,
+    ) -> Result<(), ServeError> {
+        self.serve(secure::incoming(listener, tls, Arc::clone(&self.shared)), shutdown).await
     }
 
     /// Serves on a Unix socket until `shutdown` resolves, then ends the streams and returns. The caller owns the

@@ -12,6 +12,7 @@ use tonic::server::{Grpc, NamedService, StreamingService};
 use tonic::{Request, Response, Status, Streaming};
 use tonic_prost::ProstCodec;
 
+use super::secure::Client;
 use super::{Shared, stream};
 use crate::event::count;
 use crate::wire::{DeltaDiscoveryRequest, DeltaDiscoveryResponse};
@@ -62,7 +63,9 @@ impl StreamingService<DeltaDiscoveryRequest> for AggregatedDiscovery {
     type Future = BoxFuture<Response<Self::ResponseStream>, Status>;
 
     fn call(&mut self, request: Request<Streaming<DeltaDiscoveryRequest>>) -> Self::Future {
-        let accepted = self.accept(request.into_inner());
+        let client = request.extensions().get::<Client>();
+        let uris = client.map(|client| Arc::clone(&client.uris)).unwrap_or_default();
+        let accepted = self.accept(request.into_inner(), uris);
         Box::pin(async move { accepted })
     }
 }
@@ -71,6 +74,7 @@ impl AggregatedDiscovery {
     fn accept(
         &self,
         requests: Streaming<DeltaDiscoveryRequest>,
+        uris: Arc<[String]>,
     ) -> Result<Response<<Self as StreamingService<DeltaDiscoveryRequest>>::ResponseStream>, Status> {
         let Ok(permit) = self.shared.streams.clone().try_acquire_owned() else {
             count(&self.shared.counters.rejected_streams, 1);
@@ -78,7 +82,7 @@ impl AggregatedDiscovery {
         };
         // One response in the channel and one in the transport is all that a slow proxy can make us keep.
         let (responses, receiver) = mpsc::channel(1);
-        let ends = stream::Ends { requests, responses, stop: self.stop.clone() };
+        let ends = stream::Ends { requests, responses, stop: self.stop.clone(), uris };
         let shared = self.shared.clone();
         tokio::spawn(async move {
             stream::run(shared, ends).await;

@@ -20,6 +20,8 @@ pub(super) struct Ends {
     pub(super) requests: Streaming<DeltaDiscoveryRequest>,
     pub(super) responses: mpsc::Sender<Result<DeltaDiscoveryResponse, Status>>,
     pub(super) stop: watch::Receiver<bool>,
+    /// URI SANs of the client's certificate.
+    pub(super) uris: Arc<[String]>,
 }
 
 /// The stream is over; the proxy is told why, unless it ended it.
@@ -49,11 +51,15 @@ async fn greet(shared: &Arc<Shared>, ends: &mut Ends) -> Over {
         Ok(first) => first,
         Err(over) => return over,
     };
-    let node = first.node.clone().map(|node| Node { id: node.id, cluster: node.cluster }).unwrap_or_default();
-    let Some(group) = (shared.options.group_of)(&node) else {
-        count(&shared.counters.rejected_streams, 1);
-        let message = format!("no group for node.id {:?}, node.cluster {:?}", node.id, node.cluster);
-        return Status::permission_denied(message).into();
+    let node = first.node.clone().unwrap_or_default();
+    let node = Node { id: node.id, cluster: node.cluster, uris: Arc::clone(&ends.uris) };
+    let group = match (shared.options.group_of)(&node) {
+        Ok(group) => group,
+        Err(reason) => {
+            count(&shared.counters.rejected_streams, 1);
+            tracing::info!(node = node.id, %reason, "refusing an xDS stream");
+            return Status::permission_denied(format!("no group for node {:?}: {reason}", node.id)).into();
+        }
     };
     let stream = shared.last_stream.fetch_add(1, Ordering::Relaxed) + 1;
     let peer = Peer { group: group.into(), node: node.id.into(), stream };
