@@ -5,6 +5,7 @@
 //! - After an answer or a reset the filter sees no more of the messages, only `on_done`.
 //! - A panic in a filter ends its stream, never the worker: 500 while an answer is possible, else a reset.
 
+use std::ops::Deref;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
@@ -103,9 +104,9 @@ enum Told {
     Reply,
 }
 
-/// One filter on one stream.
-pub struct Driver<F: Filter> {
-    filter: Arc<F>,
+/// One filter on one stream. `P` points to the filter, which its streams share.
+pub struct Driver<F: Filter, P = Arc<F>> {
+    filter: P,
     stream: F::Stream,
     request: Progress,
     response: Progress,
@@ -113,9 +114,9 @@ pub struct Driver<F: Filter> {
     left: bool,
 }
 
-impl<F: Filter> Driver<F> {
+impl<F: Filter, P: Deref<Target = F>> Driver<F, P> {
     /// A stream that has seen nothing yet.
-    pub fn new(filter: Arc<F>) -> Self {
+    pub fn new(filter: P) -> Self {
         Self {
             filter,
             stream: F::Stream::default(),
@@ -127,7 +128,7 @@ impl<F: Filter> Driver<F> {
     }
 
     /// The filter, one and the same while the stream lasts.
-    pub fn filter(&self) -> &Arc<F> {
+    pub fn filter(&self) -> &F {
         &self.filter
     }
 

@@ -42,7 +42,7 @@ impl Export {
 #[repr(C)]
 pub(crate) struct Listener<F: Filter> {
     head: ListenerHead,
-    pub(crate) filter: Arc<F>,
+    pub(crate) filter: F,
     pub(crate) means: Means,
 }
 
@@ -92,7 +92,7 @@ pub(crate) unsafe fn filter_of_route<F: Filter>(route: *const c_void) -> Option<
 }
 
 fn new_listener<F: Filter>(config: ConfigPtr, json: &[u8]) -> Result<*const c_void, ConfigError> {
-    let filter = Arc::new(compile::<F>(json)?);
+    let filter = compile::<F>(json)?;
     // SAFETY: `config_new` runs, so its configuration is alive.
     let means = unsafe {
         Means { metrics: Metrics::define::<F>(config)?, secrets: Secrets::follow(config, filter.secrets())? }

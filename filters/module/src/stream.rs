@@ -5,7 +5,9 @@
 
 use std::cell::{Cell, RefCell};
 use std::ffi::c_void;
+use std::ops::Deref;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::ptr;
 use std::sync::Arc;
 
 use ferrule_abi::{FilterPtr, ModuleStreamPtr};
@@ -73,7 +75,27 @@ struct Stream<F: Filter> {
     head: Head,
     listener: *const Listener<F>,
     /// None until the first event, because the route is not known earlier.
-    driver: RefCell<Option<Driver<F>>>,
+    driver: RefCell<Option<Driver<F, Configured<F>>>>,
+}
+
+/// Where a stream's filter is. Counting the streams of a listener's would have all workers write to one place.
+enum Configured<F> {
+    /// With the listener, which outlives the stream.
+    Listener(*const F),
+    /// With a route, which the stream may outlive: it can select another one.
+    Route(Arc<F>),
+}
+
+impl<F> Deref for Configured<F> {
+    type Target = F;
+
+    fn deref(&self) -> &F {
+        match self {
+            // SAFETY: Envoy frees a listener's configuration after its streams.
+            Self::Listener(filter) => unsafe { &**filter },
+            Self::Route(filter) => filter,
+        }
+    }
 }
 
 /// Bytes of a stream.
@@ -178,18 +200,18 @@ unsafe fn on<F: Filter>(head: *const Head, filter: FilterPtr, hook: Hook, event:
     }
     let driver = driver.as_mut()?;
     // SAFETY: the driver keeps its filter, and is not dropped while it is borrowed here.
-    host.stat_prefix = unsafe { &*Arc::as_ptr(driver.filter()) }.stat_prefix();
+    host.stat_prefix = unsafe { &*ptr::from_ref(driver.filter()) }.stat_prefix();
     let step = driver.on(event, &mut host);
     stream.head.left.set(driver.has_left());
     Some(step)
 }
 
 /// The most specific configuration: the route's, else the listener's. `None` where the route's is another filter's.
-fn configured<F: Filter>(listener: &Listener<F>, host: &NativeHost<'_>) -> Option<Arc<F>> {
+fn configured<F: Filter>(listener: &Listener<F>, host: &NativeHost<'_>) -> Option<Configured<F>> {
     match host.route_config() {
-        route if route.is_null() => Some(Arc::clone(&listener.filter)),
+        route if route.is_null() => Some(Configured::Listener(&raw const listener.filter)),
         // SAFETY: Envoy gives back what `per_route_config_new` gave it, and keeps it while the route is in use.
-        route => unsafe { filter_of_route::<F>(route) },
+        route => unsafe { filter_of_route::<F>(route) }.map(Configured::Route),
     }
 }
 
