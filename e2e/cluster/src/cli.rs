@@ -44,7 +44,7 @@ pub(crate) struct Up {
     #[arg(long)]
     pub(crate) controller: bool,
     #[command(flatten)]
-    pub(crate) built: Built,
+    pub(crate) programs: Programs,
     /// End when standard input does, as it does with the process that holds its other end
     #[arg(long)]
     pub(crate) until_input_ends: bool,
@@ -66,7 +66,7 @@ pub(crate) struct Conformance {
     #[arg(long, default_value = "target/conformance", value_name = "FOLDER")]
     pub(crate) output: PathBuf,
     #[command(flatten)]
-    pub(crate) built: Built,
+    pub(crate) programs: Programs,
     /// Flags of the suite itself, after --
     #[arg(last = true)]
     pub(crate) flags: Vec<String>,
@@ -74,10 +74,13 @@ pub(crate) struct Conformance {
 
 /// Where this workspace's programs are.
 #[derive(Args)]
-pub(crate) struct Built {
+pub(crate) struct Programs {
     /// The folder with ferrule, envoy-bootstrap and libferrule.so [default: where this program is]
     #[arg(long, value_name = "FOLDER")]
     pub(crate) built: Option<PathBuf>,
+    /// Deploy the controller in the cluster, as this kustomization says, such as controller/deploy/base
+    #[arg(long, value_name = "FOLDER")]
+    pub(crate) in_cluster: Option<PathBuf>,
 }
 
 /// Does what the command line says.

@@ -4,6 +4,7 @@ use std::fs;
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::Context;
 use kube::Client;
@@ -15,6 +16,10 @@ use crate::control_plane::{ControlPlane, Programs, Site};
 use crate::kubelet::{Images, Machine};
 use crate::process::Starter;
 use crate::{balancer, dns, kubelet, network};
+
+/// How often a folder is tried to be removed, and the pause between.
+const REMOVALS: usize = 40;
+const REMOVAL_PAUSE: Duration = Duration::from_millis(50);
 
 /// A running cluster; it ends with [`Cluster::end`], or with this process.
 pub(crate) struct Cluster {
@@ -113,7 +118,13 @@ impl Folder {
 }
 
 impl Drop for Folder {
+    /// Processes that were just killed may still be writing.
     fn drop(&mut self) {
-        let _ = fs::remove_dir_all(&self.0);
+        for _ in 0..REMOVALS {
+            if fs::remove_dir_all(&self.0).is_ok() || !self.0.exists() {
+                return;
+            }
+            std::thread::sleep(REMOVAL_PAUSE);
+        }
     }
 }

@@ -34,6 +34,27 @@ pub(crate) async fn apply_folder(client: &Client, folder: &Path) -> anyhow::Resu
     Ok(())
 }
 
+/// Applies the resources of a kustomization, which have to be files, in its order; nothing else of it is known here.
+///
+/// # Errors
+/// A file cannot be read or is refused; the error names it.
+pub(crate) async fn apply_kustomization(client: &Client, folder: &Path) -> anyhow::Result<()> {
+    #[derive(serde::Deserialize)]
+    struct Kustomization {
+        resources: Vec<String>,
+    }
+    let path = folder.join("kustomization.yaml");
+    let text = std::fs::read_to_string(&path).with_context(|| format!("reading {}", path.display()))?;
+    let kustomization: Kustomization = serde_saphyr::from_str(&text)?;
+    for resource in kustomization.resources {
+        let path = folder.join(resource);
+        let text = std::fs::read_to_string(&path).with_context(|| format!("reading {}", path.display()))?;
+        apply(client, &text).await.with_context(|| format!("applying {}", path.display()))?;
+        wait_for_definitions(client).await?;
+    }
+    Ok(())
+}
+
 /// Applies the objects of a YAML text.
 ///
 /// # Errors

@@ -2,44 +2,46 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::pin::Pin;
 
 use anyhow::Context;
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::build::{self, Suite};
-use crate::cli::{Built, Conformance, Up};
+use crate::cli::{Conformance, Programs, Up};
 use crate::cluster::Cluster;
 use crate::conformance::{Controller, Run};
-use crate::control_plane;
 use crate::kubelet::Images;
 use crate::manifests;
 use crate::process::Starter;
 
-/// Starts a cluster and keeps it until a signal ends it.
+/// Comes when the session shall end.
+type End = Pin<Box<dyn Future<Output = ()>>>;
+
+/// Starts a cluster and keeps it until it shall end.
 pub(crate) async fn stay_up(up: &Up) -> anyhow::Result<()> {
-    let suite = blocking({
-        let version = up.gateway_api.clone();
-        move || build::suite(&version)
-    })
-    .await?;
-    let built = programs(&up.built)?;
-    let work = async {
-        let mut cluster = start(&suite, &built).await?;
-        let controller = if up.controller {
-            Some(start_controller(&cluster, &built, cluster.folder()).await?)
-        } else {
-            None
-        };
-        announce(&cluster, controller.is_some());
-        let failure = cluster.failure().await;
-        anyhow::Ok(failure)
+    let mut end = session_end(up.until_input_ends)?;
+    let mut cluster = tokio::select! {
+        cluster = start(&up.gateway_api, &up.programs) => cluster?,
+        () = &mut end => return Ok(()),
     };
-    // Dropping a cluster ends it: each of its processes is killed with its value.
-    tokio::select! {
-        failure = work => Err(anyhow::anyhow!(failure?)),
-        () = input_ends(up.until_input_ends) => Ok(()),
-        () = ended_by_signal()? => Ok(()),
+    let logs = cluster.folder().to_owned();
+    let mut controller = None;
+    let failure = tokio::select! {
+        failure = async {
+            if up.controller || up.programs.in_cluster.is_some() {
+                controller = Some(start_controller(&cluster, &up.programs, &logs).await?);
+            }
+            announce(&cluster, controller.is_some());
+            anyhow::bail!(cluster.failure().await)
+        } => failure,
+        () = end => Ok(()),
+    };
+    if let Some(controller) = controller {
+        controller.end().await;
     }
+    cluster.end().await;
+    failure
 }
 
 fn announce(cluster: &Cluster, controller: bool) {
@@ -61,82 +63,82 @@ fn announce(cluster: &Cluster, controller: bool) {
 
 /// Runs the suite; whether all passed.
 pub(crate) async fn conformance(wanted: &Conformance) -> anyhow::Result<bool> {
-    let suite = blocking({
-        let version = wanted.version.clone();
-        move || build::suite(&version)
-    })
-    .await?;
     fs::create_dir_all(&wanted.output).with_context(|| format!("making {}", wanted.output.display()))?;
-    let output = wanted.output.canonicalize()?;
-    let work = async {
-        match &wanted.kubeconfig {
-            Some(kubeconfig) => run_suite(wanted, &suite, kubeconfig, None, &output, &Starter::new()?).await,
-            None => conformance_of_our_own(wanted, &suite, &output).await,
+    let folder = wanted.output.canonicalize()?;
+    let end = session_end(false)?;
+    let suite = suite(&wanted.version).await?;
+    let run = Run { suite: &suite, only: &wanted.run, flags: &wanted.flags, folder: &folder };
+    match &wanted.kubeconfig {
+        Some(kubeconfig) => {
+            let starter = Starter::new()?;
+            tokio::select! {
+                passed = run.start(&starter, kubeconfig, None) => passed,
+                () = end => anyhow::bail!("ended by a signal"),
+            }
         }
-    };
-    tokio::select! {
-        passed = work => passed,
-        () = ended_by_signal()? => anyhow::bail!("ended by a signal"),
+        None => on_our_own(wanted, &run, end).await,
     }
 }
 
-async fn conformance_of_our_own(wanted: &Conformance, suite: &Suite, output: &Path) -> anyhow::Result<bool> {
-    let built = programs(&wanted.built)?;
-    let mut cluster = start(suite, &built).await?;
-    let mut controller = start_controller(&cluster, &built, output).await?;
-    let (plan, kubeconfig, starter) = (cluster.plan, cluster.kubeconfig(), cluster.starter.clone());
-    let passed = tokio::select! {
-        passed = run_suite(wanted, suite, &kubeconfig, Some(plan), output, &starter) => passed,
-        failure = cluster.failure() => Err(anyhow::anyhow!(failure)),
+/// Runs the suite on a cluster and with a controller that are there for it only.
+async fn on_our_own(wanted: &Conformance, run: &Run<'_>, mut end: End) -> anyhow::Result<bool> {
+    let mut cluster = tokio::select! {
+        cluster = start(&wanted.version, &wanted.programs) => cluster?,
+        () = &mut end => anyhow::bail!("ended by a signal"),
     };
-    if let Some(complaint) = controller.complaint() {
-        eprintln!("cluster: {complaint}");
+    let (kubeconfig, plan, starter) = (cluster.kubeconfig(), cluster.plan, cluster.starter.clone());
+    let mut controller = None;
+    let passed = tokio::select! {
+        passed = async {
+            let ours = controller.insert(start_controller(&cluster, &wanted.programs, run.folder).await?);
+            tokio::select! {
+                passed = run.start(&starter, &kubeconfig, Some(plan)) => passed,
+                complaint = ours.complaint() => anyhow::bail!(complaint),
+                failure = cluster.failure() => anyhow::bail!(failure),
+            }
+        } => passed,
+        () = end => Err(anyhow::anyhow!("ended by a signal")),
+    };
+    if let Some(controller) = controller {
+        controller.keep_logs(&cluster.client, run.folder).await;
+        controller.end().await;
     }
-    controller.end().await;
     cluster.end().await;
     passed
 }
 
-async fn run_suite(
-    wanted: &Conformance,
-    suite: &Suite,
-    kubeconfig: &Path,
-    plan: Option<crate::addresses::Plan>,
-    folder: &Path,
-    starter: &Starter,
-) -> anyhow::Result<bool> {
-    let run = Run { suite, kubeconfig, plan, only: &wanted.run, flags: &wanted.flags, folder };
-    run.start(starter).await
+async fn suite(version: &str) -> anyhow::Result<Suite> {
+    let version = version.to_owned();
+    blocking(move || build::suite(&version)).await
 }
 
 /// Starts a cluster with the definitions of a suite's version.
-async fn start(suite: &Suite, built: &Path) -> anyhow::Result<Cluster> {
+async fn start(version: &str, programs: &Programs) -> anyhow::Result<Cluster> {
     build::require()?;
-    let programs = blocking(build::kubernetes).await?;
+    let suite = suite(version).await?;
+    let kubernetes = blocking(build::kubernetes).await?;
     let images = Images {
         echo: suite.echo(),
         envoy: blocking(|| Ok(envoy_bootstrap::fetch()?)).await?,
-        built: built.to_owned(),
+        built: built(programs)?,
         ourselves: std::env::current_exe()?,
     };
-    let cluster = Cluster::start(&programs, images).await?;
+    let cluster = Cluster::start(&kubernetes, images).await?;
     manifests::apply_folder(&cluster.client, &suite.definitions()).await?;
     manifests::wait_for_definitions(&cluster.client).await?;
     Ok(cluster)
 }
 
-async fn start_controller(cluster: &Cluster, built: &Path, logs: &Path) -> anyhow::Result<Controller> {
-    let program = built.join("ferrule");
-    let (client, kubeconfig) = (&cluster.client, cluster.kubeconfig());
-    let mut controller =
-        Controller::start(&cluster.starter, client, &program, &kubeconfig, cluster.plan, logs).await?;
-    // Clients keep what the API server serves; one made now knows the new definitions.
-    let client = control_plane::client(&kubeconfig).await?;
-    controller.wait_until_accepted(&client).await?;
+async fn start_controller(cluster: &Cluster, programs: &Programs, logs: &Path) -> anyhow::Result<Controller> {
+    let mut controller = match &programs.in_cluster {
+        Some(folder) => Controller::deploy(&cluster.client, folder).await?,
+        None => Controller::start(cluster, &built(programs)?.join("ferrule"), logs).await?,
+    };
+    controller.wait_until_accepted(&cluster.client).await?;
     Ok(controller)
 }
 
-fn programs(given: &Built) -> anyhow::Result<PathBuf> {
+fn built(given: &Programs) -> anyhow::Result<PathBuf> {
     if let Some(folder) = &given.built {
         return folder.canonicalize().with_context(|| format!("no folder {}", folder.display()));
     }
@@ -150,21 +152,19 @@ async fn blocking<T: Send + 'static>(
     tokio::task::spawn_blocking(work).await?
 }
 
-/// Waits for the end of standard input, for ever unless that is `wanted`.
-async fn input_ends(wanted: bool) {
-    if !wanted {
-        return std::future::pending().await;
-    }
-    let _ = tokio::io::copy(&mut tokio::io::stdin(), &mut tokio::io::sink()).await;
-}
-
-/// Waits for Ctrl-C or a polite request to end.
-fn ended_by_signal() -> anyhow::Result<impl Future<Output = ()>> {
+/// Waits for Ctrl-C, a polite request to end, or the end of standard input where that counts.
+fn session_end(with_input: bool) -> anyhow::Result<End> {
     let (mut interrupt, mut terminate) = (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
-    Ok(async move {
+    Ok(Box::pin(async move {
         tokio::select! {
             _ = interrupt.recv() => {}
             _ = terminate.recv() => {}
+            () = input_end(), if with_input => {}
         }
-    })
+    }))
+}
+
+async fn input_end() {
+    // What is written there does not matter.
+    let _ = tokio::io::copy(&mut tokio::io::stdin(), &mut tokio::io::sink()).await;
 }

@@ -29,14 +29,10 @@ const PROFILES: &str = "GATEWAY-HTTP,GATEWAY-GRPC,GATEWAY-TLS,GATEWAY-TCP,GATEWA
 /// How long the suite may take; Go ends it after that.
 const TIMEOUT: &str = "90m";
 
-/// What to run, and where.
+/// What to run.
 pub(crate) struct Run<'a> {
     /// The suite.
     pub(crate) suite: &'a Suite,
-    /// The cluster's kubeconfig.
-    pub(crate) kubeconfig: &'a Path,
-    /// The addresses of the cluster, when it is ours.
-    pub(crate) plan: Option<Plan>,
     /// Only tests whose names match one of these.
     pub(crate) only: &'a [String],
     /// What the suite is told on top, such as `-debug`.
@@ -57,9 +53,9 @@ impl Run<'_> {
     }
 
     /// The file with options that have no flags. Addresses of others' clusters are not known here.
-    fn write_options(&self) -> anyhow::Result<PathBuf> {
+    fn write_options(&self, plan: Option<Plan>) -> anyhow::Result<PathBuf> {
         let addresses = |address: String| json!([{"type": "IPAddress", "value": address}]);
-        let options = match self.plan {
+        let options = match plan {
             Some(plan) => json!({
                 "usableNetworkAddresses": addresses(plan.static_load_balancer().to_string()),
                 "unusableNetworkAddresses": addresses(UNUSABLE.to_string()),
@@ -71,13 +67,13 @@ impl Run<'_> {
         Ok(path)
     }
 
-    fn command(&self) -> anyhow::Result<Vec<String>> {
+    fn command(&self, plan: Option<Plan>) -> anyhow::Result<Vec<String>> {
         let mut command = vec![
             self.suite.program().display().to_string(),
             "-test.v".to_owned(),
             format!("-test.timeout={TIMEOUT}"),
             format!("-test.run={}", pattern(self.only)),
-            format!("-conformance-options-file={}", self.write_options()?.display()),
+            format!("-conformance-options-file={}", self.write_options(plan)?.display()),
             format!("-gateway-class={CLASS}"),
             format!("-conformance-profiles={PROFILES}"),
             format!("-report-output={}", self.report().display()),
@@ -91,16 +87,22 @@ impl Run<'_> {
         Ok(command)
     }
 
-    /// Runs the suite; whether all tests passed.
+    /// Runs the suite on the cluster of `kubeconfig`; whether all tests passed. `plan` has the cluster's addresses when
+    /// it is ours.
     ///
     /// # Errors
     /// The suite could not be run, or ran no test.
-    pub(crate) async fn start(&self, starter: &Starter) -> anyhow::Result<bool> {
+    pub(crate) async fn start(
+        &self,
+        starter: &Starter,
+        kubeconfig: &Path,
+        plan: Option<Plan>,
+    ) -> anyhow::Result<bool> {
         let began = Instant::now();
         let containment = Containment {
-            command: self.command()?,
+            command: self.command(plan)?,
             environment: vec![
-                ("KUBECONFIG".to_owned(), self.kubeconfig.display().to_string()),
+                ("KUBECONFIG".to_owned(), kubeconfig.display().to_string()),
                 ("PATH".to_owned(), crate::process::SYSTEM_PATH.to_owned()),
                 ("HOME".to_owned(), "/".to_owned()),
             ],
