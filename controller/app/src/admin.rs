@@ -38,7 +38,8 @@ pub(crate) async fn bind(address: &Address) -> anyhow::Result<Listener> {
     Listener::bind(address, "--admin").await
 }
 
-fn is_loopback(host: &str) -> bool {
+/// Whether only this machine can reach a host.
+pub(crate) fn is_loopback(host: &str) -> bool {
     host == "localhost" || host.parse::<IpAddr>().is_ok_and(|ip| ip.is_loopback())
 }
 

@@ -6,7 +6,7 @@ use std::time::Duration;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use envoy_bootstrap::Address;
 
-use crate::kubernetes::Selection;
+use crate::kubernetes::{self, Selection};
 
 /// A function gateway on stock Envoy: Gateway API and kgateway resources in, delta xDS out.
 #[derive(Debug, Parser)]
@@ -128,9 +128,18 @@ pub struct ControllerArgs {
     pub(crate) watch_namespaces: Selection,
     #[command(flatten)]
     pub(crate) filters: FilterArgs,
-    /// Where Envoys ask for their configuration: host:port or unix:/path
+    /// Where Envoys ask for their configuration
     #[arg(long, value_name = "ADDRESS", default_value = "0.0.0.0:18000", env = "FERRULE_ADS")]
     pub(crate) ads: Address,
+    /// Serve xDS without TLS, on a loopback address or unix:/path; proxies of others only
+    #[arg(long)]
+    pub(crate) plaintext_xds: bool,
+    /// Where proxies reach --ads: host:port [default: ferrule.NAMESPACE.svc:18000]
+    #[arg(long, value_name = "ADDRESS", env = "FERRULE_XDS_ADDRESS")]
+    pub(crate) xds_address: Option<Address>,
+    /// Image of proxies, unless their GatewayParameters name another [default: ferrule-proxy of this version]
+    #[arg(long, value_name = "IMAGE", env = "FERRULE_PROXY_IMAGE", value_parser = kubernetes::image)]
+    pub(crate) proxy_image: Option<ferrule_provision::Image>,
     /// Where `ferrule get` asks: host:port on loopback, or unix:/path
     #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:18001", env = "FERRULE_ADMIN")]
     pub(crate) admin: Address,

@@ -20,6 +20,7 @@ mod observer;
 mod offline;
 mod pipeline;
 mod print;
+mod proxies;
 mod publish;
 mod record;
 mod run;

@@ -1,13 +1,15 @@
 //! Brings together what was published and what proxies say of it: status, messages, and the Envoys to run.
 
-use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::SystemTime;
 
+use ferrule_provision::{AddressReport, Plan};
 use ferrule_translate::api::meta::GATEWAY_GROUP;
 use ferrule_translate::{ObjectRef, Status};
 use ferrule_xds::Event;
+use serde_json::Value;
 
 use crate::blame::Blame;
 use crate::delivery::{Delivery, Verdict};
@@ -36,6 +38,16 @@ pub(crate) struct Observer {
     ran: BTreeMap<Arc<str>, i64>,
     serving: BTreeSet<Arc<str>>,
     invited: HashSet<String>,
+    surroundings: Surroundings,
+}
+
+/// What a cluster knows of proxies and kinds; a folder knows nothing.
+#[derive(Debug, Default)]
+pub(crate) struct Surroundings {
+    /// Services that lead to proxies, by namespace.
+    pub(crate) services: Option<HashMap<Arc<str>, Vec<Value>>>,
+    /// The release of Gateway API.
+    pub(crate) bundle: Option<Arc<str>>,
 }
 
 impl Observer {
@@ -51,7 +63,13 @@ impl Observer {
             ran: BTreeMap::new(),
             serving: BTreeSet::new(),
             invited: HashSet::new(),
+            surroundings: Surroundings::default(),
         }
+    }
+
+    /// Takes in what the cluster knows.
+    pub(crate) fn on_surroundings(&mut self, surroundings: Surroundings) {
+        self.surroundings = surroundings;
     }
 
     /// Takes in a new translation.
@@ -103,7 +121,19 @@ impl Observer {
             .collect();
         let mut overlays = self.refused_objects();
         for (gateway, standing) in &standings {
-            overlays.insert(reference(gateway), Overlay::Gateway(standing.clone()));
+            overlays.insert(reference(gateway), Overlay::Gateway(standing.clone(), self.addresses(gateway)));
+        }
+        let by_gateway: BTreeMap<&str, &Standing> =
+            standings.iter().map(|(gateway, standing)| (&**gateway, standing)).collect();
+        for (set, gateway) in &self.now.sets {
+            if let Some(standing) = by_gateway.get(&**gateway) {
+                overlays.insert(set.clone(), Overlay::ListenerSet((*standing).clone()));
+            }
+        }
+        for class in self.now.translation.status.keys().filter(|object| &*object.kind == "GatewayClass") {
+            if let Some(bundle) = &self.surroundings.bundle {
+                overlays.insert(class.clone(), Overlay::Class(Arc::clone(bundle)));
+            }
         }
         let now = timestamp(SystemTime::now());
         let lines = {
@@ -115,6 +145,18 @@ impl Observer {
         for (gateway, standing) in standings {
             self.announce(gateway, &standing);
         }
+    }
+
+    /// Where the proxies of a Gateway can be reached; `None` where others provide them.
+    fn addresses(&self, gateway: &str) -> Option<AddressReport> {
+        let services = self.surroundings.services.as_ref()?;
+        let key = gateway.split_once('/').map(|(namespace, name)| (namespace.into(), name.into()))?;
+        let proxies = self.now.fleet.get(&key)?;
+        if proxies.provision.plan == Plan::SelfManaged {
+            return None;
+        }
+        let of_namespace = services.get(&key.0).map_or(&[][..], Vec::as_slice);
+        Some(ferrule_provision::addresses(&proxies.gateway, of_namespace))
     }
 
     /// Ends what this process runs.

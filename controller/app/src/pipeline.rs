@@ -10,10 +10,12 @@ use std::sync::mpsc::Receiver;
 use std::thread::{self, JoinHandle};
 use std::time::Instant;
 
+use ferrule_translate::api::meta::GATEWAY_GROUP;
 use ferrule_translate::{ObjectRef, Problem, Settings, Severity as Weight, Translation, Translator, World};
 
 use crate::diagnostic::{Diagnostic, Severity};
 use crate::metrics::Metrics;
+use crate::proxies::{self, Fleet};
 use crate::publish::Publisher;
 use crate::supervise::Ports;
 use crate::watch::{Changes, Invitation, Loaded, Update};
@@ -36,6 +38,10 @@ pub(crate) struct Translated {
     /// Everything that is wrong with files and objects.
     pub(crate) diagnostics: Vec<Diagnostic>,
     pub(crate) invitations: Vec<Invitation>,
+    /// The proxies of each Gateway.
+    pub(crate) fleet: Arc<Fleet>,
+    /// The Gateway of each ListenerSet.
+    pub(crate) sets: BTreeMap<ObjectRef, Arc<str>>,
 }
 
 /// Turns updates into publications.
@@ -46,6 +52,8 @@ pub(crate) struct Pipeline {
     publisher: Publisher,
     metrics: Arc<Metrics>,
     tick: u64,
+    proxies: ferrule_provision::Settings,
+    fleet: Arc<Fleet>,
     /// What is wrong with the files.
     of_files: Vec<Diagnostic>,
 }
@@ -59,8 +67,15 @@ impl Pipeline {
             publisher,
             metrics,
             tick: 0,
+            proxies: ferrule_provision::Settings::in_namespace("ferrule-system"),
+            fleet: Arc::default(),
             of_files: Vec::new(),
         }
+    }
+
+    /// Has proxies made as the operator decides.
+    pub(crate) fn with_proxies(self, proxies: ferrule_provision::Settings) -> Self {
+        Self { proxies, ..self }
     }
 
     /// Works off updates until their sender is gone or `tell` returns false.
@@ -98,7 +113,9 @@ impl Pipeline {
         }
         self.tick += 1;
         let begun = Instant::now();
-        let translation = self.translator.translate(&self.world);
+        let mut translation = self.translator.translate(&self.world);
+        self.fleet = Arc::new(proxies::plan(&self.world, &translation, &self.proxies, &self.fleet));
+        proxies::report(&self.world, &self.fleet, &mut translation);
         self.metrics.translations.observe(begun.elapsed());
         let published = self.publisher.publish(&translation);
         let diagnostics = self.diagnostics(&translation);
@@ -116,6 +133,8 @@ impl Pipeline {
             silent,
             diagnostics,
             invitations,
+            fleet: Arc::clone(&self.fleet),
+            sets: self.sets(),
         }
     }
 
@@ -140,6 +159,15 @@ impl Pipeline {
             (Arc::from(format!("{namespace}/{name}")), ports)
         });
         of_gateways.filter(|(gateway, _)| published.contains_key(gateway)).collect()
+    }
+
+    fn sets(&self) -> BTreeMap<ObjectRef, Arc<str>> {
+        let sets = self.world.listener_sets.iter().map(|(key, set)| {
+            let (namespace, name) = proxies::gateway_of(key, set);
+            let reference = ObjectRef::new(GATEWAY_GROUP, "ListenerSet", &key.0, &key.1);
+            (reference, Arc::from(format!("{namespace}/{name}")))
+        });
+        sets.collect()
     }
 
     fn silent(&self, translation: &Translation) -> Vec<ObjectRef> {

@@ -57,7 +57,8 @@ pub(crate) async fn run(args: RunArgs) -> anyhow::Result<()> {
     let pipeline = Pipeline::new(settings, Publisher::new(server), metrics.clone());
     let (translations, watching) = start_pipeline(pipeline, &args)?;
     let mut observer = Observer::new(writer, metrics, fleet);
-    serving::observe(&mut observer, translations, events, &window, &mut signals).await;
+    let (_, surroundings) = mpsc::channel(1);
+    serving::observe(&mut observer, translations, events, surroundings, &window, &mut signals).await;
 
     tracing::info!("stopping; requests under way have {:?} to end (Ctrl-C again: none)", args.drain);
     watching.stop();

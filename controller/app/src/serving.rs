@@ -7,7 +7,7 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
 
 use crate::listen::Listener;
-use crate::observer::Observer;
+use crate::observer::{Observer, Surroundings};
 use crate::pipeline::Translated;
 use crate::signals::Signals;
 use crate::window::Window;
@@ -38,6 +38,7 @@ pub(crate) async fn observe(
     observer: &mut Observer,
     mut translations: mpsc::UnboundedReceiver<Translated>,
     mut events: mpsc::Receiver<Event>,
+    mut surroundings: mpsc::Receiver<Surroundings>,
     window: &Window,
     signals: &mut Signals,
 ) {
@@ -52,6 +53,10 @@ pub(crate) async fn observe(
             }
             Some(event) = events.recv() => {
                 observer.on_event(event);
+                due.get_or_insert_with(|| tokio::time::Instant::now() + GATHER);
+            }
+            Some(known) = surroundings.recv() => {
+                observer.on_surroundings(known);
                 due.get_or_insert_with(|| tokio::time::Instant::now() + GATHER);
             }
             () = at(due) => {

@@ -5,7 +5,7 @@
 //!   a world.
 //! - A change that refers to Secrets or ConfigMaps which nobody has read yet waits for them, but not for long.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 use std::sync::mpsc as blocking;
 use std::time::Duration;
@@ -13,6 +13,7 @@ use std::time::Duration;
 use ferrule_translate::{KINDS, ObjectRef};
 use kube::Client;
 use kube::api::ApiResource;
+use serde_json::Value;
 use tokio::sync::{mpsc, watch as signal};
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
@@ -36,6 +37,8 @@ pub(crate) struct Outlets {
     pub(crate) updates: blocking::Sender<Update>,
     /// Objects whose status or generation has changed.
     pub(crate) touched: mpsc::UnboundedSender<Vec<ObjectRef>>,
+    /// Services of proxies, by namespace.
+    pub(crate) services: signal::Sender<HashMap<Arc<str>, Vec<Value>>>,
     /// Why nothing is told yet; empty once something is.
     pub(crate) waiting: signal::Sender<String>,
 }
@@ -196,7 +199,10 @@ impl Gather {
     /// Tells what has changed, if the time has come; false if nobody listens.
     fn tell(&mut self) -> bool {
         loop {
-            let News { changes, touched, faults } = self.store.take_news();
+            let News { changes, touched, faults, services } = self.store.take_news();
+            if services {
+                self.outlets.services.send_replace(self.store.services());
+            }
             if !touched.is_empty() && self.outlets.touched.send(touched).is_err() {
                 return false;
             }

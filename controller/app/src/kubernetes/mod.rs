@@ -6,6 +6,7 @@
 //!               +-> desk <-+ status, events     the leader
 //! ```
 
+mod authority;
 mod definitions;
 mod discovery;
 mod events;
@@ -14,41 +15,53 @@ mod item;
 mod kinds;
 mod leader;
 mod live;
+mod managed;
+mod options;
 mod plan;
+mod provision;
+#[cfg(test)]
+mod rbac;
 mod referenced;
 mod selection;
 mod status;
 mod store;
 mod watch;
 
+pub(crate) use options::image;
 pub(crate) use selection::Selection;
 
+use std::collections::HashMap;
 use std::fmt;
 use std::sync::mpsc as blocking;
 use std::sync::{Arc, Mutex};
 
-use anyhow::Context;
-use ferrule_translate::Settings;
-use ferrule_xds::{Options, Server};
-use kube::config::{KubeConfigOptions, Kubeconfig};
-use kube::{Client, Config};
-use tokio::sync::{mpsc, watch as signal};
+use ferrule_translate::{ObjectRef, Settings};
+use ferrule_xds::{Server, Tls};
+use kube::Client;
+use serde_json::Value;
+use tokio::sync::{mpsc, oneshot, watch as signal};
+use tokio::task::JoinHandle;
 
 use crate::cli::ControllerArgs;
 use crate::listen::Listener;
 use crate::metrics::Metrics;
-use crate::observer::{Observer, SharedWriter};
+use crate::observer::{Observer, SharedWriter, Surroundings};
 use crate::pipeline::Pipeline;
+use crate::proxies::Fleet;
 use crate::publish::Publisher;
 use crate::signals::Signals;
-use crate::status::StatusWriter;
+use crate::status::{StatusWriter, Wanted};
+use crate::watch::Update;
 use crate::window::Window;
 use crate::{admin, filters, serving};
+use authority::Keeper;
 use definitions::Definitions;
 use events::Recorder;
 use gather::{Gather, Outlets};
 use live::Living;
-use status::{Desk, Inbox};
+use managed::Managed;
+use provision::Provisioner;
+use status::Desk;
 use store::Store;
 
 /// Classes with this controller name are ours.
@@ -82,80 +95,173 @@ impl Identity {
 /// It cannot listen, or does not know where the API server is.
 pub(crate) async fn control(args: ControllerArgs) -> anyhow::Result<()> {
     let mut signals = Signals::new()?;
-    let client = client(&args).await?;
+    let settings = options::settings(&args)?;
+    let client = options::client(&args).await?;
     let listener = Listener::bind(&args.ads, "--ads").await?;
-    let (server, events) = Server::new(Options::default());
-    let (stop_serving, served) = serving::serve(server.clone(), listener);
-
+    let (server, events) = Server::new(options::xds(&args)?);
     let metrics = Arc::new(Metrics::default());
     let (wanted_in, wanted) = mpsc::unbounded_channel();
     let writer: SharedWriter = Arc::new(Mutex::new(StatusWriter::to(wanted_in)));
     let (waiting_in, waiting) = signal::channel(String::new());
     let window = Arc::new(Window::new(writer.clone(), server.clone(), metrics.clone(), waiting));
-    let admin_listener = admin::bind(&args.admin).await?;
-    tracing::info!("admin interface on {}; xDS on {}", admin_listener.address()?, args.ads);
-    let admin = tokio::spawn(admin::serve(admin_listener, window.clone()));
-    let health = match &args.health {
-        Some(address) => {
-            let listener = Listener::bind(address, "--health").await?;
-            Some(tokio::spawn(admin::serve_health(listener, window.clone())))
-        }
-        None => None,
+    let answering = answer(&args, &window).await?;
+
+    let reading = Reading::start(&client, &args, waiting_in);
+    let leading = Leading::start(&client, &args, &settings, (wanted, reading.touched, reading.living));
+    let (stop_serving, served) = match args.plaintext_xds {
+        true => serving::serve(server.clone(), listener),
+        false => serve_tls(server.clone(), listener, leading.tls.clone()),
     };
-
-    let settings = Settings { filter_host: filters::nominal(&args.filters).host, ..Settings::default() };
-    let pipeline = Pipeline::new(settings, Publisher::new(server), metrics.clone());
+    let host = filters::nominal(&args.filters).host;
+    let translator = Settings { filter_host: host, ..Settings::default() };
+    let pipeline = Pipeline::new(translator, Publisher::new(server), metrics.clone()).with_proxies(settings);
     let (translated_in, translations) = mpsc::unbounded_channel();
-    let (updates_in, updates) = blocking::channel();
-    pipeline.spawn(updates, move |translated| translated_in.send(translated).is_ok())?;
-
-    let living = Living::default();
-    let (touched_in, touched) = mpsc::unbounded_channel();
-    let outlets = Outlets { updates: updates_in, touched: touched_in, waiting: waiting_in };
-    let store = Store::new(args.watch_namespaces.clone(), living.clone());
-    let gather = Gather::new(client.clone(), store, CONTROLLER, outlets);
-    let (definitions_in, definitions) = signal::channel(Definitions::default());
-    tokio::spawn(definitions::follow(client.clone(), definitions_in));
-    tokio::spawn(gather.run(definitions));
-
-    let identity = Identity::of(&args);
-    let (leading_in, leading) = signal::channel(false);
-    let (stop_leading, stopped) = signal::channel(false);
-    let recorder = Recorder::new(client.clone(), identity.clone());
-    let desk = Desk::new(client.clone(), CONTROLLER, living, recorder);
-    tokio::spawn(desk.run(Inbox { wanted, touched, leading }));
-    let namespace = args.namespace.clone();
-    let election = tokio::spawn(async move {
-        leader::take_part(client, &namespace, identity, leading_in, stopped).await;
-    });
-
+    let fleet = leading.fleet.clone();
+    pipeline.spawn(reading.updates, move |translated| {
+        fleet.send_replace(Some(Arc::clone(&translated.fleet)));
+        translated_in.send(translated).is_ok()
+    })?;
     let mut observer = Observer::new(writer, metrics, None);
-    serving::observe(&mut observer, translations, events, &window, &mut signals).await;
+    serving::observe(&mut observer, translations, events, reading.surroundings, &window, &mut signals).await;
 
     tracing::info!("stopping");
-    stop_leading.send_replace(true);
-    let _ = election.await;
-    admin.abort();
-    if let Some(health) = health {
-        health.abort();
-    }
+    leading.stop().await;
+    answering.iter().for_each(JoinHandle::abort);
     let _ = stop_serving.send(());
     let _ = served.await;
     Ok(())
 }
 
-async fn client(args: &ControllerArgs) -> anyhow::Result<Client> {
-    let options = KubeConfigOptions { context: args.context.clone(), ..KubeConfigOptions::default() };
-    let config = match (&args.kubeconfig, &args.context) {
-        (Some(path), _) => {
-            let read = || -> anyhow::Result<Kubeconfig> { Ok(Kubeconfig::read_from(path)?) };
-            let kubeconfig = read().with_context(|| format!("--kubeconfig {}", path.display()))?;
-            Config::from_custom_kubeconfig(kubeconfig, &options).await?
+/// Starts the admin interface, and that for probes where one is asked for.
+async fn answer(args: &ControllerArgs, window: &Arc<Window>) -> anyhow::Result<Vec<JoinHandle<()>>> {
+    let listener = admin::bind(&args.admin).await?;
+    tracing::info!("admin interface on {}; xDS on {}", listener.address()?, args.ads);
+    let mut answering = vec![tokio::spawn(admin::serve(listener, window.clone()))];
+    if let Some(address) = &args.health {
+        let listener = Listener::bind(address, "--health").await?;
+        answering.push(tokio::spawn(admin::serve_health(listener, window.clone())));
+    }
+    Ok(answering)
+}
+
+/// What every replica does: it watches.
+struct Reading {
+    updates: blocking::Receiver<Update>,
+    touched: mpsc::UnboundedReceiver<Vec<ObjectRef>>,
+    living: Living,
+    surroundings: mpsc::Receiver<Surroundings>,
+}
+
+impl Reading {
+    fn start(client: &Client, args: &ControllerArgs, waiting: signal::Sender<String>) -> Self {
+        let living = Living::default();
+        let (updates_in, updates) = blocking::channel();
+        let (touched_in, touched) = mpsc::unbounded_channel();
+        let (services_in, services) = signal::channel(HashMap::new());
+        let outlets = Outlets { updates: updates_in, touched: touched_in, services: services_in, waiting };
+        let store = Store::new(args.watch_namespaces.clone(), living.clone());
+        let (definitions_in, definitions) = signal::channel(Definitions::default());
+        tokio::spawn(definitions::follow(client.clone(), definitions_in));
+        tokio::spawn(Gather::new(client.clone(), store, CONTROLLER, outlets).run(definitions.clone()));
+        let (surroundings_in, surroundings) = mpsc::channel(1);
+        tokio::spawn(survey(services, definitions, surroundings_in));
+        Self { updates, touched, living, surroundings }
+    }
+}
+
+/// Tells what surrounds proxies whenever it changes.
+async fn survey(
+    mut services: signal::Receiver<HashMap<Arc<str>, Vec<Value>>>,
+    mut definitions: signal::Receiver<Definitions>,
+    tell: mpsc::Sender<Surroundings>,
+) {
+    loop {
+        let known = Surroundings {
+            services: Some(services.borrow_and_update().clone()),
+            bundle: definitions.borrow_and_update().bundle.as_deref().map(Arc::from),
+        };
+        if tell.send(known).await.is_err() {
+            return;
         }
-        (None, Some(_)) => Config::from_kubeconfig(&options).await?,
-        (None, None) => {
-            Config::infer().await.context("cannot tell where the API server is; name a --kubeconfig")?
+        tokio::select! {
+            Ok(()) = services.changed() => {}
+            Ok(()) = definitions.changed() => {}
+            else => return,
         }
-    };
-    Ok(Client::try_from(config)?)
+    }
+}
+
+/// What the leader does: it writes status, keeps the authority and makes proxies.
+struct Leading {
+    fleet: signal::Sender<Option<Arc<Fleet>>>,
+    tls: signal::Receiver<Option<Tls>>,
+    stop: signal::Sender<bool>,
+    election: JoinHandle<()>,
+}
+
+/// Statuses that are wanted, objects that have changed, and all as they are.
+type StatusInbox = (mpsc::UnboundedReceiver<Vec<Wanted>>, mpsc::UnboundedReceiver<Vec<ObjectRef>>, Living);
+
+impl Leading {
+    fn start(
+        client: &Client,
+        args: &ControllerArgs,
+        settings: &ferrule_provision::Settings,
+        (wanted, touched, living): StatusInbox,
+    ) -> Self {
+        let identity = Identity::of(args);
+        let (leading_in, leading) = signal::channel(false);
+        let recorder = Recorder::new(client.clone(), identity.clone());
+        let desk = Desk::new(client.clone(), CONTROLLER, living, recorder);
+        tokio::spawn(desk.run(status::Inbox { wanted, touched, leading: leading.clone() }));
+
+        let (authorities_in, authorities) = signal::channel(None);
+        let (tls_in, tls) = signal::channel(None);
+        let names = options::server_names(settings);
+        let secrets = (client.clone(), &*args.namespace);
+        tokio::spawn(Keeper::new(secrets, names, leading.clone(), authorities_in, tls_in).run());
+
+        let (managed, (changed_in, changed)) = (Managed::default(), signal::channel(0));
+        for place in 0..ferrule_provision::KINDS.len() {
+            tokio::spawn(managed::follow(client.clone(), place, managed.clone(), changed_in.clone()));
+        }
+        let (fleet, wanted) = signal::channel(None);
+        let inbox = provision::Inbox { wanted, authorities, leading, changed };
+        tokio::spawn(Provisioner::new(client.clone(), managed, inbox).run());
+
+        let (stop, stopped) = signal::channel(false);
+        let (client, namespace) = (client.clone(), args.namespace.clone());
+        let election = tokio::spawn(async move {
+            leader::take_part(client, &namespace, identity, leading_in, stopped).await;
+        });
+        Self { fleet, tls, stop, election }
+    }
+
+    /// Gives the lead to another replica.
+    async fn stop(self) {
+        self.stop.send_replace(true);
+        // A panic there has ended our leadership, too.
+        let _ = self.election.await;
+    }
+}
+
+/// Serves xDS over TLS, as soon as there are credentials, until told to stop.
+fn serve_tls(
+    server: Server,
+    listener: Listener,
+    mut tls: signal::Receiver<Option<Tls>>,
+) -> (oneshot::Sender<()>, JoinHandle<()>) {
+    let (stop, mut stopped) = oneshot::channel();
+    let task = tokio::spawn(async move {
+        let Listener::Tcp(listener) = listener else { return };
+        let tls = tokio::select! {
+            Ok(tls) = tls.wait_for(Option::is_some) => tls.clone(),
+            _ = &mut stopped => return,
+        };
+        let Some(tls) = tls else { return };
+        if let Err(error) = server.serve_tls(listener, tls, async { drop(stopped.await) }).await {
+            tracing::error!("{error}");
+        }
+    });
+    (stop, task)
 }

@@ -150,3 +150,92 @@ fn matters(object: &Object) -> bool {
             | Object::TrafficPolicy(_)
     )
 }
+
+#[cfg(test)]
+mod tests {
+    use ferrule_translate::Parsed;
+    use serde_json::json;
+
+    use super::*;
+    use crate::watch::Loaded;
+
+    fn changes(objects: &[Value]) -> Changes {
+        let mut changes = Changes::default();
+        for value in objects {
+            let Ok(Parsed::Object { object, .. }) = Object::parse(value.clone()) else { panic!("{value}") };
+            changes.add(object.reference(), None, Some(Arc::new(Loaded::of_server(object, 0))));
+        }
+        changes
+    }
+
+    fn gateway(class: &str, namespace: &str) -> Value {
+        let certificate = json!({"name": "cert", "namespace": "certs"});
+        json!({
+            "apiVersion": "gateway.networking.k8s.io/v1", "kind": "Gateway",
+            "metadata": {"name": class, "namespace": namespace},
+            "spec": {"gatewayClassName": class, "listeners": [
+                {"name": "a", "port": 443, "protocol": "HTTPS", "tls": {"certificateRefs": [certificate, {"name": "own"}]}},
+            ]},
+        })
+    }
+
+    fn class(name: &str, controller: &str) -> Value {
+        json!({
+            "apiVersion": "gateway.networking.k8s.io/v1", "kind": "GatewayClass", "metadata": {"name": name},
+            "spec": {"controllerName": controller},
+        })
+    }
+
+    fn grant() -> Value {
+        json!({
+            "apiVersion": "gateway.networking.k8s.io/v1beta1", "kind": "ReferenceGrant",
+            "metadata": {"name": "g", "namespace": "certs"},
+            "spec": {
+                "from": [{"group": "gateway.networking.k8s.io", "kind": "Gateway", "namespace": "d"}],
+                "to": [{"group": "", "kind": "Secret"}],
+            },
+        })
+    }
+
+    fn told(referrers: &Referrers) -> Vec<String> {
+        referrers.sources().iter().map(ToString::to_string).collect()
+    }
+
+    #[test]
+    fn only_what_our_gateways_may_refer_to_is_read() {
+        let mut referrers = Referrers::new("ours");
+        let others = [class("a", "theirs"), gateway("a", "d"), class("b", "ours")];
+        assert!(referrers.update(&changes(&others)));
+        assert_eq!(told(&referrers), [] as [&str; 0]);
+        referrers.update(&changes(&[gateway("b", "d")]));
+        assert_eq!(told(&referrers), ["Secret d/own"]);
+        referrers.update(&changes(&[grant()]));
+        assert_eq!(told(&referrers), ["Secret certs/cert", "Secret d/own"]);
+        let mut gone = Changes::default();
+        gone.removed.insert(ObjectRef::new(GATEWAY_GROUP, "Gateway", "d", "b"));
+        assert!(referrers.update(&gone));
+        assert_eq!(told(&referrers), [] as [&str; 0]);
+    }
+
+    #[test]
+    fn transformations_and_authorities_name_what_they_read() {
+        let mut referrers = Referrers::new("ours");
+        let policy = json!({
+            "apiVersion": "gateway.kgateway.dev/v1alpha1", "kind": "TrafficPolicy",
+            "metadata": {"name": "p", "namespace": "d"},
+            "spec": {"transformation": {
+                "secrets": {"a": {"secretRef": {"name": "login"}, "key": "k"}, "b": {"secretRef": {"name": "x", "namespace": "other"}}},
+                "dataSources": {"c": {"configMapRef": {"name": "texts"}, "key": "k"}, "d": {"inline": "x"}},
+            }},
+        });
+        let tls = json!({
+            "apiVersion": "gateway.networking.k8s.io/v1", "kind": "BackendTLSPolicy",
+            "metadata": {"name": "t", "namespace": "d"},
+            "spec": {"targetRefs": [], "validation": {"hostname": "h", "caCertificateRefs": [
+                {"group": "", "kind": "ConfigMap", "name": "ca"}, {"group": "", "kind": "ConfigMap", "name": "a,b=c"},
+                {"group": "x", "kind": "ConfigMap", "name": "no"}]}},
+        });
+        referrers.update(&changes(&[policy, tls]));
+        assert_eq!(told(&referrers), ["Secret d/login", "ConfigMap d/ca", "ConfigMap d/texts"]);
+    }
+}

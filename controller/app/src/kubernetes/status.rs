@@ -28,8 +28,10 @@ use crate::status::{Wanted, timestamp};
 
 /// Writes under way at once.
 const AT_ONCE: usize = 16;
-/// Time between two writes of a status that sums up many other objects.
-const SPACING: Duration = Duration::from_millis(200);
+/// A status that sums up many other objects is written at once, and then when these have been quiet for so long...
+const QUIET: Duration = Duration::from_millis(250);
+/// ...or have not been quiet for so long.
+const BUSY: Duration = Duration::from_secs(3);
 /// Writes of the same status that are nothing unusual; then someone else keeps undoing them.
 const USUAL: u32 = 5;
 /// Longest time between writes that are undone.
@@ -55,6 +57,8 @@ pub(crate) struct Desk {
     translated: bool,
     leading: bool,
     queue: Queue,
+    /// Since when a status that was written lately changes.
+    unrest: HashMap<ObjectRef, Instant>,
     history: HashMap<ObjectRef, History>,
     writing: HashSet<ObjectRef>,
     writes: JoinSet<(ObjectRef, Write, Result<Item, kube::Error>)>,
@@ -74,10 +78,14 @@ struct Queue {
 impl Queue {
     /// Has an object looked at at a time, unless that is to happen earlier anyway.
     fn put(&mut self, object: &ObjectRef, at: Instant) {
+        if self.times.get(object).is_none_or(|known| known.0 > at) {
+            self.set(object, at);
+        }
+    }
+
+    /// Has an object looked at at a time, and not before.
+    fn set(&mut self, object: &ObjectRef, at: Instant) {
         if let Some(known) = self.times.get(object) {
-            if known.0 <= at {
-                return;
-            }
             self.by_time.remove(known);
         }
         self.count += 1;
@@ -117,6 +125,7 @@ impl Desk {
             translated: false,
             leading: false,
             queue: Queue::default(),
+            unrest: HashMap::new(),
             history: HashMap::new(),
             writing: HashSet::new(),
             writes: JoinSet::new(),
@@ -164,9 +173,17 @@ impl Desk {
     }
 
     fn look_at(&mut self, objects: Vec<ObjectRef>) {
+        let now = Instant::now();
         for object in objects {
-            let at = self.time_for(&object);
-            self.queue.put(&object, at);
+            let written = self.history.get(&object).map(|history| history.at);
+            let sums_up = form(&object) == Some(Form::Applied);
+            match written.filter(|at| sums_up && now < *at + BUSY) {
+                None => self.queue.put(&object, now),
+                Some(_) => {
+                    let since = *self.unrest.entry(object.clone()).or_insert(now);
+                    self.queue.set(&object, (now + QUIET).min(since + BUSY));
+                }
+            }
         }
     }
 
@@ -177,24 +194,13 @@ impl Desk {
         }
     }
 
-    /// When an object may be written again.
-    fn time_for(&self, object: &ObjectRef) -> Instant {
-        let now = Instant::now();
-        let Some(history) = self.history.get(object) else { return now };
-        let spacing = match form(object) {
-            Some(Form::Applied) => SPACING,
-            _ => Duration::ZERO,
-        };
-        now.max(history.at + spacing)
-    }
-
     fn write_due(&mut self) {
         let now = Instant::now();
         while self.writing.len() < AT_ONCE {
             let Some(object) = self.queue.take_due(now) else { return };
             if self.writing.contains(&object) {
                 // Looked at again when the write under way is done.
-                self.queue.put(&object, now + SPACING);
+                self.queue.put(&object, now + QUIET);
                 continue;
             }
             self.write(object);
@@ -202,7 +208,12 @@ impl Desk {
     }
 
     fn write(&mut self, object: ObjectRef) {
-        let (Some(form), Some(live)) = (form(&object), self.living.get(&object)) else { return };
+        self.unrest.remove(&object);
+        let (Some(form), Some(live)) = (form(&object), self.living.get(&object)) else {
+            self.history.remove(&object);
+            self.refused.remove(&object);
+            return;
+        };
         let wanted = self.wanted.get(&object).map(|status| &**status);
         let now = timestamp(SystemTime::now());
         let Some(write) = plan::plan(form, &live, wanted, &self.controller_name, &now) else { return };
@@ -258,7 +269,7 @@ impl Desk {
                 if let Some(history) = self.history.get_mut(object) {
                     history.times = history.times.saturating_sub(1);
                 }
-                self.queue.put(object, Instant::now() + SPACING);
+                self.queue.put(object, Instant::now() + QUIET);
             }
             Err(error) => {
                 if self.refused.insert(object.clone()) {

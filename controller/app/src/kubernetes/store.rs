@@ -8,6 +8,7 @@
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 
+use ferrule_provision::{MANAGED_BY, MANAGED_BY_LABEL};
 use ferrule_translate::{Object, ObjectRef};
 use kube::Resource;
 use kube::api::ApiResource;
@@ -31,6 +32,8 @@ pub(crate) struct Store {
     /// What the lists under way have shown so far.
     lists: HashMap<Source, HashSet<ObjectRef>>,
     faults: BTreeMap<ObjectRef, Vec<Diagnostic>>,
+    /// Services that we made for proxies, whole.
+    services: BTreeMap<ObjectRef, Value>,
     news: News,
 }
 
@@ -42,6 +45,8 @@ pub(crate) struct News {
     pub(crate) touched: Vec<ObjectRef>,
     /// Whether what is wrong with objects has changed.
     pub(crate) faults: bool,
+    /// Whether Services of proxies have changed.
+    pub(crate) services: bool,
 }
 
 #[derive(Debug)]
@@ -67,6 +72,15 @@ impl Store {
         self.faults.values().flatten().cloned().collect()
     }
 
+    /// Services of proxies by namespace.
+    pub(crate) fn services(&self) -> HashMap<Arc<str>, Vec<Value>> {
+        let mut services: HashMap<Arc<str>, Vec<Value>> = HashMap::new();
+        for (key, service) in &self.services {
+            services.entry(Arc::clone(&key.namespace)).or_default().push(service.clone());
+        }
+        services
+    }
+
     /// Takes in what a watch saw.
     pub(crate) fn on_sighting(&mut self, source: Source, resource: &Arc<ApiResource>, sighting: Sighting) {
         match sighting {
@@ -89,6 +103,10 @@ impl Store {
         let key = reference(&source, &item);
         if let Some(listed) = self.lists.get_mut(&source) {
             listed.insert(key.clone());
+        }
+        if &*key.kind == "Service" && item.value["metadata"]["labels"][MANAGED_BY_LABEL] == MANAGED_BY {
+            self.services.insert(key.clone(), item.value.clone());
+            self.news.services = true;
         }
         let status = take_volatile(&mut item.value);
         if kinds::form(source.kind()).is_some()
@@ -142,6 +160,7 @@ impl Store {
 
     fn gone(&mut self, key: &ObjectRef) {
         self.living.remove(key);
+        self.news.services |= self.services.remove(key).is_some();
         self.news.faults |= self.faults.remove(key).is_some();
         let Some(entry) = self.entries.remove(key) else { return };
         let was = entry.good.filter(|_| self.is_selected(&key.namespace));
@@ -211,3 +230,7 @@ fn diagnostic(key: &ObjectRef, wrong: Wrong) -> Diagnostic {
         severity: Severity::Error,
     }
 }
+
+#[cfg(test)]
+#[path = "store_tests.rs"]
+mod tests;
