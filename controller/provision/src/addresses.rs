@@ -89,20 +89,29 @@ impl Request {
     }
 
     fn of(gateway: &Gateway, place: usize, address: &GatewaySpecAddress) -> Self {
-        let hostname = address.kind.as_deref() == Some("Hostname");
-        let routability = address.routability.clone().unwrap_or_default();
+        let wish = wish(address);
+        let (hostname, value, routability) = wish;
+        // Equal requests want an address each.
+        let twins = gateway.spec.addresses[..place].iter().filter(|other| self::wish(other) == wish).count();
         let cluster = routability == CLUSTER;
         let own = place == 0 && !cluster;
-        let what = format!("{hostname} {} {routability}", address.value);
+        let what = format!("{hostname} {value} {routability} {twins}");
         let name = &gateway.metadata.name;
-        let fault = fault(hostname, &address.value, &routability);
+        let fault = fault(hostname, value, routability);
+        let (value, routability) = (value.to_owned(), routability.to_owned());
         Self {
             name: if own { names::object_name(name) } else { names::further_name(name, &what) },
-            value: Some(address.value.clone()).filter(|value| !value.is_empty() && !hostname),
+            value: Some(value.clone()).filter(|value| !value.is_empty() && !hostname),
             cluster,
-            entry: Some(Entry { place, hostname, value: address.value.clone(), routability, fault }),
+            entry: Some(Entry { place, hostname, value, routability, fault }),
         }
     }
+}
+
+/// What an entry asks for: whether a host name, which value, from where it can be reached.
+fn wish(address: &GatewaySpecAddress) -> (bool, &str, &str) {
+    let hostname = address.kind.as_deref() == Some("Hostname");
+    (hostname, &address.value, address.routability.as_deref().unwrap_or_default())
 }
 
 fn fault(hostname: bool, value: &str, routability: &str) -> Option<String> {
@@ -122,17 +131,7 @@ pub(crate) fn requests(gateway: &Gateway) -> Vec<Request> {
     if addresses.is_empty() {
         return vec![Request::any(gateway)];
     }
-    let mut requests: Vec<Request> =
-        addresses.iter().enumerate().map(|(place, address)| Request::of(gateway, place, address)).collect();
-    // Equal requests want an address each.
-    for at in 1..requests.len() {
-        let (before, rest) = requests.split_at_mut(at);
-        let equal = before.iter().filter(|request| request.name == rest[0].name).count();
-        if equal > 0 {
-            rest[0].name = names::further_name(&gateway.metadata.name, &format!("{} {equal}", rest[0].name));
-        }
-    }
-    requests
+    addresses.iter().enumerate().map(|(place, address)| Request::of(gateway, place, address)).collect()
 }
 
 /// Addresses of types that are not known at all; such a Gateway is not accepted.
@@ -263,3 +262,7 @@ fn problems(gateway: &Gateway, granted: &[StatusAddress], missing: &[&Request]) 
     }
     problems
 }
+
+#[cfg(test)]
+#[path = "addresses_tests.rs"]
+mod tests;

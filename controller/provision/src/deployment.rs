@@ -73,10 +73,13 @@ fn serves_stats(effective: &Effective) -> bool {
 }
 
 fn pod_spec(input: &Input<'_>, effective: &Effective, identity: &Identity, pod: &Pod) -> Value {
-    let credentials = names::credentials_name(&input.gateway.metadata.name);
+    let mut secret = json!({"secretName": names::credentials_name(&input.gateway.metadata.name)});
+    // Without a group of their own, files that only root's group may read could not be read.
+    let grouped = pod.security_context.as_ref().is_some_and(|context| context["fsGroup"].is_number());
+    set(&mut secret, "defaultMode", grouped.then(|| 0o440.into()));
     let mut volumes = vec![
         json!({"name": "config", "configMap": {"name": identity.name}}),
-        json!({"name": "credentials", "secret": {"secretName": credentials, "defaultMode": 0o440}}),
+        json!({"name": "credentials", "secret": secret}),
     ];
     volumes.extend(pod.extra_volumes.clone().unwrap_or_default());
     let mut spec = json!({

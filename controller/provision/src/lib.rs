@@ -21,6 +21,7 @@ mod ports;
 mod quantity;
 mod service;
 mod settings;
+mod typed;
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -95,8 +96,8 @@ pub fn objects(input: &Input<'_>) -> Provision {
     let mut problems = addresses::unsupported(input.gateway);
     let parameters = match parameters::resolve(input) {
         Ok(parameters) => parameters,
-        Err(problem) => {
-            problems.push(problem);
+        Err(invalid) => {
+            problems.extend(invalid);
             return Provision { plan: Plan::Keep, problems };
         }
     };
@@ -118,7 +119,11 @@ fn proxies(input: &Input<'_>, effective: &parameters::Effective) -> Result<Vec<V
     objects.extend(service::services(input, effective, &identity));
     objects.push(deployment);
     companions::overlay(effective, &identity, &mut objects)?;
-    Ok(objects)
+    let faulty = objects.iter().find_map(|object| Some((object, typed::fault(object)?)));
+    match faulty {
+        Some((object, (path, detail))) => Err(effective.unfit(object, &path, &detail)),
+        None => Ok(objects),
+    }
 }
 
 /// Namespace and name of a Gateway, as keys are.

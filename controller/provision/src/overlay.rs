@@ -7,6 +7,8 @@
 use ferrule_translate::api::gateway_parameters::KubernetesResourceOverlay;
 use serde_json::{Map, Value, json};
 
+use crate::metadata::{GATEWAY_CLASS_LABEL, GATEWAY_LABEL, MANAGED_BY_LABEL};
+
 /// What is wrong with an overlay: path below it, and why.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Fault {
@@ -34,9 +36,15 @@ const MERGE_KEYS: [(&str, &str); 11] = [
 /// Lists of texts that are merged as sets (`patchStrategy: merge` without a key).
 const SETS: [&str; 1] = ["finalizers"];
 
+/// Labels that the controller finds its objects by.
+const OWN_LABELS: [&str; 3] = [GATEWAY_LABEL, GATEWAY_CLASS_LABEL, MANAGED_BY_LABEL];
+
 /// Applies an overlay to an object.
 pub(crate) fn apply(object: &mut Value, overlay: &KubernetesResourceOverlay) -> Result<(), Fault> {
     if let Some(metadata) = &overlay.metadata {
+        if let Some(label) = OWN_LABELS.iter().find(|label| metadata.labels.contains_key(**label)) {
+            return fault(&format!(".metadata.labels.{label}"), "is the controller's");
+        }
         put(object, "labels", metadata.labels.iter());
         put(object, "annotations", metadata.annotations.iter());
     }
@@ -199,4 +207,75 @@ fn patch_list(list: &mut Vec<Value>, elements: &[Value], merge_key: &str, path: 
 /// A TCP and a UDP port may share a number.
 fn same_protocol(one: &Value, other: &Value) -> bool {
     other.get("protocol").is_none_or(|protocol| one["protocol"] == *protocol)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A Deployment of that pod spec after a patch of its pod spec.
+    fn patched(pod: &Value, patch: &Value) -> Value {
+        let mut object = json!({"kind": "Deployment", "spec": {"template": {"spec": pod}}});
+        let spec = Some(json!({"template": {"spec": patch}}));
+        apply(&mut object, &KubernetesResourceOverlay { metadata: None, spec }).unwrap();
+        object["spec"]["template"]["spec"].take()
+    }
+
+    #[test]
+    fn elements_with_a_name_are_merged_deleted_or_added() {
+        let pod = json!({"containers": [{"name": "a", "image": "a:1", "tty": true}, {"name": "b"}]});
+        let patch = json!({"containers": [
+            {"name": "c", "image": "c:1"},
+            {"name": "b", "$patch": "delete"},
+            {"name": "a", "image": "a:2", "tty": null},
+        ]});
+        let expected = json!({"containers": [{"name": "a", "image": "a:2"}, {"name": "c", "image": "c:1"}]});
+        assert_eq!(patched(&pod, &patch), expected);
+    }
+
+    #[test]
+    fn lists_and_maps_can_be_replaced_as_a_whole() {
+        let pod =
+            json!({"containers": [{"name": "a"}], "nodeSelector": {"a": "1"}, "securityContext": {"a": 1}});
+        let patch = json!({
+            "containers": [{"$patch": "replace"}, {"name": "b"}],
+            "nodeSelector": {"$patch": "replace", "b": "2"},
+            "securityContext": {"$patch": "delete"},
+        });
+        assert_eq!(patched(&pod, &patch), json!({"containers": [{"name": "b"}], "nodeSelector": {"b": "2"}}));
+    }
+
+    #[test]
+    fn lists_without_names_are_replaced() {
+        let pod = json!({"tolerations": [{"key": "a"}]});
+        assert_eq!(
+            patched(&pod, &json!({"tolerations": [{"key": "b"}]})),
+            json!({"tolerations": [{"key": "b"}]})
+        );
+    }
+
+    #[test]
+    fn directives_name_the_keys_that_stay_and_the_texts_that_go() {
+        let pod = json!({"volumes": [{"name": "v", "emptyDir": {}}], "finalizers": ["a", "b"]});
+        let patch = json!({
+            "volumes": [{"name": "v", "$retainKeys": ["name", "secret"], "secret": {}}],
+            "$deleteFromPrimitiveList/finalizers": ["a"],
+            "$setElementOrder/volumes": [{"name": "v"}],
+            "finalizers": ["c", "b"],
+        });
+        let expected = json!({"volumes": [{"name": "v", "secret": {}}], "finalizers": ["b", "c"]});
+        assert_eq!(patched(&pod, &patch), expected);
+    }
+
+    #[test]
+    fn a_port_of_the_other_protocol_is_another_port() {
+        let mut object = json!({"kind": "Service", "spec": {"ports": [
+            {"port": 53, "protocol": "TCP"}, {"port": 53, "protocol": "UDP"},
+        ]}});
+        let spec = Some(json!({"ports": [{"port": 53, "protocol": "UDP", "nodePort": 30053}]}));
+        apply(&mut object, &KubernetesResourceOverlay { metadata: None, spec }).unwrap();
+        let expected =
+            json!([{"port": 53, "protocol": "TCP"}, {"port": 53, "protocol": "UDP", "nodePort": 30053}]);
+        assert_eq!(object["spec"]["ports"], expected);
+    }
 }

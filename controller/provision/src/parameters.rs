@@ -44,18 +44,20 @@ impl Effective {
     pub(crate) fn problem(&self, layer: &Layer, path: &str, detail: &str) -> Problem {
         layer.problem(&self.gateway, path, detail)
     }
+
+    /// What was made of all layers is no object of its kind.
+    pub(crate) fn unfit(&self, object: &Value, path: &str, detail: &str) -> Problem {
+        let kind = object["kind"].as_str().unwrap_or_default();
+        let detail = format!("the {kind} that is made of it: {path}: {detail}");
+        let field = self.layers.last().map_or(OF_GATEWAY, |layer| layer.field);
+        Problem::new(&self.gateway, field, Reason::InvalidParameters, detail)
+    }
 }
 
 /// The parameters of a Gateway; `None` where somebody else runs its proxies.
-pub(crate) fn resolve(input: &Input<'_>) -> Result<Option<Effective>, Problem> {
+pub(crate) fn resolve(input: &Input<'_>) -> Result<Option<Effective>, Vec<Problem>> {
     let gateway = ObjectRef::new(GATEWAY_GROUP, "Gateway", &key(input.gateway).0, &key(input.gateway).1);
-    let layers: Vec<Layer> =
-        [of_class(input, &gateway)?, of_gateway(input, &gateway)?].into_iter().flatten().collect();
-    for layer in &layers {
-        if let Some((path, detail)) = check::faults(&layer.parameters.spec).into_iter().next() {
-            return Err(layer.problem(&gateway, &path, &detail));
-        }
-    }
+    let layers = layers(input, &gateway)?;
     if layers.last().is_some_and(|layer| layer.parameters.spec.self_managed.is_some()) {
         return Ok(None);
     }
@@ -65,9 +67,24 @@ pub(crate) fn resolve(input: &Input<'_>) -> Result<Option<Effective>, Problem> {
     kubes.for_each(|kube| merge::merge(&mut merged, &serde_json::to_value(kube).unwrap_or(Value::Null)));
     let kube = serde_json::from_value(merged).map_err(|error| {
         let detail = format!("the parameters do not fit together: {error}");
-        Problem::new(&gateway, "spec.infrastructure.parametersRef", Reason::InvalidParameters, detail)
+        vec![Problem::new(&gateway, OF_GATEWAY, Reason::InvalidParameters, detail)]
     })?;
     Ok(Some(Effective { kube, layers, gateway }))
+}
+
+fn layers(input: &Input<'_>, gateway: &ObjectRef) -> Result<Vec<Layer>, Vec<Problem>> {
+    let (mut layers, mut problems) = (Vec::new(), Vec::new());
+    for layer in [of_class(input, gateway), of_gateway(input, gateway)] {
+        match layer {
+            Ok(layer) => layers.extend(layer),
+            Err(problem) => problems.push(problem),
+        }
+    }
+    for layer in &layers {
+        let faults = check::faults(&layer.parameters.spec);
+        problems.extend(faults.iter().map(|(path, detail)| layer.problem(gateway, path, detail)));
+    }
+    if problems.is_empty() { Ok(layers) } else { Err(problems) }
 }
 
 const OF_CLASS: &str = "spec.gatewayClassName";

@@ -10,7 +10,7 @@ pub(crate) fn bytes(quantity: &Value) -> Option<u64> {
         _ => return None,
     };
     let end = text.find(|c: char| c.is_ascii_alphabetic()).unwrap_or(text.len());
-    let (number, unit) = match text[end..].as_bytes() {
+    let (number, unit) = match &text.as_bytes()[end..] {
         [b'e' | b'E', b'0'..=b'9' | b'+' | b'-', ..] => (text.as_str(), 1.0),
         _ => (&text[..end], factor(&text[end..])?),
     };

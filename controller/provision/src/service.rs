@@ -63,6 +63,8 @@ fn service_port(port: ListenerPort, node_ports: &BTreeMap<u16, &Port>) -> Value 
 /// How the Service can be reached: from the cluster alone where that is asked for, else as the parameters say.
 fn exposure(spec: &mut Value, request: &Request, given: &Service, own: bool) {
     let value = request.value.as_deref().map(Value::from);
+    let family = request.value.as_deref().map(|value| if value.contains(':') { "IPv6" } else { "IPv4" });
+    set(spec, "ipFamilies", family.map(|family| json!([family])));
     let kind = given.kind.as_deref().unwrap_or("LoadBalancer");
     if request.cluster {
         set(spec, "type", Some("ClusterIP".into()));

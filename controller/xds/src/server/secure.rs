@@ -88,7 +88,12 @@ async fn shake(
         Ok(secured) => drop(connections.send(Ok(secured)).await),
         Err(error) => {
             count(&shared.counters.failed_handshakes, 1);
-            tracing::info!(?peer, %error, "no xDS connection: the TLS handshake failed");
+            // Who only looks whether the port is open says nothing.
+            if error.kind() == io::ErrorKind::UnexpectedEof {
+                tracing::debug!(?peer, %error, "no xDS connection");
+            } else {
+                tracing::info!(?peer, %error, "no xDS connection: the TLS handshake failed");
+            }
         }
     }
 }
