@@ -24,7 +24,6 @@ pub(crate) enum Destination {
 }
 
 /// What is spoken to a destination.
-#[allow(dead_code, reason = "routes below HTTP are about to speak the last three")]
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) enum Application {
     /// HTTP in the version that the destination says, or else HTTP/1.1.
@@ -72,6 +71,14 @@ impl Destination {
             Self::Service((namespace, name), port, application) => {
                 format!("service/{namespace}/{name}/{port}{}", application.suffix())
             }
+        }
+    }
+
+    /// The Service, if it is a port of one.
+    pub(crate) fn service(&self) -> Option<&Key> {
+        match self {
+            Self::Service(key, ..) => Some(key),
+            Self::Backend(..) => None,
         }
     }
 

@@ -8,6 +8,7 @@
 
 pub mod api;
 mod attach;
+mod backend_tls;
 mod backends;
 mod carried;
 mod changes;
@@ -30,7 +31,9 @@ mod resolved;
 mod route;
 mod settings;
 mod shared;
+mod slices;
 mod status;
+mod stream;
 mod translation;
 mod translator;
 mod world;
@@ -39,7 +42,7 @@ mod xds;
 pub use kinds::{KINDS, Kind, Object, Store, World};
 pub use object::{Key, ObjectRef, ParseError, Parsed};
 pub use problem::{Problem, Reason, Severity};
-pub use settings::{FilterHost, Settings};
+pub use settings::{FilterHost, Layout, Settings};
 pub use status::{Status, merge_status};
 pub use translation::{Origins, Resource, ResourceKind, Resources, Translation};
 pub use translator::Translator;

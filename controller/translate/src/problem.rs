@@ -20,6 +20,11 @@ pub enum Reason {
     ProtocolConflict,
     NotAllowed,
     InvalidRouteKinds,
+    InvalidCertificateRef,
+    InvalidCACertificateRef,
+    InvalidCACertificateKind,
+    NoValidCACertificate,
+    InvalidClientCertificateRef,
     InvalidListener,
     NoMatchingParent,
     NotAllowedByListeners,
@@ -48,9 +53,9 @@ impl Reason {
     pub fn condition(self) -> Option<&'static str> {
         match self {
             Self::UnsupportedProtocol
+            | Self::NoValidCACertificate
             | Self::InvalidListener
             | Self::NotAllowed
-            | Self::UnsupportedAddress
             | Self::NoMatchingParent
             | Self::NotAllowedByListeners
             | Self::NoMatchingListenerHostname
@@ -63,6 +68,10 @@ impl Reason {
             | Self::UnsupportedAddress => Some("Accepted"),
             Self::HostnameConflict | Self::ProtocolConflict => Some("Conflicted"),
             Self::InvalidRouteKinds
+            | Self::InvalidCertificateRef
+            | Self::InvalidCACertificateRef
+            | Self::InvalidCACertificateKind
+            | Self::InvalidClientCertificateRef
             | Self::RefNotPermitted
             | Self::InvalidKind
             | Self::BackendNotFound

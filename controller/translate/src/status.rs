@@ -26,6 +26,9 @@ pub enum Status {
     Policy(PolicyStatus),
 }
 
+/// The one condition that is ours also where we do not write it: it goes when it no longer holds.
+pub(crate) const INSECURE_VALIDATION: &str = "InsecureFrontendValidationMode";
+
 /// A condition of type `kind`: true for `good`, false for the first of `problems` that belongs to it.
 pub(crate) fn condition(kind: &str, good: &str, generation: i64, problems: &[&Problem]) -> Condition {
     let mut ours = problems.iter().filter(|problem| problem.reason.condition() == Some(kind));
@@ -102,7 +105,9 @@ fn merge_conditions(before: &Value, ours: &Value, now: &str) -> Value {
         condition["lastTransitionTime"] = if time.is_string() { time } else { now.into() };
         condition
     });
-    let foreign = list(before).iter().filter(|c| named(ours, &c["type"]).is_none()).cloned();
+    let is_ours =
+        |kind: &Value| *kind == INSECURE_VALIDATION || list(ours).iter().any(|c| c["type"] == *kind);
+    let foreign = list(before).iter().filter(|c| !is_ours(&c["type"])).cloned();
     timed.chain(foreign).collect()
 }
 
@@ -168,13 +173,16 @@ mod tests {
     }
 
     #[test]
-    fn foreign_conditions_survive() {
-        let existing = json!({"conditions": [{"type": "Foreign", "status": "True"}]});
+    fn foreign_conditions_survive_and_ours_go_when_they_no_longer_hold() {
+        let existing = json!({"conditions": [
+            {"type": INSECURE_VALIDATION, "status": "True"}, {"type": "Foreign", "status": "True"},
+        ]});
         let ours = Status::GatewayClass(GatewayClassStatus {
             conditions: vec![condition("Accepted", "Accepted", 1, &[])],
             supported_features: Vec::new(),
         });
         let merged = merge_status(&existing, &ours, "x", "now");
         assert_eq!(merged["conditions"][1]["type"], "Foreign");
+        assert_eq!(merged["conditions"].as_array().unwrap().len(), 2);
     }
 }

@@ -2,11 +2,11 @@
 
 use std::sync::Arc;
 
+use super::tls::Termination;
 use crate::api::gateway::{Gateway, Listener, RouteGroupKind};
 use crate::api::listener_set::ListenerSet;
 use crate::api::meta::GATEWAY_GROUP;
 use crate::hostname;
-use crate::kinds::World;
 use crate::object::ObjectRef;
 use crate::problem::{Problem, Reason};
 
@@ -24,6 +24,8 @@ pub(crate) struct ListenerPlan {
     /// `None` where it is one that is not served.
     pub(crate) protocol: Option<Protocol>,
     pub(crate) kinds: Vec<RouteGroupKind>,
+    /// How TLS ends here; `None` where it does not, or cannot for want of a certificate.
+    pub(crate) termination: Option<Termination>,
     pub(crate) problems: Vec<Problem>,
 }
 
@@ -37,12 +39,33 @@ enum Source {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Protocol {
     Http,
+    Https,
+    TlsTerminate,
+    TlsPassthrough,
+    Tcp,
+    Udp,
 }
+
+/// What carries a listener's protocol. A port of one is not the port of the other.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Transport {
+    Tcp,
+    Udp,
+}
+
+/// As they are written.
+const PROTOCOLS: [&str; 5] = ["HTTP", "HTTPS", "TLS", "TCP", "UDP"];
 
 impl Protocol {
     fn of(listener: &Listener) -> Option<Self> {
+        let mode = listener.tls.as_ref().and_then(|tls| tls.mode.as_deref());
         match listener.protocol.as_str() {
             "HTTP" => Some(Self::Http),
+            "HTTPS" => Some(Self::Https),
+            "TLS" if mode == Some("Passthrough") => Some(Self::TlsPassthrough),
+            "TLS" => Some(Self::TlsTerminate),
+            "TCP" => Some(Self::Tcp),
+            "UDP" => Some(Self::Udp),
             _ => None,
         }
     }
@@ -50,8 +73,25 @@ impl Protocol {
     /// Kinds of route that it can carry.
     fn kinds(self) -> &'static [&'static str] {
         match self {
-            Self::Http => &["HTTPRoute", "GRPCRoute"],
+            Self::Http | Self::Https => &["HTTPRoute", "GRPCRoute"],
+            Self::TlsTerminate | Self::TlsPassthrough => &["TLSRoute"],
+            Self::Tcp => &["TCPRoute"],
+            Self::Udp => &["UDPRoute"],
         }
+    }
+
+    pub(crate) fn transport(self) -> Transport {
+        if self == Self::Udp { Transport::Udp } else { Transport::Tcp }
+    }
+
+    /// Whether clients' TLS ends here.
+    pub(crate) fn terminates(self) -> bool {
+        matches!(self, Self::Https | Self::TlsTerminate)
+    }
+
+    /// Whether clients say by a host name which listener of a port they mean.
+    fn has_hostname(self) -> bool {
+        !matches!(self, Self::Tcp | Self::Udp)
     }
 }
 
@@ -75,6 +115,7 @@ impl ListenerPlan {
             port: listener.port,
             protocol: Protocol::of(listener),
             kinds: Vec::new(),
+            termination: None,
             problems: Vec::new(),
             source,
             place,
@@ -100,6 +141,12 @@ impl ListenerPlan {
             && !self.kinds.is_empty()
     }
 
+    /// Whether anybody can connect to it.
+    pub(crate) fn serves(&self) -> bool {
+        let needs_certificate = self.protocol.is_some_and(Protocol::terminates);
+        self.takes_routes() && (!needs_certificate || self.termination.is_some())
+    }
+
     /// Whether it carries routes of that kind of Gateway API.
     pub(crate) fn takes(&self, kind: &str) -> bool {
         self.kinds.iter().any(|known| known.group == GATEWAY_GROUP && known.kind == kind)
@@ -116,7 +163,8 @@ impl ListenerPlan {
     fn refuse(&mut self) {
         let listener = self.spec().clone();
         if self.protocol.is_none() {
-            let detail = format!("{} is not supported; supported: HTTP", listener.protocol);
+            let detail =
+                format!("{} is not supported; supported: {}", listener.protocol, PROTOCOLS.join(", "));
             self.note("protocol", Reason::UnsupportedProtocol, detail);
         }
         if listener.port == 0 {
@@ -128,6 +176,28 @@ impl ListenerPlan {
         let host = listener.hostname.as_deref().filter(|host| !host.is_empty());
         if let Some(why) = host.and_then(hostname::fault) {
             self.note("hostname", Reason::UnsupportedValue, why);
+        }
+        if let Some(protocol) = self.protocol {
+            self.refuse_for(protocol, &listener);
+        }
+    }
+
+    /// What the protocol has no use for: the validation rules of GatewaySpec.listeners.
+    fn refuse_for(&mut self, protocol: Protocol, listener: &Listener) {
+        let name = &listener.protocol;
+        let must_not = || format!("must not be set for protocol {name}");
+        if !protocol.has_hostname() && !self.hostname.is_empty() {
+            self.note("hostname", Reason::UnsupportedValue, must_not());
+            self.hostname.clear();
+        }
+        let Some(tls) = &listener.tls else { return };
+        let mode = tls.mode.as_deref().unwrap_or("Terminate");
+        if !protocol.terminates() && protocol != Protocol::TlsPassthrough {
+            self.note("tls", Reason::UnsupportedValue, must_not());
+        } else if protocol == Protocol::Https && mode != "Terminate" {
+            self.note("tls.mode", Reason::UnsupportedValue, "must be Terminate for protocol HTTPS");
+        } else if !matches!(mode, "Terminate" | "Passthrough") {
+            self.note("tls.mode", Reason::UnsupportedValue, format!("{mode} is not supported"));
         }
     }
 
@@ -150,9 +220,6 @@ impl ListenerPlan {
             self.note(&format!("allowedRoutes.kinds[{place}]"), Reason::InvalidRouteKinds, detail);
         }
     }
-
-    /// Looks up what it refers to.
-    pub(super) fn resolve(&mut self, _world: &World) {}
 }
 
 impl Source {

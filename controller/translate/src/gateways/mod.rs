@@ -4,6 +4,7 @@ mod allowed;
 mod conflict;
 mod listener;
 mod listener_set;
+pub(crate) mod tls;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -15,8 +16,9 @@ use crate::object::{Key, ObjectRef};
 use crate::problem::{Problem, Reason};
 
 pub(crate) use allowed::allows_route;
-pub(crate) use listener::ListenerPlan;
+pub(crate) use listener::{ListenerPlan, Protocol, Transport};
 pub(crate) use listener_set::SetPlan;
+pub(crate) use tls::Credentials;
 
 /// Our Gateways, and the ListenerSets that name them.
 #[derive(Default)]
@@ -31,6 +33,8 @@ pub(crate) struct GatewayPlan {
     pub(crate) reference: ObjectRef,
     /// Its own and then those of its ListenerSets, in order of precedence.
     pub(crate) listeners: Vec<ListenerPlan>,
+    /// Whether clients without a valid certificate are let in though one is asked for.
+    pub(crate) insecure: bool,
     /// Of the Gateway as a whole; it is served nevertheless.
     pub(crate) problems: Vec<Problem>,
 }
@@ -46,6 +50,16 @@ impl GatewayPlan {
         }
     }
 
+    /// Places of the listeners that take routes on a port of a transport protocol.
+    pub(crate) fn open(&self, port: u16, transport: Transport) -> impl Iterator<Item = usize> {
+        let listeners = self.listeners.iter().enumerate();
+        let open = listeners.filter(move |(_, listener)| {
+            let its = listener.protocol.map(Protocol::transport);
+            listener.port == port && its == Some(transport) && listener.takes_routes()
+        });
+        open.map(|(place, _)| place)
+    }
+
     /// The listeners that stand in `owner`, with their places.
     pub(crate) fn listeners_of<'a>(
         &'a self,
@@ -57,7 +71,7 @@ impl GatewayPlan {
 
 impl Gateways {
     /// Plans every Gateway whose class is one of ours.
-    pub(crate) fn plan(world: &World, controller_name: &str) -> Self {
+    pub(crate) fn plan(world: &World, controller_name: &str, credentials: &mut Credentials) -> Self {
         let is_ours = |gateway: &Gateway| {
             let key: Key = ("".into(), gateway.spec.gateway_class_name.as_str().into());
             let class = world.gateway_classes.get(&key);
@@ -68,11 +82,19 @@ impl Gateways {
             ours.map(|(key, gateway)| (key.clone(), plan_gateway(key, gateway))).collect();
         let sets = listener_set::plan(world, &plans);
         let mut gateways = Self { plans, sets };
-        gateways.take_in_sets(world);
+        gateways.take_in_sets();
+        credentials.begin();
+        gateways.plans.values_mut().for_each(|plan| tls::resolve(world, credentials, plan));
         gateways
     }
 
-    fn take_in_sets(&mut self, world: &World) {
+    /// Which listeners take routes, by Gateway and place: what routes depend on besides the objects themselves.
+    pub(crate) fn openings(&self) -> BTreeMap<Key, Vec<bool>> {
+        let openings = |plan: &GatewayPlan| plan.listeners.iter().map(ListenerPlan::takes_routes).collect();
+        self.plans.iter().map(|(key, plan)| (key.clone(), openings(plan))).collect()
+    }
+
+    fn take_in_sets(&mut self) {
         for set in listener_set::by_precedence(&self.sets) {
             if let Some(plan) = self.plans.get_mut(&set.gateway) {
                 plan.listeners.extend(listener_set::listeners(set));
@@ -80,7 +102,6 @@ impl Gateways {
         }
         for plan in self.plans.values_mut() {
             conflict::find(&mut plan.listeners);
-            plan.listeners.iter_mut().for_each(|listener| listener.resolve(world));
         }
     }
 }
@@ -99,5 +120,6 @@ fn plan_gateway(key: &Key, gateway: &Arc<Gateway>) -> GatewayPlan {
         problems: problems.into_iter().collect(),
         reference,
         listeners,
+        insecure: false,
     }
 }

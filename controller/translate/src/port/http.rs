@@ -1,66 +1,47 @@
-//! One port of a Gateway that speaks HTTP: virtual hosts, and what stands around them.
+//! One port of a Gateway that speaks HTTP, in TLS or not: virtual hosts, and what stands around them.
 //!
 //! Listeners that share a port are kept apart: a host belongs to the listener whose host name fits it best, and only
 //! routes that are attached to that listener serve it (Gateway API, "listener isolation").
 
-use std::borrow::Cow;
-use std::cmp::Reverse;
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use envoy_types::pb::envoy::config::route::v3::RouteMatch;
+use envoy_types::pb::envoy::config::core::v3::TypedExtensionConfig;
+use envoy_types::pb::envoy::config::listener::v3::Filter;
 use prost::Message;
 
-use crate::gateways::{GatewayPlan, ListenerPlan};
+use super::host::{Around, Host, HostRoute, Lowering, policies_of};
+use super::tables::Tables;
+use crate::gateways::{GatewayPlan, ListenerPlan, Protocol, Transport};
 use crate::hostname::{covers, intersection, specificity};
 use crate::needs::Needs;
 use crate::object::{Key, ObjectRef};
 use crate::outcome::RouteOutcome;
 use crate::policies::{Applied, POLICIES, PolicyIndex, Target};
-use crate::problem::{Problem, Reason};
-use crate::route::Entry;
+use crate::problem::Problem;
+use crate::route::LoweredRoute;
 use crate::settings::{FilterHost, Settings};
 use crate::translation::{Origins, Resource, ResourceKind, Resources};
-use crate::xds::filter::PluginRoutes;
-use crate::xds::per_filter::PerFilter;
-use crate::xds::routes::{RouteConfigurationBuilder, VirtualHostBuilder};
-use crate::xds::{self, action};
+use crate::xds::routes::RouteConfigurationBuilder;
+use crate::xds::{self, misdirected};
 
 /// What a port serves, while it is put together.
 pub(crate) struct Served<'a> {
-    settings: &'a Settings,
-    plan: &'a GatewayPlan,
-    port: u16,
+    pub(super) settings: &'a Settings,
+    pub(super) plan: &'a GatewayPlan,
+    pub(super) key: &'a Key,
+    pub(super) port: u16,
     /// Name of the Envoy listener and of its route configuration.
-    name: Arc<str>,
+    pub(super) name: Arc<str>,
     /// Policies of the Gateway.
-    gateway: Applied,
+    pub(super) gateway: Applied,
     /// Open listeners on this port, with their policies.
     listeners: Vec<(usize, Applied)>,
-    hosts: BTreeMap<String, Host>,
+    pub(super) hosts: BTreeMap<String, Host>,
+    /// Whether a connection is a listener's, so that requests for hosts of others are misdirected.
+    tells_chains: bool,
     origins: Vec<ObjectRef>,
     policies: BTreeSet<ObjectRef>,
-}
-
-struct Host {
-    /// Place in [`Served::listeners`].
-    listener: usize,
-    entries: Vec<HostEntry>,
-}
-
-struct HostEntry {
-    /// The route's own host name decides first, not what it has in common with the listener's (GEP-1713 and the
-    /// feature GatewayRouteHostnameIntersectionPrecedence).
-    own_host: Reverse<(bool, usize)>,
-    lowered: Arc<crate::route::LoweredRoute>,
-    place: usize,
-    reference: ObjectRef,
-}
-
-impl HostEntry {
-    fn entry(&self) -> &Entry {
-        &self.lowered.entries[self.place]
-    }
 }
 
 impl<'a> Served<'a> {
@@ -68,15 +49,17 @@ impl<'a> Served<'a> {
     pub(crate) fn new(
         settings: &'a Settings,
         policies: &PolicyIndex,
-        key: &Key,
+        key: &'a Key,
         plan: &'a GatewayPlan,
         port: u16,
     ) -> Self {
-        let open = plan.listeners.iter().enumerate().filter(|(_, l)| l.port == port && l.takes_routes());
+        let open: Vec<usize> = plan.open(port, Transport::Tcp).collect();
+        let is_https = |place: &usize| plan.listeners[*place].protocol == Some(Protocol::Https);
+        let tells_chains = open.len() > 1 && open.iter().any(is_https);
         let listeners: Vec<(usize, Applied)> =
-            open.map(|(place, l)| (place, policies_at(policies, plan, l))).collect();
+            open.into_iter().map(|p| (p, policies_at(policies, plan, &plan.listeners[p]))).collect();
         let gateway = policies.at(&Target::of(&plan.reference, None));
-        let empty = |at: usize| Host { listener: at, entries: Vec::new() };
+        let empty = |at: usize| Host { listener: at, routes: Vec::new() };
         let hosts = listeners
             .iter()
             .enumerate()
@@ -84,6 +67,7 @@ impl<'a> Served<'a> {
         Self {
             settings,
             plan,
+            key,
             port,
             name: format!("{}/{}/{port}", key.0, key.1).into(),
             hosts: hosts.collect(),
@@ -91,6 +75,7 @@ impl<'a> Served<'a> {
                 .collect(),
             gateway,
             listeners,
+            tells_chains,
             origins: Vec::new(),
         }
     }
@@ -118,13 +103,7 @@ impl<'a> Served<'a> {
         !here.is_empty()
     }
 
-    fn add_host(
-        &mut self,
-        at: usize,
-        own: &str,
-        outcome: &RouteOutcome,
-        lowered: &Arc<crate::route::LoweredRoute>,
-    ) {
+    fn add_host(&mut self, at: usize, own: &str, outcome: &RouteOutcome, lowered: &Arc<LoweredRoute>) {
         let listener = &self.plan.listeners[self.listeners[at].0].hostname;
         let own = own.to_ascii_lowercase();
         let Some(domain) = intersection(listener, &own).filter(|domain| self.owner(domain) == Some(at))
@@ -132,13 +111,8 @@ impl<'a> Served<'a> {
             return;
         };
         let host =
-            self.hosts.entry(domain.to_owned()).or_insert_with(|| Host { listener: at, entries: Vec::new() });
-        host.entries.extend((0..lowered.entries.len()).map(|place| HostEntry {
-            own_host: Reverse(specificity(&own)),
-            lowered: Arc::clone(lowered),
-            place,
-            reference: outcome.reference.clone(),
-        }));
+            self.hosts.entry(domain.to_owned()).or_insert_with(|| Host { listener: at, routes: Vec::new() });
+        host.routes.push(HostRoute::new(&own, lowered, &outcome.reference));
     }
 
     /// The listener that a host belongs to: the one with the most specific host name that covers it.
@@ -148,52 +122,93 @@ impl<'a> Served<'a> {
         covering.max_by_key(|at| specificity(hostname(*at)))
     }
 
+    /// What holds for a listener's hosts.
+    pub(super) fn around(&self, listener: usize) -> Around<'_> {
+        let (place, own) = &self.listeners[listener];
+        let label = || self.plan.label(*place);
+        Around {
+            host: &self.settings.filter_host,
+            gateway: &self.gateway,
+            listener: own,
+            chain: self.tells_chains.then(label),
+            suffix: if self.wasm() { format!("@{}", label()) } else { String::new() },
+        }
+    }
+
     fn wasm(&self) -> bool {
         matches!(self.settings.filter_host, FilterHost::Wasm { .. })
     }
+
+    /// Request header fields that are between Envoy and us.
+    pub(super) fn hidden(&self) -> Vec<&'static str> {
+        let chain = self.tells_chains.then_some(misdirected::CHAIN);
+        chain.into_iter().chain(self.settings.scopes().map(|_| xds::scope::KEY)).collect()
+    }
+
+    fn early(&self) -> Vec<TypedExtensionConfig> {
+        let key = self.settings.scopes().map(|module| xds::scope::key_of_requests(module, self.port));
+        self.tells_chains.then(misdirected::mark).into_iter().chain(key).collect()
+    }
 }
 
-/// Lowers a port to its listener, its route configuration and, on wasm, its plugins. Returns what its routes need.
+/// Lowers a port to its routes and, on wasm, its plugins. Returns what its routes need, and what its connections end up
+/// in.
 pub(crate) fn lower(
     mut served: Served<'_>,
+    tables: &mut Tables,
+    resources: &mut Resources,
+    origins: &mut Origins,
+    problems: &mut Vec<Problem>,
+) -> (Needs, Filter) {
+    let (mut needs, specifier) = match served.settings.scopes() {
+        Some(module) => {
+            let needs = tables.lower(module, &mut served, resources, origins, problems);
+            (needs, xds::scope::specifier())
+        }
+        None => {
+            let needs = lower_whole(&mut served, resources, origins, problems);
+            (needs, xds::manager::rds(&served.name))
+        }
+    };
+    needs.policies = std::mem::take(&mut served.policies);
+    let chain = xds::chain::lower(served.settings, &needs, served.port);
+    (needs, xds::manager::lower(specifier, chain, served.early()))
+}
+
+/// One table for the whole port.
+fn lower_whole(
+    served: &mut Served<'_>,
     resources: &mut Resources,
     origins: &mut Origins,
     problems: &mut Vec<Problem>,
 ) -> Needs {
-    let host = &served.settings.filter_host;
+    let hosts = std::mem::take(&mut served.hosts);
     let mut lowering = Lowering::default();
-    lowering.needs.note(&served.gateway);
-    let mut filters = xds::filter::per_route(host, &served.gateway);
-    let decompresses = switch(&served.gateway, false, &mut filters);
-    let mut configuration = RouteConfigurationBuilder::new(&served.name, &filters);
-    for (domain, mut host) in std::mem::take(&mut served.hosts) {
-        host.entries
-            .sort_by(|a, b| (&a.own_host, &a.entry().precedence).cmp(&(&b.own_host, &b.entry().precedence)));
-        warn_of_shadows(&domain, &host, problems);
-        configuration.virtual_host(&lowering.virtual_host(&served, &domain, &host, decompresses));
+    let filters = lowering.filters_of_gateway(&served.settings.filter_host, &served.gateway);
+    let mut configuration = RouteConfigurationBuilder::new(&served.name, &filters, &served.hidden());
+    for (domain, host) in hosts {
+        let entries = host.entries();
+        problems.extend(super::host::shadows(&domain, &entries));
+        let domain = if domain.is_empty() { "*" } else { &domain };
+        let built = lowering.virtual_host(&served.around(host.listener), (domain, domain), &entries);
+        configuration.virtual_host(&built);
     }
     let mut insert = |kind, name: &Arc<str>, body: Vec<u8>, from: Vec<ObjectRef>| {
         resources.insert(kind, Resource::of_bytes(Arc::clone(name), body.into()));
         origins.insert((kind, Arc::clone(name)), from.into());
     };
-    let Lowering { mut needs, plugins } = lowering;
-    needs.policies = std::mem::take(&mut served.policies);
-    let gateway = served.plan.reference.clone();
-    let chain = xds::chain::lower(host, &needs, served.port);
-    let listener = xds::listener::lower(&served.name, served.port, chain);
-    insert(ResourceKind::Listener, &served.name, listener.encode_to_vec(), vec![gateway.clone()]);
+    let Lowering { needs, plugins } = lowering;
     let mut from = std::mem::take(&mut served.origins);
-    from.extend(needs.policies.iter().cloned());
-    if let FilterHost::Wasm { directory } = host {
-        for ((policy, plugin), _) in
-            POLICIES.iter().zip(&plugins).zip(needs.filters).filter(|(_, used)| *used)
-        {
+    from.extend(served.policies.iter().cloned());
+    if let FilterHost::Wasm { directory } = &served.settings.filter_host {
+        let used = POLICIES.iter().zip(&plugins).zip(needs.filters).filter(|(_, used)| *used);
+        for ((policy, plugin), _) in used {
             let plugin = plugin.plugin(directory, policy.filter(), served.port);
             let name = plugin.name.as_str().into();
             insert(ResourceKind::ExtensionConfig, &name, plugin.encode_to_vec(), from.clone());
         }
     }
-    from.push(gateway);
+    from.push(served.plan.reference.clone());
     insert(ResourceKind::Routes, &served.name, configuration.finish(), from);
     needs
 }
@@ -205,95 +220,5 @@ fn policies_at(policies: &PolicyIndex, plan: &GatewayPlan, listener: &ListenerPl
         own
     } else {
         own.over(&policies.at(&Target::of(&listener.owner, None)))
-    }
-}
-
-fn policies_of<'a>(applied: impl Iterator<Item = &'a Applied>) -> impl Iterator<Item = ObjectRef> {
-    applied.flat_map(|applied| &applied.from).map(|policy| policy.reference.clone())
-}
-
-/// Switches the decompressors where what applies here wants them otherwise than what is `inherited`; returns what it wants.
-fn switch(effective: &Applied, inherited: bool, filters: &mut PerFilter) -> bool {
-    let wanted = effective.decompresses();
-    if wanted != inherited {
-        filters.extend(xds::decompressor::switch(wanted));
-    }
-    wanted
-}
-
-/// What comes of the routes of a port, besides them.
-#[derive(Default)]
-struct Lowering {
-    needs: Needs,
-    plugins: [PluginRoutes; POLICIES.len()],
-}
-
-impl Lowering {
-    fn virtual_host(
-        &mut self,
-        served: &Served<'_>,
-        domain: &str,
-        host: &Host,
-        decompresses: bool,
-    ) -> VirtualHostBuilder {
-        let (place, listener) = &served.listeners[host.listener];
-        let around = listener.clone().over(&served.gateway);
-        let mut filters = xds::filter::per_route(&served.settings.filter_host, listener);
-        let decompresses = switch(&around, decompresses, &mut filters);
-        let mut builder = VirtualHostBuilder::new(domain, &filters);
-        self.needs.note(listener);
-        for entry in host.entries.iter().map(HostEntry::entry) {
-            self.needs.note(&entry.applied);
-            let effective = entry.applied.clone().over(&around);
-            if effective.is_broken() {
-                builder.route(&refusing(&entry.matcher), &entry.name, &PerFilter::new());
-                continue;
-            }
-            let mut filters = PerFilter::new();
-            switch(&effective, decompresses, &mut filters);
-            let mut name = Cow::Borrowed(entry.name.as_str());
-            if served.wasm() {
-                name.to_mut().push_str(&format!("@{}", served.plan.label(*place)));
-                self.plug(&name, &effective);
-            }
-            builder.route(&entry.body, &name, &filters);
-        }
-        builder
-    }
-
-    /// The Envoy route of that name runs what applies.
-    fn plug(&mut self, route: &str, effective: &Applied) {
-        for (plugin, config) in self.plugins.iter_mut().zip(effective.configs()) {
-            if let Some(config) = config {
-                plugin.add(route, config);
-            }
-        }
-    }
-}
-
-/// A policy applies that cannot be carried out: these requests must not go on without it.
-fn refusing(matcher: &[u8]) -> Vec<u8> {
-    let matcher = RouteMatch::decode(matcher).unwrap_or_default();
-    action::route(action::fixed(500), matcher, &PerFilter::new())
-}
-
-/// Of two rules that match the very same requests only the first is ever used; that is allowed, but rarely meant.
-fn warn_of_shadows(domain: &str, host: &Host, problems: &mut Vec<Problem>) {
-    if host.entries.len() < 2 {
-        return;
-    }
-    let mut winners: HashMap<&[u8], &HostEntry> = HashMap::new();
-    for entry in &host.entries {
-        let Some(winner) = winners.get(entry.entry().matcher.as_slice()) else {
-            winners.insert(&entry.entry().matcher, entry);
-            continue;
-        };
-        let domain = if domain.is_empty() { "every host" } else { domain };
-        let detail = format!(
-            "never used for {domain}: {} {} takes the same requests",
-            winner.reference,
-            winner.entry().field
-        );
-        problems.push(Problem::new(&entry.reference, &entry.entry().field, Reason::Shadowed, detail));
     }
 }

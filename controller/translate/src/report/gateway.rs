@@ -12,7 +12,7 @@ use crate::features;
 use crate::gateways::{GatewayPlan, ListenerPlan, SetPlan};
 use crate::object::{Key, ObjectRef};
 use crate::problem::{Problem, Reason};
-use crate::status::{Status, condition};
+use crate::status::{INSECURE_VALIDATION, Status, condition};
 use crate::translation::Translation;
 
 /// Classes of ours.
@@ -36,10 +36,11 @@ pub(super) fn gateways(found: &Found<'_>, translation: &mut Translation) {
     for (key, plan) in &found.gateways.plans {
         let of_listeners = plan.listeners.iter().flat_map(|listener| &listener.problems);
         translation.problems.extend(of_listeners.chain(&plan.problems).cloned());
+        translation.problems.extend(found.backend_tls.client_problem(key).cloned());
         let sets = found.gateways.sets.values();
         let sets = sets.filter(|set| set.gateway == *key && is_accepted(set, plan)).count();
         let status = GatewayStatus {
-            conditions: gateway_conditions(plan),
+            conditions: gateway_conditions(plan, found.backend_tls.client_problem(key)),
             attached_listener_sets: i32::try_from(sets).unwrap_or(i32::MAX),
             listeners: listener::statuses(plan, &plan.reference, generation(plan), &attached),
             // Where its proxies are is not known here.
@@ -78,9 +79,9 @@ fn generation(plan: &GatewayPlan) -> i64 {
 }
 
 /// A Gateway with one good listener is accepted; one without any is not (GatewayConditionReason ListenersNotValid).
-fn gateway_conditions(plan: &GatewayPlan) -> Vec<Condition> {
+fn gateway_conditions(plan: &GatewayPlan, client: Option<&Problem>) -> Vec<Condition> {
     let own = plan.listeners_of(&plan.reference).map(|(_, listener)| listener);
-    let bad: Vec<&str> = own.filter(|listener| !listener.takes_routes()).map(|l| &*l.name).collect();
+    let bad: Vec<&str> = own.filter(|listener| !listener.serves()).map(|l| &*l.name).collect();
     let problems: Vec<&Problem> = plan.problems.iter().collect();
     let mut accepted = condition("Accepted", "Accepted", generation(plan), &problems);
     let mut programmed = condition("Programmed", "Programmed", generation(plan), &[]);
@@ -88,17 +89,40 @@ fn gateway_conditions(plan: &GatewayPlan) -> Vec<Condition> {
         accepted.reason = Reason::InvalidListener.word();
         accepted.message = format!("listeners that do not serve: {}", bad.join(", "));
     }
-    if !plan.listeners.iter().any(ListenerPlan::takes_routes) {
+    if !plan.listeners.iter().any(ListenerPlan::serves) {
         accepted.status = "False".to_owned();
         programmed.status = "False".to_owned();
         programmed.reason = "Invalid".to_owned();
         programmed.message = "no listener serves".to_owned();
     }
-    vec![accepted, programmed]
+    let insecure = plan.insecure.then(|| insecure(generation(plan)));
+    [accepted, programmed, resolved(plan, client)].into_iter().chain(insecure).collect()
+}
+
+/// References of the Gateway itself, and a summary of those of its listeners (GatewayConditionResolvedRefs).
+fn resolved(plan: &GatewayPlan, client: Option<&Problem>) -> Condition {
+    let own: Vec<&Problem> = plan.problems.iter().chain(client).collect();
+    let mut resolved = condition("ResolvedRefs", "ResolvedRefs", generation(plan), &own);
+    let is_unresolved = |problem: &Problem| problem.reason.condition() == Some("ResolvedRefs");
+    let listeners = plan.listeners_of(&plan.reference).map(|(_, listener)| listener);
+    let bad: Vec<&str> =
+        listeners.filter(|l| l.problems.iter().any(is_unresolved)).map(|listener| &*listener.name).collect();
+    if resolved.status == "True" && !bad.is_empty() {
+        resolved.status = "False".to_owned();
+        resolved.reason = "ListenersNotResolved".to_owned();
+        resolved.message = format!("listeners with references that lead nowhere: {}", bad.join(", "));
+    }
+    resolved
+}
+
+/// There only while it is true (GatewayConditionInsecureFrontendValidationMode).
+fn insecure(generation: i64) -> Condition {
+    let message = "clients without a valid certificate are let in: mode AllowInsecureFallback".to_owned();
+    Condition { message, ..condition(INSECURE_VALIDATION, "ConfigurationChanged", generation, &[]) }
 }
 
 fn is_accepted(set: &SetPlan, plan: &GatewayPlan) -> bool {
-    set.problems.is_empty() && plan.listeners_of(&set.reference).any(|(_, listener)| listener.takes_routes())
+    set.problems.is_empty() && plan.listeners_of(&set.reference).any(|(_, listener)| listener.serves())
 }
 
 /// A set with one good listener is accepted; `Programmed` says why not in the same words (ListenerSetConditionReason).
@@ -106,7 +130,7 @@ fn set_conditions(set: &SetPlan, plan: &GatewayPlan, generation: i64) -> Vec<Con
     let problems: Vec<&Problem> = set.problems.iter().collect();
     let mut accepted = condition("Accepted", "Accepted", generation, &problems);
     let listeners = plan.listeners_of(&set.reference).map(|(_, listener)| listener);
-    let bad: Vec<&str> = listeners.filter(|listener| !listener.takes_routes()).map(|l| &*l.name).collect();
+    let bad: Vec<&str> = listeners.filter(|listener| !listener.serves()).map(|l| &*l.name).collect();
     if problems.is_empty() && !bad.is_empty() {
         accepted.reason = Reason::InvalidListener.word();
         accepted.message = format!("listeners that do not serve: {}", bad.join(", "));

@@ -68,7 +68,7 @@ fn conditions(listener: &ListenerPlan, generation: i64) -> Vec<Condition> {
         let (reason, message) = (conflicted.reason.clone(), conflicted.message.clone());
         accepted = Condition { status: "False".to_owned(), reason, message, ..accepted };
     }
-    if !listener.takes_routes() {
+    if !listener.serves() {
         programmed.status = "False".to_owned();
         programmed.reason = if clashes { conflicted.reason.clone() } else { "Invalid".to_owned() };
     }

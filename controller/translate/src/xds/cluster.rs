@@ -1,9 +1,10 @@
 //! Backends -> clusters and endpoints.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::net::IpAddr;
 
-use envoy_types::pb::envoy::config::cluster::v3::Cluster;
+use envoy_types::pb::envoy::config::cluster::v3::circuit_breakers::Thresholds;
+use envoy_types::pb::envoy::config::cluster::v3::{CircuitBreakers, Cluster};
 use envoy_types::pb::envoy::config::cluster::v3::cluster::{
     ClusterDiscoveryType, DiscoveryType, DnsLookupFamily, EdsClusterConfig,
 };
@@ -22,16 +23,16 @@ use envoy_types::pb::envoy::extensions::upstreams::http::v3::http_protocol_optio
 use envoy_types::pb::envoy::extensions::upstreams::http::v3::http_protocol_options::{
     ExplicitHttpConfig, UpstreamProtocolOptions,
 };
-use envoy_types::pb::google::protobuf::{Any, Duration};
+use envoy_types::pb::google::protobuf::{Any, Duration, UInt32Value};
 
 use super::any;
 use crate::api::backend::Backend;
-use crate::api::endpoint_slice::EndpointSlice;
+use crate::api::endpoint_slice::{EndpointConditions, EndpointPort, EndpointSlice};
 use crate::api::service::ServicePort;
 use crate::backends::{Application, is_http2};
 
 /// How long connecting may take.
-const CONNECT_TIMEOUT: Duration = Duration { seconds: 5, nanos: 0 };
+pub(crate) const CONNECT_TIMEOUT: Duration = Duration { seconds: 5, nanos: 0 };
 
 /// The cluster of a `Backend` of type Static: its hosts stand in it, names are resolved by DNS.
 pub(crate) fn of_backend(name: &str, backend: &Backend, application: Application) -> Cluster {
@@ -42,6 +43,7 @@ pub(crate) fn of_backend(name: &str, backend: &Backend, application: Application
     Cluster {
         name: name.to_owned(),
         connect_timeout: Some(CONNECT_TIMEOUT),
+        circuit_breakers: Some(no_limits()),
         cluster_discovery_type: Some(ClusterDiscoveryType::Type(discovery.into())),
         dns_lookup_family: DnsLookupFamily::V4Preferred.into(),
         load_assignment: Some(assignment(name, hosts)),
@@ -56,6 +58,7 @@ pub(crate) fn of_service(name: &str, port: &ServicePort, application: Applicatio
     Cluster {
         name: name.to_owned(),
         connect_timeout: Some(CONNECT_TIMEOUT),
+        circuit_breakers: Some(no_limits()),
         cluster_discovery_type: Some(ClusterDiscoveryType::Type(DiscoveryType::Eds.into())),
         eds_cluster_config: Some(eds),
         typed_extension_protocol_options: protocol(port.app_protocol.as_deref(), application),
@@ -63,23 +66,76 @@ pub(crate) fn of_service(name: &str, port: &ServicePort, application: Applicatio
     }
 }
 
-/// Ready endpoints of a Service's port.
+/// A cluster that leads nowhere.
+pub(crate) fn closed(name: &str) -> Cluster {
+    Cluster {
+        name: name.to_owned(),
+        connect_timeout: Some(CONNECT_TIMEOUT),
+        cluster_discovery_type: Some(ClusterDiscoveryType::Type(DiscoveryType::Static.into())),
+        load_assignment: Some(assignment(name, std::iter::empty())),
+        ..Cluster::default()
+    }
+}
+
+/// Endpoints of a Service's port.
 pub(crate) fn endpoints<'a>(
     name: &str,
     port: &ServicePort,
     slices: impl Iterator<Item = &'a EndpointSlice>,
 ) -> ClusterLoadAssignment {
-    let mut hosts: Vec<(&str, u16)> = slices.flat_map(|slice| ready(slice, port.name.as_deref())).collect();
-    hosts.sort_unstable();
-    hosts.dedup();
-    assignment(name, hosts.into_iter())
+    assignment(name, hosts(port, slices).into_iter())
 }
 
-fn ready<'a>(slice: &'a EndpointSlice, port: Option<&str>) -> impl Iterator<Item = (&'a str, u16)> {
-    let named = |name: Option<&str>| name.unwrap_or_default() == port.unwrap_or_default();
-    let port = slice.ports.iter().find(|p| named(p.name.as_deref())).and_then(|p| p.port);
-    let ready = slice.endpoints.iter().filter(|endpoint| endpoint.conditions.ready.unwrap_or(true));
-    ready.filter_map(move |endpoint| Some((endpoint.addresses.first()?.as_str(), port?)))
+/// Addresses and ports of the endpoints of a Service's port, in order: those that are ready.
+pub(crate) fn hosts<'a>(
+    port: &ServicePort,
+    slices: impl Iterator<Item = &'a EndpointSlice>,
+) -> Vec<(&'a str, u16)> {
+    let slices: Vec<&EndpointSlice> = slices.collect();
+    let all = |takes: fn(&EndpointConditions) -> bool| {
+        let hosts = slices.iter().flat_map(|slice| of_slice(slice, port, takes));
+        hosts.collect::<BTreeSet<(&str, u16)>>()
+    };
+    let ready = all(|conditions| conditions.ready.unwrap_or(true));
+    // Rather than none those that are leaving, as long as they still serve (KEP-1669).
+    let hosts = if ready.is_empty() { all(is_leaving) } else { ready };
+    hosts.into_iter().collect()
+}
+
+fn is_leaving(conditions: &EndpointConditions) -> bool {
+    conditions.serving.unwrap_or(false) && conditions.terminating.unwrap_or(false)
+}
+
+/// The hosts of a slice that `takes` picks. All addresses of an endpoint mean the same one, so one is enough.
+fn of_slice<'a>(
+    slice: &'a EndpointSlice,
+    port: &ServicePort,
+    takes: fn(&EndpointConditions) -> bool,
+) -> impl Iterator<Item = (&'a str, u16)> {
+    let is_meant = |known: &&EndpointPort| {
+        let transport = |protocol: &Option<String>| protocol.clone().unwrap_or_else(|| "TCP".to_owned());
+        known.name.as_deref().unwrap_or_default() == port.name.as_deref().unwrap_or_default()
+            && transport(&known.protocol) == transport(&port.protocol)
+    };
+    let port = slice.ports.iter().find(is_meant).and_then(|known| known.port);
+    let picked = slice.endpoints.iter().filter(move |endpoint| takes(&endpoint.conditions));
+    let addresses = picked.filter_map(|endpoint| endpoint.addresses.first());
+    // Names, which slices of type FQDN have, cannot be told to Envoy this way.
+    let addresses = addresses.filter(|address| address.parse::<IpAddr>().is_ok());
+    addresses.filter_map(move |address| Some((address.as_str(), port?)))
+}
+
+/// Envoy's own limits, such as three retries at a time, are nobody's wish.
+fn no_limits() -> CircuitBreakers {
+    let most = Some(UInt32Value { value: u32::MAX });
+    let thresholds = Thresholds {
+        max_connections: most,
+        max_pending_requests: most,
+        max_requests: most,
+        max_retries: most,
+        ..Thresholds::default()
+    };
+    CircuitBreakers { thresholds: vec![thresholds], ..CircuitBreakers::default() }
 }
 
 fn assignment<'a>(name: &str, hosts: impl Iterator<Item = (&'a str, u16)>) -> ClusterLoadAssignment {
@@ -88,7 +144,7 @@ fn assignment<'a>(name: &str, hosts: impl Iterator<Item = (&'a str, u16)>) -> Cl
     ClusterLoadAssignment { cluster_name: name.to_owned(), endpoints: vec![locality], ..Default::default() }
 }
 
-fn lb_endpoint(host: &str, port: u16) -> LbEndpoint {
+pub(crate) fn lb_endpoint(host: &str, port: u16) -> LbEndpoint {
     let endpoint = Endpoint { address: Some(address(host, port)), ..Endpoint::default() };
     LbEndpoint { host_identifier: Some(HostIdentifier::Endpoint(endpoint)), ..LbEndpoint::default() }
 }

@@ -10,14 +10,21 @@ pub(crate) mod filters;
 pub(crate) mod header;
 pub(crate) mod limits;
 pub(crate) mod listener;
+pub(crate) mod manager;
 pub(crate) mod matching;
 pub(crate) mod mirror;
+pub(crate) mod misdirected;
 pub(crate) mod per_filter;
 pub(crate) mod redirect;
 pub(crate) mod rewrite;
 pub(crate) mod routes;
+pub(crate) mod scope;
 pub(crate) mod secret;
 pub(crate) mod secret_keeper;
+pub(crate) mod tcp;
+pub(crate) mod tls;
+pub(crate) mod udp;
+pub(crate) mod upstream_tls;
 
 use std::time::Duration;
 

@@ -23,11 +23,10 @@ const ROOM: usize = 256;
 pub(crate) struct VirtualHostBuilder(Vec<u8>);
 
 impl VirtualHostBuilder {
-    /// A virtual host for one domain; an empty one stands for every host.
-    pub(crate) fn new(domain: &str, filters: &PerFilter) -> Self {
-        let domain = if domain.is_empty() { "*" } else { domain };
+    /// A virtual host of that name for one domain; `*` stands for every host.
+    pub(crate) fn new(name: &str, domain: &str, filters: &PerFilter) -> Self {
         let mut encoded = Vec::with_capacity(ROOM);
-        put(VIRTUAL_HOST_NAME, domain.as_bytes(), &mut encoded);
+        put(VIRTUAL_HOST_NAME, name.as_bytes(), &mut encoded);
         put(VIRTUAL_HOST_DOMAINS, domain.as_bytes(), &mut encoded);
         per_filter::put(OF_VIRTUAL_HOST, filters, &mut encoded);
         Self(encoded)
@@ -51,15 +50,17 @@ fn head(field: u32, length: usize, into: &mut Vec<u8>) {
     encode_varint(length as u64, into);
 }
 
-/// Collects the virtual hosts of a port.
+/// Collects the virtual hosts of a port, or the one of a table.
 pub(crate) struct RouteConfigurationBuilder(Vec<u8>);
 
 impl RouteConfigurationBuilder {
-    pub(crate) fn new(name: &str, filters: &PerFilter) -> Self {
+    /// A route configuration of that name. `hidden` are header fields that upstreams do not see.
+    pub(crate) fn new(name: &str, filters: &PerFilter, hidden: &[&str]) -> Self {
         let head = RouteConfiguration {
             name: name.to_owned(),
             validate_clusters: Some(BoolValue { value: false }),
             ignore_port_in_host_matching: true,
+            request_headers_to_remove: hidden.iter().map(|name| (*name).to_owned()).collect(),
             ..RouteConfiguration::default()
         };
         let mut encoded = head.encode_to_vec();
