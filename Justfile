@@ -28,7 +28,15 @@ check:
 
 # Rewrite the goldens from what the code gives now; read the diff before you commit it
 bless:
-    BLESS=1 cargo test -p ferrule-translate -p ferrule-convert -p ferrule-transformation
+    BLESS=1 cargo test -p ferrule-translate -p ferrule-convert -p ferrule-transformation -p ferrule-schema
+
+# Derive Gateway API's schemas anew from its Go module (needs go; the version is in controller/schema/tests/support)
+crds:
+    BLESS=1 cargo test -p ferrule-schema --test upstream
+
+# Hold the offline validation against the API server's own, on 20,000 strange objects (compiles a part of Kubernetes with go)
+schema-oracle:
+    cargo test -p ferrule-schema --test oracle -- --ignored --nocapture
 
 # Case tables: in process, then through the .so and the .wasm on real Envoy
 cases: native wasm

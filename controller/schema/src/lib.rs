@@ -10,6 +10,8 @@
 
 mod cel;
 mod check;
+mod compile;
+mod crds;
 mod default;
 mod definition;
 mod format;
@@ -21,6 +23,7 @@ mod schemas;
 mod source;
 mod violation;
 
+pub use crds::crds;
 pub use definition::{Definition, NoDefinition, Scope, VersionedSchema};
 pub use schema::SchemaError;
 pub use schemas::Schemas;

@@ -47,7 +47,7 @@ pub(crate) fn check_metadata(metadata: &Value, scope: Scope, found: &mut Finding
         // The schema says that it must be an object.
         _ => return,
     };
-    for (name, value) in fields.iter().filter(|(_, value)| !value.is_null()) {
+    for (name, value) in fields {
         check_type(name, value, path.field(name), found);
     }
     check_names(fields, scope, path, found);
@@ -62,7 +62,7 @@ fn check_type(name: &str, value: &Value, path: Path<'_>, found: &mut Findings) {
         return found.add(path, Cause::UnknownField, message);
     };
     match (sort, value) {
-        (Sort::Text, Value::String(_)) | (Sort::Number, Value::Number(_)) => {}
+        (_, Value::Null) | (Sort::Text, Value::String(_)) | (Sort::Number, Value::Number(_)) => {}
         (Sort::Texts, Value::Array(items)) if items.iter().all(Value::is_string) => {}
         (Sort::Objects, Value::Array(items)) if items.iter().all(Value::is_object) => {}
         (Sort::Map, Value::Object(entries)) => {

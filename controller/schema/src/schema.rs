@@ -6,6 +6,7 @@ use regex::Regex;
 use serde_json::Value;
 
 use crate::cel::Rule;
+use crate::compile::Compiler;
 use crate::format::Format;
 use crate::path::Path;
 use crate::source::Source;
@@ -80,63 +81,11 @@ impl Schema {
     pub(crate) fn read(schema: &Value) -> Result<Self, SchemaError> {
         let source: Source = serde::Deserialize::deserialize(schema)
             .map_err(|error: serde_json::Error| refused(Path::Root, error))?;
-        Self::compile(source, Path::Root)
+        Compiler::default().compile(source, Path::Root)
     }
 
-    fn compile(source: Source, path: Path<'_>) -> Result<Self, SchemaError> {
-        let kind = Kind::of(&source).ok_or_else(|| refused(path, "unknown type"))?;
-        let compile_all = |sources: Vec<Source>| -> Result<Vec<Self>, SchemaError> {
-            sources.into_iter().map(|source| Self::compile_assertion(source, path)).collect()
-        };
-        let compile_in = |source: Option<Box<Source>>, path: Path<'_>| {
-            source.map(|source| Self::compile(*source, path).map(Box::new)).transpose()
-        };
-        let properties = source.properties.into_iter().map(|(name, source)| {
-            let schema = Self::compile(source, path.field(&name))?;
-            Ok((name, schema))
-        });
-        let mut schema = Self {
-            kind,
-            nullable: source.nullable,
-            default: source.default,
-            properties: properties.collect::<Result<_, _>>()?,
-            additional: compile_in(source.additional_properties, path.field("*"))?,
-            items: compile_in(source.items, path.item(0))?,
-            preserves_unknown: source.preserve_unknown_fields,
-            list: List::named(source.list_type.as_deref(), source.list_map_keys, path)?,
-            required: source.required,
-            values: source.values,
-            format: source.format.map(|name| format_named(&name, path)).transpose()?,
-            pattern: source.pattern.map(|pattern| compile_pattern(&pattern, path)).transpose()?,
-            length: Bounds { least: source.min_length, most: source.max_length },
-            size: Bounds { least: source.min_items, most: source.max_items },
-            fields: Bounds { least: source.min_properties, most: source.max_properties },
-            number: Bounds { least: source.minimum, most: source.maximum },
-            all_of: compile_all(source.all_of)?,
-            any_of: compile_all(source.any_of)?,
-            one_of: compile_all(source.one_of)?,
-            not: source.not.map(|source| Self::compile_assertion(*source, path).map(Box::new)).transpose()?,
-            rules: source
-                .rules
-                .into_iter()
-                .map(|rule| Rule::compile(rule).map_err(|reason| refused(path, reason)))
-                .collect::<Result<_, _>>()?,
-            has_rules: false,
-        };
-        schema.has_rules = !schema.rules.is_empty() || schema.below().any(|below| below.has_rules);
-        Ok(schema)
-    }
-
-    /// What stands below `oneOf` and its like may constrain values; it may not give them rules.
-    fn compile_assertion(source: Source, path: Path<'_>) -> Result<Self, SchemaError> {
-        let schema = Self::compile(source, path)?;
-        if schema.has_rules {
-            return Err(refused(path, "rules below allOf, anyOf, oneOf or not are not supported"));
-        }
-        Ok(schema)
-    }
-
-    fn below(&self) -> impl Iterator<Item = &Self> {
+    /// Schemas of what is in a value.
+    pub(crate) fn below(&self) -> impl Iterator<Item = &Self> {
         self.properties.values().chain(self.additional.as_deref()).chain(self.items.as_deref())
     }
 
@@ -147,7 +96,7 @@ impl Schema {
 }
 
 impl Kind {
-    fn of(source: &Source) -> Option<Self> {
+    pub(crate) fn of(source: &Source) -> Option<Self> {
         if source.int_or_string {
             return source.kind.is_none().then_some(Self::IntOrString);
         }
@@ -198,7 +147,7 @@ fn is_integral(value: &Value) -> bool {
 }
 
 impl List {
-    fn named(name: Option<&str>, keys: Vec<String>, path: Path<'_>) -> Result<Self, SchemaError> {
+    pub(crate) fn named(name: Option<&str>, keys: Vec<String>, path: Path<'_>) -> Result<Self, SchemaError> {
         match name {
             None | Some("atomic") if keys.is_empty() => Ok(Self::Atomic),
             Some("set") if keys.is_empty() => Ok(Self::Set),
@@ -208,15 +157,6 @@ impl List {
     }
 }
 
-fn format_named(name: &str, path: Path<'_>) -> Result<Format, SchemaError> {
-    Format::named(name).ok_or_else(|| refused(path, format!("unknown format {name}")))
-}
-
-/// Go's regexp and Rust's agree but for classes such as `\d`, which know only ASCII in Go.
-fn compile_pattern(pattern: &str, path: Path<'_>) -> Result<Regex, SchemaError> {
-    Regex::new(pattern).map_err(|error| refused(path, error))
-}
-
-fn refused(path: Path<'_>, reason: impl ToString) -> SchemaError {
+pub(crate) fn refused(path: Path<'_>, reason: impl ToString) -> SchemaError {
     SchemaError { path: path.to_string(), reason: reason.to_string() }
 }

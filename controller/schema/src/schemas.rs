@@ -52,7 +52,8 @@ impl Schemas {
         static BUILTIN: LazyLock<Schemas> = LazyLock::new(|| {
             // What is built in is read by the tests; were it broken, its kind would be unknown.
             let upstream = GATEWAY_API.iter().filter_map(|text| serde_json::from_str(text).ok());
-            Schemas::new(upstream)
+            let ours = crate::crds().into_iter().filter_map(|crd| Definition::of_crd(&crd).ok());
+            Schemas::new(upstream.chain(ours))
         });
         &BUILTIN
     }

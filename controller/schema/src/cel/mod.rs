@@ -5,7 +5,7 @@ mod name;
 mod rule;
 mod value;
 
-pub(crate) use rule::Rule;
+pub(crate) use rule::{Programs, Rule};
 
 use kube_cel::cel::Context;
 use serde_json::Value;

@@ -1,5 +1,6 @@
 //! One rule: its expression, and what is said where it does not hold.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use kube_cel::cel::objects::OptionalValue;
@@ -14,16 +15,30 @@ const MOST_MESSAGE: usize = 5 << 10;
 
 /// A compiled rule.
 pub(crate) struct Rule {
-    program: Program,
+    program: Arc<Program>,
     text: String,
     message: Option<String>,
-    message_program: Option<Program>,
+    message_program: Option<Arc<Program>>,
     cause: Cause,
     /// Names of fields below the one that has the rule.
     field: Vec<String>,
     /// Whether it is about a change, and so does not apply to what is new.
     pub(super) reads_old: bool,
     old_is_optional: bool,
+}
+
+/// Expressions by their text.
+#[derive(Default)]
+pub(crate) struct Programs(HashMap<String, Arc<Program>>);
+
+impl Programs {
+    fn of(&mut self, text: &str) -> Result<Arc<Program>, String> {
+        if let Some(known) = self.0.get(text) {
+            return Ok(known.clone());
+        }
+        let program = Program::compile(text).map_err(|error| format!("rule `{text}`: {error}"))?;
+        Ok(self.0.entry(text.to_owned()).or_insert(Arc::new(program)).clone())
+    }
 }
 
 impl std::fmt::Debug for Rule {
@@ -35,9 +50,8 @@ impl std::fmt::Debug for Rule {
 impl Rule {
     /// # Errors
     /// It is no CEL, or it has a field that cannot be understood.
-    pub(crate) fn compile(source: SourceRule) -> Result<Self, String> {
-        let compile = |text: &str| Program::compile(text).map_err(|error| format!("rule `{text}`: {error}"));
-        let program = compile(&source.rule)?;
+    pub(crate) fn compile(source: SourceRule, programs: &mut Programs) -> Result<Self, String> {
+        let program = programs.of(&source.rule)?;
         let cause = match source.reason.as_deref() {
             None | Some("FieldValueInvalid") => Cause::Invalid,
             Some("FieldValueForbidden") => Cause::Forbidden,
@@ -49,7 +63,7 @@ impl Rule {
             reads_old: program.references().has_variable("oldSelf"),
             program,
             message: source.message.map(|message| message.trim().to_owned()),
-            message_program: source.message_expression.as_deref().map(compile).transpose()?,
+            message_program: source.message_expression.map(|text| programs.of(&text)).transpose()?,
             cause,
             field: source.field_path.as_deref().map_or(Ok(Vec::new()), fields_of)?,
             old_is_optional: source.optional_old_self,
