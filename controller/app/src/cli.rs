@@ -36,6 +36,9 @@ pub enum Command {
     Transform(TransformArgs),
     /// Show the objects of a running controller and their status
     Get(GetArgs),
+    /// Print the CustomResourceDefinitions of gateway.kgateway.dev that a cluster needs, as YAML. Those of Gateway API are
+    /// Gateway API's to give
+    Crds,
 }
 
 /// The folder that objects are read from.

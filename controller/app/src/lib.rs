@@ -54,6 +54,7 @@ pub fn main(cli: Cli) -> ExitCode {
         Command::Get(args) => get::get(&args, &mut out).map(|()| ExitCode::SUCCESS),
         Command::Translate(args) => offline::translate(&args, &mut out, &mut err),
         Command::Check(args) => offline::check(&args, &mut out),
+        Command::Crds => offline::crds(&mut out).map(|()| ExitCode::SUCCESS),
         Command::Convert(args) => convert::convert(&args, &mut out, &mut err),
         Command::Transform(args) => transform::transform(&args, &mut out, &mut err),
     };

@@ -1,5 +1,6 @@
 //! From what a file says to an object of the translator: its key, its generation, what is wrong with it.
 
+use ferrule_schema::{Schemas, Violation};
 use ferrule_translate::api::meta::{GATEWAY_GROUP, KGATEWAY_GROUP};
 use ferrule_translate::{KINDS, Kind, Object, ObjectRef, ParseError, Parsed};
 use serde_json::{Value, json};
@@ -85,6 +86,18 @@ fn check_name(name: &str) -> Result<(), String> {
         return Ok(());
     }
     Err(format!("{name:?} is no name: lower-case letters, digits, '-' and '.' only, at most 253 of them"))
+}
+
+/// Reads an object that no API server has looked at, as strictly as one that takes it for the first time.
+///
+/// # Errors
+/// What is wrong with its fields. What its schema says is said once: the parser is asked only where the schema is content.
+pub(crate) fn admit(value: Value, generation: i64) -> Result<Object, Vec<Wrong>> {
+    let violations = Schemas::builtin().validate(&value, None).unwrap_or_default();
+    if violations.is_empty() {
+        return parse(value, generation);
+    }
+    Err(violations.into_iter().map(|Violation { path, message, .. }| Wrong { path, message }).collect())
 }
 
 /// Reads an object strictly.

@@ -126,6 +126,15 @@ pub(crate) fn translate(
     Ok(verdict(errors(&translated.diagnostics)))
 }
 
+/// Prints the CustomResourceDefinitions of the kinds that are this project's to define.
+///
+/// # Errors
+/// Nobody reads what is printed.
+pub(crate) fn crds(out: &mut impl Write) -> anyhow::Result<()> {
+    out.write_all(yaml::documents(&ferrule_schema::crds())?.as_bytes())?;
+    Ok(())
+}
+
 fn document(translated: &Translated, server: &Server) -> Value {
     let gateways = translated.published.keys();
     let resources: Map<String, Value> = gateways

@@ -224,7 +224,7 @@ impl<'f> Reader<'f> {
         };
         let object = match before {
             Some(before) if before.content == content => before.object.clone(),
-            _ => match object::parse(value, generation) {
+            _ => match object::admit(value, generation) {
                 Ok(object) => object,
                 Err(all) => {
                     all.into_iter().for_each(|wrong| self.note_wrong(key.to_string(), &positions, wrong));
