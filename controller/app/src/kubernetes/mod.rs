@@ -25,6 +25,8 @@ mod referenced;
 mod selection;
 mod status;
 mod store;
+#[cfg(test)]
+mod tests;
 mod watch;
 
 pub(crate) use options::image;

@@ -15,8 +15,9 @@ use super::live::Live;
 const MOST: [(&str, usize); 2] = [("parents", 32), ("ancestors", 16)];
 
 /// Types of condition that are ours wherever we write conditions; all others are someone else's.
-const OURS: [&str; 10] = [
+const OURS: [&str; 11] = [
     "Accepted",
+    "AddressesAssigned",
     "Attached",
     "Conflicted",
     "InsecureFrontendValidationMode",
