@@ -95,7 +95,9 @@ fn clients_show_certificates_where_they_are_asked_for_them() {
         format!("{{name: {name}, port: {port}, protocol: HTTPS, tls: {{certificateRefs: [{{name: cert}}]}}}}")
     };
     let asks = |map: &str, mode: &str| {
-        format!("{{validation: {{caCertificateRefs: [{{group: '', kind: ConfigMap, name: {map}}}], mode: {mode}}}}}")
+        format!(
+            "{{validation: {{caCertificateRefs: [{{group: '', kind: ConfigMap, name: {map}}}], mode: {mode}}}}}"
+        )
     };
     let frontend = format!(
         "  tls:\n    frontend:\n      default: {}\n      perPort:\n      - {{port: {lenient}, tls: {}}}\n      \
@@ -122,13 +124,19 @@ fn clients_show_certificates_where_they_are_asked_for_them() {
     }
     assert!(client(broken, Some(&known)).status("a.test").is_err());
     controller.wait_for_condition("gateway", "edge", "InsecureFrontendValidationMode=True", "");
-    controller.wait_for_condition("gateway", "edge", "Accepted=False NoValidCACertificate", "caCertificateRefs");
+    controller.wait_for_condition(
+        "gateway",
+        "edge",
+        "Accepted=False NoValidCACertificate",
+        "caCertificateRefs",
+    );
 }
 
 #[test]
 fn tls_ends_and_passes_on_one_port_and_falls_through_to_no_sibling() {
     let authority = Authority::new("authority");
-    let (server, inner) = (authority.issue(&["ends.test", "bare.test"]), authority.issue(&["passes.test", "x.rest.test"]));
+    let (server, inner) =
+        (authority.issue(&["ends.test", "bare.test"]), authority.issue(&["passes.test", "x.rest.test"]));
     let (plain, secure) = (upstreams::tcp("plain"), upstreams::tls("secure", &inner));
     let port = free_port();
     let listener = |name: &str, host: &str, tls: &str| {
@@ -185,7 +193,13 @@ fn connections_are_shared_by_weight_and_those_to_nobody_are_closed() {
         gateway("", &[listener("shared", shared), listener("idle", idle)]),
         backend("one", one),
         backend("two", two),
-        route("TCPRoute", "shared", "shared", "", &[("one", 60), ("two", 20), ("nonexistent", 20), ("two", 0)]),
+        route(
+            "TCPRoute",
+            "shared",
+            "shared",
+            "",
+            &[("one", 60), ("two", 20), ("nonexistent", 20), ("two", 0)],
+        ),
     ]);
     controller.wait_until("one", || (client::say(shared, "hello").ok()? == "one").then_some(()));
     let counts = tally(500, || client::say(shared, "hello").unwrap_or_default());
@@ -214,7 +228,13 @@ fn datagrams_are_shared_by_weight_and_those_to_nobody_are_lost() {
         gateway("", &[listener("shared", shared), listener("single", single)]),
         backend("one", one),
         backend("two", two),
-        route("UDPRoute", "shared", "shared", "", &[("one", 60), ("two", 30), ("nonexistent", 10), ("two", 0)]),
+        route(
+            "UDPRoute",
+            "shared",
+            "shared",
+            "",
+            &[("one", 60), ("two", 30), ("nonexistent", 10), ("two", 0)],
+        ),
         route("UDPRoute", "single", "single", "", &[("two", 1)]),
     ]);
     for (port, name) in [(shared, "one"), (single, "two")] {

@@ -128,7 +128,8 @@ fn fresh(context: &Context<'_>, id: &RouteId, source: Source) -> StreamOutcome {
     let Context { settings, world, gateways, .. } = context;
     let reference = ObjectRef::at(GATEWAY_GROUP, id.0, &id.1);
     let spec = source.spec();
-    let attaching = Attaching { reference: &reference, parents: &spec.parent_refs, hostnames: &spec.hostnames };
+    let attaching =
+        Attaching { reference: &reference, parents: &spec.parent_refs, hostnames: &spec.hostnames };
     let attachments = attach(world, gateways, attaching);
     let mut of_rules = faults(&reference, spec);
     let mut shares = applications(gateways, &attachments);
@@ -171,7 +172,8 @@ fn faults(reference: &ObjectRef, spec: &StreamRouteSpec) -> Vec<Problem> {
     let hosts = hosts.filter_map(|(at, host)| {
         hostname::fault(host).map(|why| refuse(format!("spec.hostnames[{at}]"), why))
     });
-    let further = (spec.rules.len() > 1).then(|| refuse("spec.rules".to_owned(), "only one rule can be served"));
+    let further =
+        (spec.rules.len() > 1).then(|| refuse("spec.rules".to_owned(), "only one rule can be served"));
     let weights = backends(spec).iter().enumerate().filter(|(_, backend)| weight(backend) > MAX_WEIGHT);
     let weights = weights.map(|(at, _)| {
         let why = format!("must be at most {MAX_WEIGHT}");

@@ -51,7 +51,9 @@ fn misdirected_requests_are_told_on_reused_connections() {
         listener("second", "second-example.org"),
         listener("wild", "*.wildcard.org"),
         listener("fourth", "fourth-example.wildcard.org"),
-        format!("{{name: tls, port: {port}, protocol: TLS, hostname: tls.example.org, tls: {{mode: Passthrough}}}}"),
+        format!(
+            "{{name: tls, port: {port}, protocol: TLS, hostname: tls.example.org, tls: {{mode: Passthrough}}}}"
+        ),
     ];
     let controller = running(&[
         gateway("", &listeners),

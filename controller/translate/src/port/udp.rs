@@ -62,7 +62,10 @@ fn hosts(sources: Sources<'_>, to: &Destination) -> Vec<Host> {
             let port = service.and_then(|service| port_of(service, *port, Application::Udp));
             port.map(|port| {
                 let slices = slices(sources, &key.0, &key.1);
-                xds::cluster::hosts(port, slices).into_iter().map(|(host, port)| Host::new(host, port)).collect()
+                xds::cluster::hosts(port, slices)
+                    .into_iter()
+                    .map(|(host, port)| Host::new(host, port))
+                    .collect()
             })
         }
     };
