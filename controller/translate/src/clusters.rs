@@ -1,27 +1,37 @@
-//! Clusters and endpoints of the destinations in use.
+//! Clusters and endpoints of the destinations in use, and the secrets of their TLS.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use crate::api::backend::Backend;
-use crate::api::endpoint_slice::{EndpointSlice, SERVICE_NAME};
+use crate::api::endpoint_slice::EndpointSlice;
 use crate::api::service::{Service, ServicePort};
-use crate::backends::{Destination, port_of};
+use crate::backend_tls::{BackendTls, Security, Trust};
+use crate::backends::{Application, Destination, port_of};
 use crate::carried::Carried;
+use crate::gateways::tls::{CERTIFICATE, PRIVATE_KEY};
 use crate::kinds::World;
-use crate::object::ObjectRef;
+use crate::object::{Key, ObjectRef};
+use crate::slices::Slices;
 use crate::translation::{Origins, Resource, ResourceKind, Resources};
 use crate::xds;
 
-/// Clusters by destination; one is made again when its object changes, its endpoints when a slice does.
+/// Clusters by destination; one is made again when its object or its TLS changes, its endpoints when a slice does.
 #[derive(Default)]
-pub(crate) struct Clusters(Carried<Destination, Option<Lowered>>);
+pub(crate) struct Clusters {
+    lowered: Carried<Destination, Option<Lowered>>,
+    slices: Slices,
+}
 
 struct Lowered {
     source: Source,
-    cluster: Resource,
+    security: Security,
+    /// By certificate that the Gateway shows; the one for none only, where there is no TLS.
+    clusters: BTreeMap<Option<Key>, Resource>,
     endpoints: Option<Endpoints>,
     origin: Arc<[ObjectRef]>,
+    /// The policy that secures it.
+    policy: Option<ObjectRef>,
 }
 
 struct Endpoints {
@@ -34,97 +44,230 @@ enum Source {
     Service(Arc<Service>),
 }
 
+/// Whose resources clusters are put among.
+#[derive(Clone, Copy)]
+pub(crate) struct Whose<'a> {
+    pub(crate) gateway: &'a Key,
+    pub(crate) world: &'a World,
+    pub(crate) backend_tls: &'a BackendTls,
+}
+
 impl Clusters {
     /// Lowers `destinations`, which ascend, and forgets all others.
-    pub(crate) fn renew(&mut self, world: &World, destinations: &[&Destination]) {
-        let needs_slices = destinations.iter().any(|to| matches!(to, Destination::Service(..)));
-        let slices = if needs_slices { by_service(world) } else { HashMap::new() };
+    pub(crate) fn renew(&mut self, world: &World, backend_tls: &BackendTls, destinations: &[&Destination]) {
+        self.slices.update(&world.endpoint_slices);
+        let clients = backend_tls.all_clients();
+        let around = Around { world, backend_tls, clients: &clients, slices: &self.slices };
         let sources = destinations.iter().map(|to| ((*to).clone(), *to));
-        self.0
-            .renew(sources, |_, destination, earlier| lower(world, &slices, destination, earlier.flatten()));
+        self.lowered.renew(sources, |_, destination, earlier| around.lower(destination, earlier.flatten()));
+    }
+
+    /// Renews the endpoints that depend on these EndpointSlices, which are all that has changed in the world. Returns
+    /// those that are others now.
+    pub(crate) fn renew_endpoints(&mut self, world: &World, slices: &[Key]) -> Vec<Resource> {
+        let services = self.slices.update_some(&world.endpoint_slices, slices.iter());
+        let mut renewed = Vec::new();
+        for service in &services {
+            let found = self.slices.of(service);
+            for (destination, lowered) in self.lowered.of_mut(|to| to.service().cmp(&Some(service))) {
+                let before = lowered.as_ref().and_then(Lowered::endpoints_version);
+                let Some(lowered) = lowered.as_mut().filter(|lowered| lowered.endpoints.is_some()) else {
+                    continue;
+                };
+                lowered.renew_endpoints(destination, &found);
+                let now = lowered.endpoints.as_ref().map(|endpoints| endpoints.resource.clone());
+                renewed.extend(now.filter(|resource| Some(resource.version) != before));
+            }
+        }
+        renewed
     }
 
     /// Puts the clusters of `destinations` with what made them among a proxy's resources.
     pub(crate) fn put(
         &self,
+        whose: Whose<'_>,
         destinations: &[&Destination],
         resources: &mut Resources,
         origins: &mut Origins,
     ) {
-        let lowered: Vec<&Lowered> = self.0.select(destinations.iter().copied()).flatten().collect();
-        resources.extend(ResourceKind::Cluster, lowered.iter().map(|one| one.cluster.clone()));
+        let client = whose.backend_tls.client(whose.gateway);
+        let lowered: Vec<&Lowered> = self.lowered.select(destinations.iter().copied()).flatten().collect();
+        let clusters = lowered.iter().filter_map(|one| one.cluster(client));
+        resources.extend(ResourceKind::Cluster, clusters.cloned());
         let endpoints = lowered.iter().filter_map(|one| one.endpoints.as_ref());
         resources.extend(ResourceKind::Endpoints, endpoints.map(|endpoints| endpoints.resource.clone()));
-        let all = lowered.iter().flat_map(|one| one.origins());
-        origins.append(&mut all.collect());
+        for kind in [ResourceKind::Cluster, ResourceKind::Endpoints] {
+            let of_kind = lowered.iter().filter_map(|one| one.origin_of(kind));
+            origins.append(&mut of_kind.collect());
+        }
+        for (resource, from) in whose.secrets(&lowered) {
+            origins.insert((ResourceKind::Secret, Arc::clone(&resource.name)), from);
+            resources.insert(ResourceKind::Secret, resource);
+        }
     }
+}
+
+impl Whose<'_> {
+    /// The authorities that clusters trust, and the certificate that backends are shown.
+    fn secrets(&self, lowered: &[&Lowered]) -> Vec<(Resource, Arc<[ObjectRef]>)> {
+        let secured = lowered.iter().filter_map(|one| match &one.security {
+            Security::Tls(tls) => Some((&tls.trust, one.policy.as_ref()?)),
+            _ => None,
+        });
+        let mut bundles = BTreeMap::new();
+        let mut is_secured = false;
+        for (trust, policy) in secured {
+            is_secured = true;
+            if let Trust::Bundle(name) = trust {
+                bundles.entry(name).or_insert(policy);
+            }
+        }
+        let bundles = bundles.into_iter().filter_map(|(name, policy)| self.authorities(name, policy));
+        let client = self.backend_tls.client(self.gateway).filter(|_| is_secured);
+        bundles.chain(client.and_then(|key| self.certificate(key))).collect()
+    }
+
+    fn authorities(&self, name: &str, policy: &ObjectRef) -> Option<(Resource, Arc<[ObjectRef]>)> {
+        let key: Key = (Arc::clone(&policy.namespace), Arc::clone(&policy.name));
+        let policy = self.backend_tls.policies.get(&key)?;
+        let secret = xds::secret::authorities(name, &policy.authorities(), false);
+        Some((Resource::new(name, &secret), policy.holders().into()))
+    }
+
+    fn certificate(&self, key: &Key) -> Option<(Resource, Arc<[ObjectRef]>)> {
+        let secret = self.world.secrets.get(key)?;
+        let name = certificate_name(key);
+        let pair = (secret.value(CERTIFICATE)?, secret.value(PRIVATE_KEY)?);
+        let secret = xds::secret::certificate(&name, pair.0, pair.1);
+        Some((Resource::new(&name, &secret), [ObjectRef::at("", "Secret", key)].into()))
+    }
+}
+
+/// Name of a certificate's SDS resource, towards clients and backends alike.
+fn certificate_name((namespace, name): &Key) -> String {
+    format!("{namespace}/{name}")
 }
 
 impl Lowered {
-    fn origins(&self) -> impl Iterator<Item = ((ResourceKind, Arc<str>), Arc<[ObjectRef]>)> {
-        let endpoints = self.endpoints.as_ref().map(|_| ResourceKind::Endpoints);
-        let kinds = std::iter::once(ResourceKind::Cluster).chain(endpoints);
-        kinds.map(|kind| ((kind, Arc::clone(&self.cluster.name)), Arc::clone(&self.origin)))
+    /// The cluster for a Gateway that shows this certificate.
+    fn cluster(&self, client: Option<&Key>) -> Option<&Resource> {
+        self.clusters.get(&client.cloned()).or_else(|| self.clusters.get(&None))
     }
-}
 
-fn lower(
-    world: &World,
-    slices: &HashMap<(&str, &str), Vec<&Arc<EndpointSlice>>>,
-    destination: &Destination,
-    earlier: Option<Lowered>,
-) -> Option<Lowered> {
-    let source = Source::of(world, destination)?;
-    let mut lowered = match earlier.filter(|earlier| earlier.source.is(&source)) {
-        Some(earlier) => earlier,
-        None => fresh(source, destination)?,
-    };
-    if let (Source::Service(service), Destination::Service(key, port, application)) =
-        (&lowered.source, destination)
-    {
-        let slices = slices.get(&(&*key.0, &*key.1)).map_or(&[][..], Vec::as_slice);
+    fn endpoints_version(&self) -> Option<u64> {
+        self.endpoints.as_ref().map(|endpoints| endpoints.resource.version)
+    }
+
+    /// Makes its endpoints anew if they are not those of `slices`.
+    fn renew_endpoints(&mut self, destination: &Destination, slices: &[&Arc<EndpointSlice>]) -> Option<()> {
+        let (Source::Service(service), Destination::Service(_, port, application)) =
+            (&self.source, destination)
+        else {
+            return None;
+        };
         let same = |earlier: &Endpoints| {
             earlier.slices.len() == slices.len()
                 && earlier.slices.iter().zip(slices).all(|(ours, theirs)| Arc::ptr_eq(ours, theirs))
         };
-        if !lowered.endpoints.as_ref().is_some_and(same) {
-            lowered.endpoints =
-                Some(endpoints(&lowered.cluster.name, port_of(service, *port, *application)?, slices));
+        if !self.endpoints.as_ref().is_some_and(same) {
+            let port = port_of(service, *port, *application)?;
+            self.endpoints = Some(endpoints(&destination.cluster(), port, slices));
         }
+        Some(())
     }
-    Some(lowered)
+
+    /// Whose its resource of a kind is, if it has one.
+    fn origin_of(&self, kind: ResourceKind) -> Option<((ResourceKind, Arc<str>), Arc<[ObjectRef]>)> {
+        let name = match kind {
+            ResourceKind::Endpoints => &self.endpoints.as_ref()?.resource.name,
+            _ => &self.cluster(None)?.name,
+        };
+        Some(((kind, Arc::clone(name)), Arc::clone(&self.origin)))
+    }
 }
 
-fn fresh(source: Source, destination: &Destination) -> Option<Lowered> {
-    let name = destination.cluster();
-    let message = match (&source, destination) {
-        (Source::Service(service), Destination::Service(_, port, application)) => {
-            xds::cluster::of_service(&name, port_of(service, *port, *application)?, *application)
+/// What clusters are made from.
+struct Around<'a> {
+    world: &'a World,
+    backend_tls: &'a BackendTls,
+    clients: &'a BTreeSet<Option<Key>>,
+    slices: &'a Slices,
+}
+
+impl Around<'_> {
+    fn lower(&self, destination: &Destination, earlier: Option<Lowered>) -> Option<Lowered> {
+        let source = Source::of(self.world, destination)?;
+        let (security, policy) = self.secured(&source, destination)?;
+        let same = |earlier: &Lowered| {
+            earlier.source.is(&source)
+                && earlier.security == security
+                && earlier.policy == policy
+                && (!matches!(security, Security::Tls(_)) || earlier.clusters.keys().eq(self.clients))
+        };
+        let mut lowered = match earlier.filter(same) {
+            Some(earlier) => earlier,
+            None => self.fresh(source, destination, security, policy)?,
+        };
+        if let Destination::Service(key, ..) = destination
+            && lowered.security != Security::Closed
+        {
+            lowered.renew_endpoints(destination, &self.slices.of(key))?;
         }
-        (Source::Backend(backend), Destination::Backend(_, application)) => {
-            xds::cluster::of_backend(&name, backend, *application)
+        Some(lowered)
+    }
+
+    /// How connections are secured, and who says so: of bytes that are passed on as they are, nobody.
+    fn secured(&self, source: &Source, destination: &Destination) -> Option<(Security, Option<ObjectRef>)> {
+        match (source, destination) {
+            (Source::Service(service), Destination::Service(key, port, application))
+                if !matches!(application, Application::Tls | Application::Udp) =>
+            {
+                Some(self.backend_tls.of(key, port_of(service, *port, *application)?))
+            }
+            _ => Some((Security::Plain, None)),
         }
-        _ => return None,
-    };
-    let cluster = Resource::new(&name, &message);
-    Some(Lowered { source, cluster, endpoints: None, origin: [destination.reference()].into() })
+    }
+
+    fn fresh(
+        &self,
+        source: Source,
+        destination: &Destination,
+        security: Security,
+        policy: Option<ObjectRef>,
+    ) -> Option<Lowered> {
+        let name = destination.cluster();
+        let message = match (&source, destination) {
+            (Source::Service(_), _) if security == Security::Closed => xds::cluster::closed(&name),
+            (Source::Service(service), Destination::Service(_, port, application)) => {
+                let port = port_of(service, *port, *application)?;
+                xds::cluster::of_service(&name, port, *application)
+            }
+            (Source::Backend(backend), Destination::Backend(_, application)) => {
+                xds::cluster::of_backend(&name, backend, *application)
+            }
+            _ => return None,
+        };
+        let clusters = match &security {
+            Security::Tls(tls) => {
+                let shown = |client: &Option<Key>| {
+                    let certificate = client.as_ref().map(certificate_name);
+                    let mut secured = message.clone();
+                    secured.transport_socket = Some(xds::upstream_tls::lower(tls, certificate.as_deref()));
+                    (client.clone(), Resource::new(&name, &secured))
+                };
+                self.clients.iter().map(shown).collect()
+            }
+            _ => [(None, Resource::new(&name, &message))].into(),
+        };
+        let origin = std::iter::once(destination.reference()).chain(policy.clone()).collect();
+        Some(Lowered { source, security, clusters, endpoints: None, origin, policy })
+    }
 }
 
 fn endpoints(name: &str, port: &ServicePort, slices: &[&Arc<EndpointSlice>]) -> Endpoints {
     let assignment = xds::cluster::endpoints(name, port, slices.iter().map(|slice| &***slice));
     let resource = Resource::new(name, &assignment);
     Endpoints { slices: slices.iter().map(|slice| Arc::clone(slice)).collect(), resource }
-}
-
-/// Slices by namespace and name of their Service, in the order of their own names.
-fn by_service(world: &World) -> HashMap<(&str, &str), Vec<&Arc<EndpointSlice>>> {
-    let mut slices: HashMap<(&str, &str), Vec<&Arc<EndpointSlice>>> = HashMap::new();
-    for ((namespace, _), slice) in &world.endpoint_slices {
-        if let Some(service) = slice.metadata.labels.get(SERVICE_NAME) {
-            slices.entry((&**namespace, service.as_str())).or_default().push(slice);
-        }
-    }
-    slices
 }
 
 impl Source {

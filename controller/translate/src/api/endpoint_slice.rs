@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::meta::ObjectMeta;
+use super::meta::{ObjectMeta, null_as_empty};
 
 /// Label that names the Service.
 pub const SERVICE_NAME: &str = "kubernetes.io/service-name";
@@ -17,10 +17,10 @@ pub struct EndpointSlice {
     /// `IPv4`, `IPv6` or `FQDN`.
     pub address_type: String,
     /// Endpoints.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "null_as_empty")]
     pub endpoints: Vec<Endpoint>,
     /// Ports that all of them have.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "null_as_empty")]
     pub ports: Vec<EndpointPort>,
 }
 
@@ -28,6 +28,7 @@ pub struct EndpointSlice {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Endpoint {
     /// Addresses; all mean the same endpoint.
+    #[serde(default, deserialize_with = "null_as_empty")]
     pub addresses: Vec<String>,
     /// Whether it serves.
     #[serde(default)]

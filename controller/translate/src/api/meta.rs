@@ -37,6 +37,15 @@ pub struct ObjectMeta {
     pub annotations: BTreeMap<String, String>,
 }
 
+/// For lists that Go writes as `null` where they are empty.
+pub(crate) fn null_as_empty<'de, D, T>(from: D) -> Result<T, D::Error>
+where
+    D: serde::Deserializer<'de>,
+    T: Default + Deserialize<'de>,
+{
+    Ok(Option::deserialize(from)?.unwrap_or_default())
+}
+
 /// A part of an object that is not read, whatever it holds: a status is written, and never decides anything.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Unread;

@@ -42,7 +42,8 @@ pub(crate) struct BackendTls {
 impl BackendTls {
     /// Looks at all policies and Gateways.
     pub(crate) fn plan(world: &World, gateways: &Gateways, credentials: &mut Credentials) -> Self {
-        let mut plan = Self { clients: client::certificates(world, gateways, credentials), ..Self::default() };
+        let mut plan =
+            Self { clients: client::certificates(world, gateways, credentials), ..Self::default() };
         for (key, policy) in &world.backend_tls_policies {
             let policy = PolicyPlan::new(world, credentials, key, policy);
             plan.policies.insert(key.clone(), policy);

@@ -81,7 +81,8 @@ impl PolicyPlan {
 
     /// Services that it is about, each with the name of a port where it is about one.
     pub(crate) fn targets(&self) -> Vec<(Key, Option<String>)> {
-        let ours = self.policy.spec.target_refs.iter().filter(|target| is_service(&target.group, &target.kind));
+        let ours =
+            self.policy.spec.target_refs.iter().filter(|target| is_service(&target.group, &target.kind));
         let key = |name: &str| (Arc::clone(&self.reference.namespace), name.into());
         ours.map(|target| (key(&target.name), target.section_name.clone())).collect()
     }
@@ -187,7 +188,8 @@ impl PolicyPlan {
         let policy = Arc::clone(&self.policy);
         let validation = &policy.spec.validation;
         let is_precise = !validation.hostname.starts_with('*');
-        if let Some(why) = (!is_precise).then_some("must not be a wildcard").or(hostname::fault(&validation.hostname))
+        if let Some(why) =
+            (!is_precise).then_some("must not be a wildcard").or(hostname::fault(&validation.hostname))
         {
             self.note("validation.hostname", Reason::Invalid, why);
             return None;
@@ -232,7 +234,9 @@ fn subject(name: &SubjectAltName) -> Result<Subject, String> {
             None => Ok(Subject::Host(host.to_ascii_lowercase())),
             Some(why) => Err(why.to_owned()),
         },
-        ("URI", _, Some(uri)) if uri.split_once(':').is_some_and(|(s, rest)| !s.is_empty() && !rest.is_empty()) => {
+        ("URI", _, Some(uri))
+            if uri.split_once(':').is_some_and(|(s, rest)| !s.is_empty() && !rest.is_empty()) =>
+        {
             Ok(Subject::Uri(uri.clone()))
         }
         ("URI", ..) => Err("needs a URI with its scheme".to_owned()),
