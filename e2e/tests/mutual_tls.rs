@@ -156,7 +156,8 @@ async fn envoy(control: &Control, cluster: &str, mounted: &Mounted) -> (Envoy, T
         fs::write(sds.path().join(file), content).unwrap();
     }
     let ads = Address::loopback(control.address.port());
-    let bootstrap = Bootstrap { tls: Some(tls), ..Bootstrap::new("proxy", cluster, ads, Address::loopback(0)) };
+    let bootstrap =
+        Bootstrap { tls: Some(tls), ..Bootstrap::new("proxy", cluster, ads, Address::loopback(0)) };
     let envoy = tokio::task::spawn_blocking(move || {
         let mut launch = Launch::new(fetch().unwrap(), bootstrap.to_yaml());
         launch.concurrency = Some(1);

@@ -21,7 +21,9 @@ fn goldens() -> impl Iterator<Item = (String, Value)> {
 /// The data of all ConfigMaps, wherever they are.
 fn config_maps<'a>(value: &'a Value, found: &mut Vec<&'a Value>) {
     match value {
-        Value::Object(fields) if fields.get("kind").is_some_and(|kind| kind == "ConfigMap") => found.push(&fields["data"]),
+        Value::Object(fields) if fields.get("kind").is_some_and(|kind| kind == "ConfigMap") => {
+            found.push(&fields["data"])
+        }
         Value::Object(fields) => fields.values().for_each(|value| config_maps(value, found)),
         Value::Array(values) => values.iter().for_each(|value| config_maps(value, found)),
         _ => {}
@@ -41,7 +43,10 @@ fn every_bootstrap_that_is_provisioned_is_valid() {
             }
             let bootstrap = data["bootstrap.yaml"].as_str().unwrap();
             let bootstrap = bootstrap.replace(CONFIG, mounted.path().to_str().unwrap());
-            Launch::new(fetch().unwrap(), bootstrap).validate().unwrap_or_else(|error| panic!("{name}: {error}"));
+            let mut launch = Launch::new(fetch().unwrap(), bootstrap);
+            // As `envoy-bootstrap run` does with the name of the pod.
+            launch.arguments = ["--service-node", "proxy"].map(Into::into).into();
+            launch.validate().unwrap_or_else(|error| panic!("{name}: {error}"));
             seen += 1;
         }
     }

@@ -75,6 +75,8 @@ impl Bootstrap {
             "admin": {"address": self.admin.to_envoy()},
             "dynamic_resources": dynamic_resources(),
             "static_resources": self.static_resources(),
+            // Of thousands of clusters most workers use few.
+            "cluster_manager": {"enable_deferred_cluster_creation": true},
             "overload_manager": self.overload_manager(),
             "layered_runtime": layered_runtime(),
             "stats_config": {"stats_matcher": self.stats_matcher.clone().unwrap_or_else(stats_matcher)},
