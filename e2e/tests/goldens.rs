@@ -45,7 +45,7 @@ fn bootstrap(resources: &Value) -> Value {
     let mut listeners = list(resources, "Listener").to_vec();
     for listener in &mut listeners {
         let manager = &mut listener["filter_chains"][0]["filters"][0]["typed_config"];
-        inline_routes(manager, list(resources, "Routes"));
+        inline_routes(manager, resources);
         inline_filters(manager, list(resources, "ExtensionConfig"));
     }
     json!({
@@ -56,15 +56,28 @@ fn bootstrap(resources: &Value) -> Value {
     })
 }
 
-fn inline_routes(manager: &mut Value, routes: &[Value]) {
-    if manager["rds"].is_null() {
-        return;
+fn inline_routes(manager: &mut Value, resources: &Value) {
+    let table = |name: &Value| {
+        let found = list(resources, "Routes").iter().find(|routes| routes["name"] == *name);
+        found.unwrap_or_else(|| panic!("no routes {name}")).clone()
+    };
+    let Some(manager) = manager.as_object_mut() else { return };
+    if let Some(rds) = manager.remove("rds") {
+        manager.insert("route_config".to_owned(), table(&rds["route_config_name"]));
     }
-    let name = manager["rds"]["route_config_name"].clone();
-    let routes = routes.iter().find(|routes| routes["name"] == name).unwrap().clone();
-    let manager = manager.as_object_mut().unwrap();
-    manager.remove("rds");
-    manager.insert("route_config".to_owned(), routes);
+    if let Some(scoped) = manager.get_mut("scoped_routes").and_then(Value::as_object_mut) {
+        let mut scopes = list(resources, "ScopedRoutes").to_vec();
+        for scope in &mut scopes {
+            let scope = scope.as_object_mut().unwrap();
+            let name = scope.remove("route_configuration_name").unwrap();
+            scope.insert("route_configuration".to_owned(), table(&name));
+        }
+        scoped.remove("scoped_rds");
+        scoped.insert(
+            "scoped_route_configurations_list".to_owned(),
+            json!({"scoped_route_configurations": scopes}),
+        );
+    }
 }
 
 fn inline_filters(manager: &mut Value, discovered: &[Value]) {

@@ -60,7 +60,9 @@ impl Blame {
 
     /// Notes that the proxies of a gateway run the snapshot of a generation, except for what they refuse.
     pub(crate) fn on_synced(&mut self, gateway: &Arc<str>, generation: u64, refused: &[Refused]) {
-        let Some(tick) = self.ticks.get(&generation).copied() else { return };
+        // Endpoints are published without a translation: such a snapshot holds what was translated before.
+        let Some((_, tick)) = self.ticks.range(..=generation).next_back() else { return };
+        let tick = *tick;
         let accepted = self.gateways.entry(gateway.clone()).or_default();
         let before = std::mem::take(&mut accepted.before);
         for Refused { kind, name, .. } in refused {

@@ -18,6 +18,7 @@ mod metrics;
 mod object;
 mod observer;
 mod offline;
+pub mod piped;
 mod pipeline;
 mod print;
 mod proxies;

@@ -34,7 +34,7 @@ pub(crate) struct Translated {
     pub(crate) changed: Vec<ObjectRef>,
     pub(crate) removed: Vec<ObjectRef>,
     /// Objects that have no status, in order.
-    pub(crate) silent: Vec<ObjectRef>,
+    pub(crate) silent: Arc<Vec<ObjectRef>>,
     /// Everything that is wrong with files and objects.
     pub(crate) diagnostics: Vec<Diagnostic>,
     pub(crate) invitations: Vec<Invitation>,
@@ -56,6 +56,7 @@ pub(crate) struct Pipeline {
     fleet: Arc<Fleet>,
     /// What is wrong with the files.
     of_files: Vec<Diagnostic>,
+    silent: Arc<Vec<ObjectRef>>,
 }
 
 impl Pipeline {
@@ -70,6 +71,7 @@ impl Pipeline {
             proxies: ferrule_provision::Settings::in_namespace("ferrule-system"),
             fleet: Arc::default(),
             of_files: Vec::new(),
+            silent: Arc::default(),
         }
     }
 
@@ -90,7 +92,7 @@ impl Pipeline {
         thread::Builder::new().name("translate".to_owned()).spawn(move || {
             while let Ok(update) = updates.recv() {
                 let queued = std::iter::once(update).chain(updates.try_iter()).collect::<Vec<_>>();
-                if !tell(self.run(queued)) {
+                if !self.work_off(queued).is_none_or(&mut tell) {
                     return;
                 }
             }
@@ -100,6 +102,29 @@ impl Pipeline {
     /// How many objects are held.
     pub(crate) fn objects(&self) -> usize {
         self.index.len()
+    }
+
+    /// Takes updates into the world and publishes what comes of them. Endpoints alone take no translation: nobody needs
+    /// to be told of them.
+    fn work_off(&mut self, updates: Vec<Update>) -> Option<Translated> {
+        if self.tick == 0 || !updates.iter().all(|update| self.is_of_endpoints(update)) {
+            return Some(self.run(updates));
+        }
+        let (mut changed, mut removed) = (Vec::new(), Vec::new());
+        for Update { changes, .. } in updates {
+            self.apply(changes, &mut changed, &mut removed);
+        }
+        let slices: Vec<_> =
+            changed.into_iter().chain(removed).map(|slice| (slice.namespace, slice.name)).collect();
+        let endpoints = self.translator.endpoints(&self.world, &slices);
+        self.publisher.replace_endpoints(&endpoints);
+        None
+    }
+
+    fn is_of_endpoints(&self, update: &Update) -> bool {
+        let Update { changes, diagnostics, .. } = update;
+        let objects = changes.put.keys().chain(changes.moved.keys()).chain(&changes.removed);
+        *diagnostics == self.of_files && objects.into_iter().all(|object| &*object.kind == "EndpointSlice")
     }
 
     /// Takes updates into the world, translates it and publishes the result.
@@ -122,7 +147,7 @@ impl Pipeline {
         self.metrics.objects.store(self.index.len() as u64, Ordering::Relaxed);
         self.metrics.problems.store(diagnostics.len() as u64, Ordering::Relaxed);
         let invitations = self.index.values().filter_map(|loaded| loaded.invitation.clone()).collect();
-        let (ports, silent) = (self.ports(&published), self.silent(&translation));
+        let (ports, silent) = (self.ports(&published), self.silent(&translation, &changed, &removed));
         Translated {
             tick: self.tick,
             translation: Arc::new(translation),
@@ -170,11 +195,28 @@ impl Pipeline {
         sets.collect()
     }
 
-    fn silent(&self, translation: &Translation) -> Vec<ObjectRef> {
-        let silent = self.index.keys().filter(|object| !translation.status.contains_key(object));
-        let mut silent: Vec<ObjectRef> = silent.cloned().collect();
-        silent.sort();
-        silent
+    /// The objects without status. As a rule none but those that have come or gone can have become one, or cease to be.
+    fn silent(
+        &mut self,
+        translation: &Translation,
+        changed: &[ObjectRef],
+        removed: &[ObjectRef],
+    ) -> Arc<Vec<ObjectRef>> {
+        for object in changed.iter().chain(removed) {
+            let is_silent = self.index.contains_key(object) && !translation.status.contains_key(object);
+            match self.silent.binary_search(object) {
+                Ok(place) if !is_silent => drop(Arc::make_mut(&mut self.silent).remove(place)),
+                Err(place) if is_silent => Arc::make_mut(&mut self.silent).insert(place, object.clone()),
+                _ => {}
+            }
+        }
+        if self.silent.len() + translation.status.len() != self.index.len() {
+            let all = self.index.keys().filter(|object| !translation.status.contains_key(object));
+            let mut all: Vec<ObjectRef> = all.cloned().collect();
+            all.sort();
+            self.silent = Arc::new(all);
+        }
+        Arc::clone(&self.silent)
     }
 
     fn diagnostics(&self, translation: &Translation) -> Vec<Diagnostic> {

@@ -45,6 +45,24 @@ impl Publisher {
     }
 }
 
+impl Publisher {
+    /// Puts endpoints in the place of those of their names, for every gateway that has such.
+    pub(crate) fn replace_endpoints(&mut self, endpoints: &[ferrule_translate::Resource]) {
+        for (gateway, (snapshot, generation)) in &mut self.published {
+            let replaced = snapshot.replacing(Kind::Endpoints, endpoints.iter().map(encoded));
+            if let Some(fresh) = replaced {
+                *generation = self.server.publish(gateway, fresh.clone());
+                *snapshot = fresh;
+            }
+        }
+    }
+}
+
+fn encoded(resource: &ferrule_translate::Resource) -> Resource {
+    let ferrule_translate::Resource { name, version, body } = resource;
+    Resource { name: name.clone(), version: *version, body: body.clone() }
+}
+
 /// The snapshot of these resources; `None` if it is the old one.
 fn snapshot(resources: &Resources, old: Option<&Snapshot>) -> Option<Snapshot> {
     let mut fresh = old.cloned().unwrap_or_default();
@@ -54,23 +72,19 @@ fn snapshot(resources: &Resources, old: Option<&Snapshot>) -> Option<Snapshot> {
         if resources.of(ours).map(|resource| (&resource.name, resource.version)).eq(held) {
             continue;
         }
-        let encoded = resources.of(ours).map(|resource| Resource {
-            name: resource.name.clone(),
-            version: resource.version,
-            body: resource.body.clone(),
-        });
-        fresh = fresh.with(theirs, encoded);
+        fresh = fresh.with(theirs, resources.of(ours).map(encoded));
         changed = true;
     }
     changed.then_some(fresh)
 }
 
-const KINDS: [(ResourceKind, Kind); 6] = [
+const KINDS: [(ResourceKind, Kind); 7] = [
     (ResourceKind::Cluster, Kind::Cluster),
     (ResourceKind::Endpoints, Kind::Endpoints),
     (ResourceKind::Secret, Kind::Secret),
     (ResourceKind::ExtensionConfig, Kind::ExtensionConfig),
     (ResourceKind::Listener, Kind::Listener),
+    (ResourceKind::ScopedRoutes, Kind::ScopedRoutes),
     (ResourceKind::Routes, Kind::Routes),
 ];
 
@@ -105,6 +119,26 @@ mod tests {
         let second = publisher.publish(&translation("g", &[("a", b"2")]));
         assert!(second["d/g"] > first["d/g"]);
         assert_eq!(server.snapshot("d/g").unwrap().get(Kind::Cluster, "a").unwrap().body, &b"2"[..]);
+    }
+
+    #[test]
+    fn endpoints_are_replaced_where_a_gateway_has_them() {
+        let (server, _events) = Server::new(Options::default());
+        let mut publisher = Publisher::new(server.clone());
+        let endpoints = |body: &'static [u8]| ferrule_translate::Resource::of_bytes("a".into(), body.into());
+        let mut both = translation("g", &[("a", b"1")]);
+        both.gateways.entry(("d".into(), "g".into())).or_default().insert(ResourceKind::Endpoints, endpoints(b"1"));
+        both.gateways.extend(translation("h", &[("a", b"1")]).gateways);
+        let before = publisher.publish(&both);
+        publisher.replace_endpoints(&[endpoints(b"2")]);
+        let shown = |gateway: &str| server.snapshot(gateway).unwrap().get(Kind::Endpoints, "a").cloned();
+        assert_eq!(shown("d/g").unwrap().body, &b"2"[..]);
+        assert!(shown("d/h").is_none());
+        let mut after = both.clone();
+        after.gateways.entry(("d".into(), "g".into())).or_default().insert(ResourceKind::Endpoints, endpoints(b"2"));
+        let published = publisher.publish(&after);
+        assert!(published["d/g"] > before["d/g"], "the generation of the endpoints");
+        assert_eq!(published["d/h"], before["d/h"]);
     }
 
     #[test]

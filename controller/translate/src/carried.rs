@@ -36,6 +36,16 @@ impl<K: Ord, V> Carried<K, V> {
         })
     }
 
+    /// The results of the keys that `order` calls equal to what is looked for; it ascends as the keys do.
+    pub(crate) fn of_mut(
+        &mut self,
+        order: impl Fn(&K) -> std::cmp::Ordering,
+    ) -> impl Iterator<Item = (&K, &mut V)> {
+        let start = self.0.partition_point(|(key, _)| order(key).is_lt());
+        let end = self.0.partition_point(|(key, _)| order(key).is_le());
+        self.0[start..end].iter_mut().map(|(key, value)| (&*key, value))
+    }
+
     /// All results, ascending by key.
     pub(crate) fn iter(&self) -> impl Iterator<Item = &(K, V)> {
         self.0.iter()

@@ -55,7 +55,7 @@ fn renew<T>(before: &mut Store<T>, now: &Store<T>) -> bool {
     differs
 }
 
-fn differing<T>(before: &Store<T>, now: &Store<T>, into: &mut HashSet<Key>) {
+pub(crate) fn differing<T>(before: &Store<T>, now: &Store<T>, into: &mut HashSet<Key>) {
     if same(before, now) {
         return;
     }

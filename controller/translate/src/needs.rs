@@ -28,6 +28,11 @@ impl Needs {
         }
     }
 
+    /// Whether anything is needed that not every route has.
+    pub(crate) fn is_any(&self) -> bool {
+        self.decompression || self.filters.contains(&true)
+    }
+
     /// Adds what others need.
     pub(crate) fn extend(&mut self, other: Self) {
         for (ours, theirs) in self.filters.iter_mut().zip(other.filters) {

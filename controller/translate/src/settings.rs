@@ -15,6 +15,17 @@ pub enum FilterHost {
     },
 }
 
+/// How the routes of a port reach a proxy.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Layout {
+    /// A table for each host; what a change costs does not depend on how many there are. Takes native filters: where
+    /// filters are proxy-wasm, the layout is the other one.
+    #[default]
+    Scoped,
+    /// One table.
+    PerPort,
+}
+
 /// What the operator decides.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Settings {
@@ -22,6 +33,18 @@ pub struct Settings {
     pub controller_name: String,
     /// Where filters run.
     pub filter_host: FilterHost,
+    /// How routes reach a proxy.
+    pub layout: Layout,
+}
+
+impl Settings {
+    /// The module that finds the table of a request's host; `None` where there is one table a port.
+    pub(crate) fn scopes(&self) -> Option<&str> {
+        match (&self.filter_host, self.layout) {
+            (FilterHost::Native { module }, Layout::Scoped) => Some(module),
+            _ => None,
+        }
+    }
 }
 
 impl Default for Settings {
@@ -29,6 +52,7 @@ impl Default for Settings {
         Self {
             controller_name: "ferrule.dev/gateway-controller".to_owned(),
             filter_host: FilterHost::Native { module: "ferrule".to_owned() },
+            layout: Layout::default(),
         }
     }
 }

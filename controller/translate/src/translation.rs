@@ -19,6 +19,7 @@ pub enum ResourceKind {
     Secret,
     ExtensionConfig,
     Listener,
+    ScopedRoutes,
     Routes,
 }
 

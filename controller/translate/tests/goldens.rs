@@ -65,6 +65,7 @@ fn message(kind: ResourceKind) -> &'static str {
         ResourceKind::Secret => "envoy.extensions.transport_sockets.tls.v3.Secret",
         ResourceKind::ExtensionConfig => "envoy.config.core.v3.TypedExtensionConfig",
         ResourceKind::Listener => "envoy.config.listener.v3.Listener",
+        ResourceKind::ScopedRoutes => "envoy.config.route.v3.ScopedRouteConfiguration",
         ResourceKind::Routes => "envoy.config.route.v3.RouteConfiguration",
     }
 }

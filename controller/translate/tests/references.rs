@@ -85,7 +85,7 @@ fn secrets_come_and_go_without_a_change_of_any_port() {
     let filter = (ResourceKind::ExtensionConfig, "ferrule.transformation".to_owned());
     // That which takes no connections.
     let keeper = (ResourceKind::Listener, "default/g/secrets".to_owned());
-    let routes = (ResourceKind::Routes, "default/g/80".to_owned());
+    let routes = (ResourceKind::Routes, "default/g/80/*".to_owned());
     world.apply(object(reads_secret("s")));
     let first = translator.translate(&world);
     assert_eq!(differing(&before, &first), [of("s"), filter.clone(), keeper.clone(), routes.clone()].into());
@@ -123,5 +123,5 @@ fn an_edit_of_a_config_map_changes_the_routes_that_read_it() {
     let before = translator.translate(&world);
     world.apply(object(map("new")));
     let after = translator.translate(&world);
-    assert_eq!(differing(&before, &after), [(ResourceKind::Routes, "default/g/80".to_owned())].into());
+    assert_eq!(differing(&before, &after), [(ResourceKind::Routes, "default/g/80/*".to_owned())].into());
 }

@@ -86,6 +86,23 @@ impl Snapshot {
         snapshot
     }
 
+    /// The same snapshot with those of `resources` that have the name of one of that kind in the place of it; `None` if
+    /// there is no such name.
+    #[must_use]
+    pub fn replacing(&self, kind: Kind, resources: impl IntoIterator<Item = Resource>) -> Option<Self> {
+        let held = &self.kinds[kind.index()];
+        let known: Vec<Resource> =
+            resources.into_iter().filter(|resource| held.contains_key(&resource.name)).collect();
+        if known.is_empty() {
+            return None;
+        }
+        let mut named = Named::clone(held);
+        named.extend(known.into_iter().map(|resource| (resource.name.clone(), resource)));
+        let mut snapshot = self.clone();
+        snapshot.kinds[kind.index()] = Arc::new(named);
+        Some(snapshot)
+    }
+
     /// Names of a kind whose resource was added, removed or given another version in `newer`, ordered by name.
     #[must_use]
     pub fn changed(&self, newer: &Self, kind: Kind) -> Vec<Arc<str>> {
@@ -171,6 +188,15 @@ mod tests {
         assert_eq!(Resource::new("a", &b"body"[..]).version, Resource::new("b", &b"body"[..]).version);
         // A constant: proxies that reconnect to another process compare against it.
         assert_eq!(Resource::new("a", &b"body"[..]).version, 15_331_186_144_959_490_940);
+    }
+
+    #[test]
+    fn only_what_is_there_is_replaced() {
+        let old: Snapshot = [cluster("a", b"1"), cluster("b", b"1")].into_iter().collect();
+        let new = old.replacing(Kind::Cluster, [cluster("b", b"2").1, cluster("c", b"2").1]).unwrap();
+        assert_eq!(old.changed(&new, Kind::Cluster), ["b".into()]);
+        assert_eq!(new.count(Kind::Cluster), 2);
+        assert!(old.replacing(Kind::Cluster, [cluster("c", b"2").1]).is_none());
     }
 
     #[test]

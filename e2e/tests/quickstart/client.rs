@@ -38,8 +38,16 @@ pub(crate) fn greet_slowly(at: SocketAddr, meanwhile: impl FnOnce()) -> Result<A
     let (first, second) = GREETING.split_at(GREETING.len() / 2);
     connection.send("POST", "/greet", GREETING.len(), first)?;
     meanwhile();
-    connection.0.get_mut().write_all(second.as_bytes()).map_err(|error| format!("sending: {error}"))?;
+    connection.stream.get_mut().write_all(second.as_bytes()).map_err(|error| format!("sending: {error}"))?;
     connection.answer().map_err(|error| format!("receiving: {error}"))
+}
+
+/// Gets `/` of a host once.
+#[allow(dead_code, reason = "not of every test")]
+pub(crate) fn get_host(at: SocketAddr, host: &'static str) -> Result<Answer, String> {
+    let mut connection = Connection::open(at)?;
+    connection.host = host;
+    connection.ask("GET", "/", "")
 }
 
 /// Gets a path once.
@@ -48,13 +56,17 @@ pub(crate) fn get(at: SocketAddr, path: &str) -> Result<Answer, String> {
 }
 
 /// A keep-alive connection.
-struct Connection(BufReader<TcpStream>);
+struct Connection {
+    stream: BufReader<TcpStream>,
+    /// The host that requests are for.
+    host: &'static str,
+}
 
 impl Connection {
     fn open(at: SocketAddr) -> Result<Self, String> {
         let stream = TcpStream::connect(at).map_err(|error| format!("connecting: {error}"))?;
         stream.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
-        Ok(Self(BufReader::new(stream)))
+        Ok(Self { stream: BufReader::new(stream), host: "localhost" })
     }
 
     fn greet(&mut self) -> Result<Answer, String> {
@@ -68,11 +80,12 @@ impl Connection {
 
     /// Sends a request of this length with the start of its body.
     fn send(&mut self, method: &str, path: &str, length: usize, body: &str) -> Result<(), String> {
+        let host = self.host;
         let request = format!(
-            "{method} {path} HTTP/1.1\r\nhost: localhost\r\nx-user: ann\r\ncontent-type: application/json\r\n\
+            "{method} {path} HTTP/1.1\r\nhost: {host}\r\nx-user: ann\r\ncontent-type: application/json\r\n\
              content-length: {length}\r\n\r\n{body}"
         );
-        self.0.get_mut().write_all(request.as_bytes()).map_err(|error| format!("sending: {error}"))
+        self.stream.get_mut().write_all(request.as_bytes()).map_err(|error| format!("sending: {error}"))
     }
 
     fn answer(&mut self) -> std::io::Result<Answer> {
@@ -90,7 +103,7 @@ impl Connection {
                 let size = usize::from_str_radix(&self.line()?, 16).unwrap();
                 let start = body.len();
                 body.resize(start + size, 0);
-                self.0.read_exact(&mut body[start..])?;
+                self.stream.read_exact(&mut body[start..])?;
                 self.line()?;
                 if size == 0 {
                     break;
@@ -98,14 +111,14 @@ impl Connection {
             }
         } else {
             body.resize(headers.get("content-length").map_or(0, |length| length.parse().unwrap()), 0);
-            self.0.read_exact(&mut body)?;
+            self.stream.read_exact(&mut body)?;
         }
         Ok(Answer { status, headers, body: String::from_utf8_lossy(&body).into_owned() })
     }
 
     fn line(&mut self) -> std::io::Result<String> {
         let mut line = String::new();
-        if self.0.read_line(&mut line)? == 0 {
+        if self.stream.read_line(&mut line)? == 0 {
             return Err(std::io::ErrorKind::UnexpectedEof.into());
         }
         Ok(line.trim_end().to_owned())
@@ -128,6 +141,15 @@ impl Load {
     /// Gets a path.
     pub(crate) fn on_path(at: SocketAddr, path: &'static str, outcome: fn(&Answer) -> String) -> Self {
         Self::start(at, outcome, move |connection| connection.ask("GET", path, ""))
+    }
+
+    /// Gets `/` of a host.
+    #[allow(dead_code, reason = "not of every test")]
+    pub(crate) fn on_host(at: SocketAddr, host: &'static str, outcome: fn(&Answer) -> String) -> Self {
+        Self::start(at, outcome, move |connection| {
+            connection.host = host;
+            connection.ask("GET", "/", "")
+        })
     }
 
     fn start(

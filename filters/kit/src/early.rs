@@ -30,6 +30,11 @@ pub trait Early: Send + Sync + Sized + 'static {
 
     /// A request has come.
     fn edit(&self, request: &mut dyn RequestHead);
+
+    /// A filter has changed the header section and is about to have the route selected anew.
+    fn edit_again(request: &mut dyn RequestHead) {
+        let _ = request;
+    }
 }
 
 /// Parses and compiles JSON configuration; no bytes at all mean `{}`.

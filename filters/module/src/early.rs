@@ -9,6 +9,7 @@
 use std::borrow::Cow;
 use std::ffi::c_void;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::{PoisonError, RwLock};
 
 use ferrule_abi::{Callbacks, EnvoyBuffer, ModuleConfigPtr, RequestPtr};
 use ferrule_kit::{ConfigError, Early, Level, Octets, RequestHead, compile_early};
@@ -42,7 +43,27 @@ struct Head {
     free: unsafe fn(*const c_void),
 }
 
+type Again = fn(&mut dyn RequestHead);
+
+/// What of this module has edited requests, and edits them again when their route is selected anew.
+static AGAIN: RwLock<Vec<Again>> = RwLock::new(Vec::new());
+
+/// Edits a request again whose route is about to be selected anew.
+pub(crate) fn edit_again(request: &mut dyn RequestHead) {
+    for again in AGAIN.read().unwrap_or_else(PoisonError::into_inner).iter() {
+        again(request);
+    }
+}
+
+fn remember(again: Again) {
+    let mut known = AGAIN.write().unwrap_or_else(PoisonError::into_inner);
+    if !known.iter().any(|other| std::ptr::fn_addr_eq(*other, again)) {
+        known.push(again);
+    }
+}
+
 fn new<E: Early>(json: &[u8]) -> Result<*const c_void, ConfigError> {
+    remember(E::edit_again);
     let head = Head { edit: edit::<E>, free: free::<E> };
     Ok(Box::into_raw(Box::new(Config { head, early: compile_early::<E>(json)? })).cast_const().cast())
 }

@@ -12,7 +12,7 @@ use ferrule_abi::{
 };
 use ferrule_kit::{
     Callout, CalloutError, CalloutId, Counter, Fields, Histogram, Host, Level, Message, MetadataSource,
-    Octets, Value, environment, field_value,
+    Octets, RequestHead, Value, environment, field_value,
 };
 
 use crate::config::{Means, routes_exist};
@@ -175,6 +175,7 @@ impl Host for NativeHost<'_> {
     }
 
     fn clear_route_cache(&mut self) {
+        crate::early::edit_again(&mut RequestOf(self));
         // SAFETY: the filter is alive while the hook runs.
         unsafe { (self.envoy.http_clear_route_cache)(self.filter) };
     }
@@ -246,4 +247,17 @@ impl Host for NativeHost<'_> {
 /// Envoy takes 0 for no timeout at all, which no callout asks for.
 fn milliseconds(timeout: Duration) -> u64 {
     u64::try_from(timeout.as_millis()).unwrap_or(u64::MAX).max(1)
+}
+
+/// The request's header section of a stream that has filters.
+struct RequestOf<'h, 'e>(&'h mut NativeHost<'e>);
+
+impl RequestHead for RequestOf<'_, '_> {
+    fn field(&self, name: &str) -> Option<Octets<'_>> {
+        self.0.field(Fields::RequestHeaders, name)
+    }
+
+    fn set_field(&mut self, name: &str, value: &[u8]) {
+        self.0.set_field(Fields::RequestHeaders, name, value);
+    }
 }

@@ -23,6 +23,12 @@ fn without_port(authority: &[u8]) -> &[u8] {
     }
 }
 
+/// What a key begins with.
+pub(crate) fn prefix(key: &[u8]) -> &[u8] {
+    let end = key.iter().position(|byte| *byte == SEPARATOR).unwrap_or(key.len());
+    &key[..end]
+}
+
 /// `key`, and the keys of all wildcards that take in its host, the most specific first, `*` last.
 pub(crate) fn and_wider(key: &[u8]) -> impl Iterator<Item = Vec<u8>> {
     let start = key.iter().position(|byte| *byte == SEPARATOR).map_or(0, |separator| separator + 1);

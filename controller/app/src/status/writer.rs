@@ -37,7 +37,7 @@ pub(crate) struct StatusWriter {
     sink: Sink,
     held: BTreeMap<ObjectRef, Timed>,
     /// Objects of which there is nothing to say.
-    silent: Vec<ObjectRef>,
+    silent: Arc<Vec<ObjectRef>>,
 }
 
 impl StatusWriter {
@@ -82,7 +82,7 @@ impl StatusWriter {
     }
 
     /// Takes over which objects have no status.
-    pub(crate) fn list_silent(&mut self, objects: Vec<ObjectRef>) {
+    pub(crate) fn list_silent(&mut self, objects: Arc<Vec<ObjectRef>>) {
         self.silent = objects;
     }
 
@@ -261,7 +261,7 @@ mod tests {
     #[test]
     fn objects_without_a_status_are_listed_last() {
         let mut writer = StatusWriter::default();
-        writer.list_silent(vec![ObjectRef::new("", "Service", "d", "s")]);
+        writer.list_silent(Arc::new(vec![ObjectRef::new("", "Service", "d", "s")]));
         update(&mut writer, [with("a", "True", "")], "1");
         let told: Vec<_> = writer.records().map(|record| (record.api_version, record.name)).collect();
         let told: Vec<_> = told.iter().map(|(version, name)| (version.as_str(), name.as_str())).collect();

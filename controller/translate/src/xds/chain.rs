@@ -4,13 +4,15 @@ use envoy_types::pb::envoy::extensions::filters::http::router::v3::Router;
 use envoy_types::pb::envoy::extensions::filters::network::http_connection_manager::v3::HttpFilter;
 use envoy_types::pb::envoy::extensions::filters::network::http_connection_manager::v3::http_filter::ConfigType;
 
-use super::{any, cors, decompressor, filter};
+use super::{any, cors, decompressor, filter, scope};
 use crate::needs::Needs;
 use crate::policies::POLICIES;
-use crate::settings::FilterHost;
+use crate::settings::Settings;
 
 /// A place in the chain.
 enum Slot {
+    /// Finds a table for requests that have none.
+    Scope,
     /// The filter of that name of a policy.
     Policy(&'static str),
     /// Envoy's CORS filter.
@@ -24,18 +26,20 @@ enum Slot {
 /// Every place, in the order in which requests pass them. Responses pass them the other way round: what stands further
 /// down gives those above it the response as it has changed it. Preflight requests are answered before anything else looks
 /// at them.
-const SLOTS: [Slot; 4] = [Slot::Cors, Slot::Policy("transformation"), Slot::Decompressors, Slot::Router];
+const SLOTS: [Slot; 5] =
+    [Slot::Scope, Slot::Cors, Slot::Policy("transformation"), Slot::Decompressors, Slot::Router];
 
 /// The filters that a port needs, in their places.
-pub(crate) fn lower(host: &FilterHost, needs: &Needs, port: u16) -> Vec<HttpFilter> {
-    SLOTS.iter().flat_map(|slot| filters(slot, host, needs, port)).collect()
+pub(crate) fn lower(settings: &Settings, needs: &Needs, port: u16) -> Vec<HttpFilter> {
+    SLOTS.iter().flat_map(|slot| filters(slot, settings, needs, port)).collect()
 }
 
-fn filters(slot: &Slot, host: &FilterHost, needs: &Needs, port: u16) -> Vec<HttpFilter> {
+fn filters(slot: &Slot, settings: &Settings, needs: &Needs, port: u16) -> Vec<HttpFilter> {
     match slot {
+        Slot::Scope => settings.scopes().map(scope::filter).into_iter().collect(),
         Slot::Policy(name) => {
             let is_used = POLICIES.iter().zip(needs.filters).any(|(p, used)| used && p.filter() == *name);
-            is_used.then(|| filter::placed(host, name, port)).into_iter().collect()
+            is_used.then(|| filter::placed(&settings.filter_host, name, port)).into_iter().collect()
         }
         Slot::Cors => vec![cors::filter()],
         Slot::Decompressors if needs.decompression => decompressor::filters().collect(),

@@ -71,7 +71,7 @@ pub(crate) fn native(module: &str, filter: &str, config: &Json) -> TypedExtensio
     TypedExtensionConfig { name: chain_name(filter), typed_config: Some(typed_config) }
 }
 
-fn module_config(module: &str) -> DynamicModuleConfig {
+pub(crate) fn module_config(module: &str) -> DynamicModuleConfig {
     DynamicModuleConfig { name: module.to_owned(), ..DynamicModuleConfig::default() }
 }
 
@@ -93,7 +93,7 @@ pub(crate) fn per_route(host: &FilterHost, applied: &Applied) -> PerFilter {
 }
 
 /// JSON as text: a `Struct` is a map, which protobuf encodes in any order, and its numbers are doubles.
-fn configuration(json: String) -> Any {
+pub(crate) fn configuration(json: String) -> Any {
     any(&StringValue { value: json })
 }
 

@@ -1,0 +1,65 @@
+//! EndpointSlices by their Service, kept up from one world to the next.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::Arc;
+
+use crate::api::endpoint_slice::{EndpointSlice, SERVICE_NAME};
+use crate::changes::differing;
+use crate::kinds::Store;
+use crate::object::Key;
+
+/// The slices of the last world.
+#[derive(Default)]
+pub(crate) struct Slices {
+    seen: Store<EndpointSlice>,
+    /// Slices of a Service, in the order of their own names.
+    by_service: HashMap<Key, BTreeMap<Key, Arc<EndpointSlice>>>,
+}
+
+impl Slices {
+    /// Takes over all of `now`.
+    pub(crate) fn update(&mut self, now: &Store<EndpointSlice>) {
+        let mut changed = std::collections::HashSet::new();
+        differing(&self.seen, now, &mut changed);
+        self.update_some(now, changed.iter());
+    }
+
+    /// Takes over the slices of these keys, which are all that differ. Returns the Services that are concerned.
+    pub(crate) fn update_some<'k>(
+        &mut self,
+        now: &Store<EndpointSlice>,
+        keys: impl Iterator<Item = &'k Key>,
+    ) -> BTreeSet<Key> {
+        let mut services = BTreeSet::new();
+        for key in keys {
+            if let Some(service) = self.seen.remove(key).and_then(|slice| service_of(key, &slice)) {
+                let slices = self.by_service.entry(service.clone()).or_default();
+                slices.remove(key);
+                services.insert(service);
+            }
+            let Some(slice) = now.get(key) else { continue };
+            self.seen.insert(key.clone(), Arc::clone(slice));
+            if let Some(service) = service_of(key, slice) {
+                let slices = self.by_service.entry(service.clone()).or_default();
+                slices.insert(key.clone(), Arc::clone(slice));
+                services.insert(service);
+            }
+        }
+        for service in &services {
+            if self.by_service.get(service).is_some_and(BTreeMap::is_empty) {
+                self.by_service.remove(service);
+            }
+        }
+        services
+    }
+
+    /// The slices of a Service.
+    pub(crate) fn of(&self, service: &Key) -> Vec<&Arc<EndpointSlice>> {
+        self.by_service.get(service).into_iter().flat_map(BTreeMap::values).collect()
+    }
+}
+
+fn service_of(key: &Key, slice: &EndpointSlice) -> Option<Key> {
+    let name = slice.metadata.labels.get(SERVICE_NAME)?;
+    Some((Arc::clone(&key.0), name.as_str().into()))
+}
