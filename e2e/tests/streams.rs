@@ -157,7 +157,7 @@ fn tls_ends_and_passes_on_one_port_and_falls_through_to_no_sibling() {
         backend("plain", plain),
         backend("secure", secure),
         route("TLSRoute", "ends", "ends", "ends.test", &[("plain", 1)]),
-        route("TLSRoute", "passes", "passes", "PASSES.test", &[("secure", 1), ("plain", 0)]),
+        route("TLSRoute", "passes", "passes", "passes.test", &[("secure", 1), ("plain", 0)]),
         route("TLSRoute", "rest", "rest", "'*.test'", &[("secure", 1)]),
         route("TLSRoute", "bare", "bare", "bare.test", &[("plain", 1)]),
         route("TLSRoute", "lost", "lost", "lost.test", &[("nonexistent", 1)]),
