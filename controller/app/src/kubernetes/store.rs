@@ -141,6 +141,7 @@ impl Store {
     ) -> Option<Arc<Loaded>> {
         let generation = item.meta().generation.unwrap_or_default();
         let mut value = item.value;
+        drop_nulls(&mut value);
         // Lists of Kubernetes' own kinds leave these out.
         value["apiVersion"] = resource.api_version.as_str().into();
         value["kind"] = resource.kind.as_str().into();
@@ -212,6 +213,18 @@ fn take_volatile(value: &mut Value) -> Option<Value> {
         metadata.shift_remove("resourceVersion");
     }
     value.as_object_mut()?.shift_remove("status")
+}
+
+/// The API server writes some lists that are empty as null, and takes a field that is null for one that is not there.
+fn drop_nulls(value: &mut Value) {
+    match value {
+        Value::Object(fields) => {
+            fields.retain(|_, field| !field.is_null());
+            fields.values_mut().for_each(drop_nulls);
+        }
+        Value::Array(items) => items.iter_mut().for_each(drop_nulls),
+        _ => {}
+    }
 }
 
 fn reference(source: &Source, item: &Item) -> ObjectRef {

@@ -107,6 +107,19 @@ fn an_object_that_cannot_be_read_keeps_its_last_good_form_and_is_told_of() {
 }
 
 #[test]
+fn a_list_that_is_null_is_empty() {
+    let mut bench = Bench::new("");
+    let slice = |endpoints: Value| json!({"metadata": {"name": "s", "namespace": "d"}, "addressType": "IPv4", "ports": null, "endpoints": endpoints});
+    bench.see("EndpointSlice", slice(json!([{"addresses": ["10.0.0.1"]}])));
+    bench.news();
+    bench.see("EndpointSlice", slice(Value::Null));
+    let News { changes, .. } = bench.store.take_news();
+    let [(_, loaded)] = changes.put.iter().collect::<Vec<_>>()[..] else { panic!("{changes:?}") };
+    let Object::EndpointSlice(slice) = &loaded.object else { panic!("{loaded:?}") };
+    assert!(slice.endpoints.is_empty());
+}
+
+#[test]
 fn a_namespace_comes_and_goes_with_its_labels() {
     let namespace = |labels: Value| json!({"metadata": {"name": "d", "labels": labels}});
     let mut bench = Bench::new("env=prod");
