@@ -1,6 +1,6 @@
 //! Variants measured in turn, round by round, on one Envoy with one worker.
 
-use std::net::{SocketAddr, TcpListener};
+use std::net::SocketAddr;
 
 use anyhow::{Context, Result};
 use serde_json::{Value, json};
@@ -73,10 +73,9 @@ impl Serving {
     /// # Errors
     /// Envoy does not start.
     pub(crate) fn start(variants: &[Variant]) -> Result<Self> {
-        let ports = variants.iter().map(|_| free_port()).collect::<Result<Vec<_>>>()?;
-        let listeners: Vec<Value> = variants.iter().zip(&ports).map(|(v, port)| v.listener(*port)).collect();
+        let listeners: Vec<Value> = variants.iter().map(Variant::listener).collect();
         let envoy = crate::envoy::start(&json!({"static_resources": {"listeners": listeners}}))?;
-        let addresses = ports.into_iter().map(|port| SocketAddr::from(([127, 0, 0, 1], port))).collect();
+        let addresses = addresses(&envoy, variants)?;
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         Ok(Self { envoy, addresses, runtime })
     }
@@ -91,6 +90,16 @@ impl Serving {
     }
 }
 
-fn free_port() -> Result<u16> {
-    Ok(TcpListener::bind("127.0.0.1:0").context("finding a free port")?.local_addr()?.port())
+/// Where each variant's listener is: Envoy chooses the ports, so that no other process can take them meanwhile.
+fn addresses(envoy: &envoy_bootstrap::Envoy, variants: &[Variant]) -> Result<Vec<SocketAddr>> {
+    let admin = envoy.admin().context("no admin interface")?;
+    let listeners: Value = serde_json::from_str(&admin.get("/listeners?format=json")?.body)?;
+    let statuses = listeners["listener_statuses"].as_array().context("no `listener_statuses`")?;
+    let address = |variant: &Variant| {
+        let status = statuses.iter().find(|status| status["name"] == *variant.name);
+        let port = status.and_then(|status| status["local_address"]["socket_address"]["port_value"].as_u64());
+        let port = port.with_context(|| format!("no listener {}", variant.name))?;
+        Ok(SocketAddr::from(([127, 0, 0, 1], u16::try_from(port)?)))
+    };
+    variants.iter().map(address).collect()
 }

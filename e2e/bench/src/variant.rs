@@ -84,8 +84,8 @@ impl Variant {
         Ok(())
     }
 
-    /// A listener on `port` of the loopback address.
-    pub(crate) fn listener(&self, port: u16) -> Value {
+    /// A listener on a port of the loopback address that Envoy chooses.
+    pub(crate) fn listener(&self) -> Value {
         let placed = self.filters.iter().enumerate();
         let mut filters: Vec<Value> = placed
             .map(|(place, filter)| json!({"name": place_name(place), "typed_config": filter.listener}))
@@ -98,7 +98,7 @@ impl Variant {
             "route_config": {"virtual_hosts": [{"name": "all", "domains": ["*"], "routes": self.routes()}]},
             "http_filters": filters,
         });
-        json!({"name": self.name, "address": {"socket_address": {"address": "127.0.0.1", "port_value": port}},
+        json!({"name": self.name, "address": {"socket_address": {"address": "127.0.0.1", "port_value": 0}},
             "filter_chains": [{"filters": [{"name": "hcm", "typed_config": manager}]}]})
     }
 
