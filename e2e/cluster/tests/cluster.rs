@@ -1,5 +1,7 @@
 //! The cluster as a whole: pods run, are reached, end; nothing is left over. Needs root, as clusters do.
 
+#![allow(clippy::unwrap_used)] // A test that cannot go on has failed.
+
 mod site;
 
 use std::process::Command;

@@ -34,7 +34,7 @@ pub(crate) enum Controller {
     /// On this machine, outside the cluster.
     Process {
         /// Its process.
-        child: Child,
+        child: Box<Child>,
         /// Its log.
         log: PathBuf,
     },
@@ -62,7 +62,7 @@ impl Controller {
         };
         let log = log_path(folder);
         let child = cluster.starter.contain(&containment, Output::File(File::create(&log)?)).await?;
-        Ok(Self::Process { child, log })
+        Ok(Self::Process { child: Box::new(child), log })
     }
 
     /// Applies a kustomization, such as `controller/deploy/base`.

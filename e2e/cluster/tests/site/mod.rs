@@ -21,16 +21,16 @@ static CLUSTER: OnceLock<RunningCluster> = OnceLock::new();
 const PATIENCE: Duration = Duration::from_secs(120);
 
 /// Where a test does its work.
-pub struct Site<'a> {
+pub(crate) struct Site<'a> {
     /// The cluster.
-    pub cluster: &'a RunningCluster,
+    pub(crate) cluster: &'a RunningCluster,
     /// The test's namespace.
-    pub namespace: String,
+    pub(crate) namespace: String,
     client: Client,
 }
 
 /// Asks until there is an answer.
-pub async fn eventually<T>(mut ask: impl AsyncFnMut() -> Option<T>) -> T {
+pub(crate) async fn eventually<T>(mut ask: impl AsyncFnMut() -> Option<T>) -> T {
     let began = Instant::now();
     loop {
         if let Some(answer) = ask().await {
@@ -43,7 +43,7 @@ pub async fn eventually<T>(mut ask: impl AsyncFnMut() -> Option<T>) -> T {
 
 impl Site<'static> {
     /// A namespace on the cluster of all tests.
-    pub async fn new(namespace: &str) -> Self {
+    pub(crate) async fn new(namespace: &str) -> Self {
         let start = || {
             CLUSTER
                 .get_or_init(|| RunningCluster::start(Path::new(env!("CARGO_BIN_EXE_cluster")), &[]).unwrap())
@@ -54,7 +54,7 @@ impl Site<'static> {
 
 impl<'a> Site<'a> {
     /// A namespace on `cluster`, with the ServiceAccount that pods wait for.
-    pub async fn on(cluster: &'a RunningCluster, namespace: &str) -> Self {
+    pub(crate) async fn on(cluster: &'a RunningCluster, namespace: &str) -> Self {
         let kubeconfig = Kubeconfig::read_from(cluster.kubeconfig()).unwrap();
         let config = Config::from_custom_kubeconfig(kubeconfig, &KubeConfigOptions::default()).await.unwrap();
         let client = Client::try_from(config).unwrap();
@@ -67,7 +67,7 @@ impl<'a> Site<'a> {
     }
 
     /// Objects of a kind in the namespace.
-    pub fn api<K>(&self) -> Api<K>
+    pub(crate) fn api<K>(&self) -> Api<K>
     where
         K: Resource<Scope = NamespaceResourceScope, DynamicType = ()>,
     {
@@ -75,7 +75,7 @@ impl<'a> Site<'a> {
     }
 
     /// Creates an object.
-    pub async fn create<K>(&self, object: serde_json::Value)
+    pub(crate) async fn create<K>(&self, object: serde_json::Value)
     where
         K: Resource<Scope = NamespaceResourceScope, DynamicType = ()>
             + Clone
@@ -88,7 +88,7 @@ impl<'a> Site<'a> {
     }
 
     /// Waits until a pod is ready.
-    pub async fn ready(&self, pod: &str) {
+    pub(crate) async fn ready(&self, pod: &str) {
         let pods: Api<Pod> = self.api();
         eventually(async || {
             let conditions = pods.get(pod).await.unwrap().status?.conditions?;
@@ -98,7 +98,7 @@ impl<'a> Site<'a> {
     }
 
     /// Waits until a pod's log has `text`.
-    pub async fn log_has(&self, pod: &str, text: &str) {
+    pub(crate) async fn log_has(&self, pod: &str, text: &str) {
         let pods: Api<Pod> = self.api();
         eventually(async || {
             let log = pods.logs(pod, &LogParams::default()).await.ok()?;
@@ -108,7 +108,7 @@ impl<'a> Site<'a> {
     }
 
     /// Waits until a Service has a load balancer's address.
-    pub async fn address(&self, service: &str) -> String {
+    pub(crate) async fn address(&self, service: &str) -> String {
         let services: Api<Service> = self.api();
         eventually(async || services.get(service).await.unwrap().status?.load_balancer?.ingress?.pop()?.ip)
             .await
