@@ -13,7 +13,7 @@ use crate::gateways::tls::{CERTIFICATE, PRIVATE_KEY};
 use crate::kinds::World;
 use crate::object::{Key, ObjectRef};
 use crate::slices::Slices;
-use crate::translation::{Origins, Resource, ResourceKind, Resources};
+use crate::translation::{Origin, Origins, Resource, ResourceKind, Resources};
 use crate::xds;
 
 /// Clusters by destination; one is made again when its object or its TLS changes, its endpoints when a slice does.
@@ -177,7 +177,7 @@ impl Lowered {
     }
 
     /// Whose its resource of a kind is, if it has one.
-    fn origin_of(&self, kind: ResourceKind) -> Option<((ResourceKind, Arc<str>), Arc<[ObjectRef]>)> {
+    fn origin_of(&self, kind: ResourceKind) -> Option<Origin> {
         let name = match kind {
             ResourceKind::Endpoints => &self.endpoints.as_ref()?.resource.name,
             _ => &self.cluster(None)?.name,
