@@ -76,7 +76,9 @@ fn update(line: &str) -> anyhow::Result<Update> {
     let mut changes = Changes::default();
     for json in serde_json::from_str::<Vec<Value>>(line).context("not a list of objects")? {
         let content = rapidhash::v3::rapidhash_v3(json.to_string().as_bytes());
-        let Parsed::Object { object, .. } = Object::parse(json)? else { bail!("an object of an unknown kind") };
+        let Parsed::Object { object, .. } = Object::parse(json)? else {
+            bail!("an object of an unknown kind")
+        };
         changes.put.insert(object.reference(), Arc::new(Loaded::of_server(object, content)));
     }
     Ok(Update { changes, diagnostics: Vec::new(), took: Duration::ZERO })

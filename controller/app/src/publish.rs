@@ -127,7 +127,10 @@ mod tests {
         let mut publisher = Publisher::new(server.clone());
         let endpoints = |body: &'static [u8]| ferrule_translate::Resource::of_bytes("a".into(), body.into());
         let mut both = translation("g", &[("a", b"1")]);
-        both.gateways.entry(("d".into(), "g".into())).or_default().insert(ResourceKind::Endpoints, endpoints(b"1"));
+        both.gateways
+            .entry(("d".into(), "g".into()))
+            .or_default()
+            .insert(ResourceKind::Endpoints, endpoints(b"1"));
         both.gateways.extend(translation("h", &[("a", b"1")]).gateways);
         let before = publisher.publish(&both);
         publisher.replace_endpoints(&[endpoints(b"2")]);
@@ -135,7 +138,11 @@ mod tests {
         assert_eq!(shown("d/g").unwrap().body, &b"2"[..]);
         assert!(shown("d/h").is_none());
         let mut after = both.clone();
-        after.gateways.entry(("d".into(), "g".into())).or_default().insert(ResourceKind::Endpoints, endpoints(b"2"));
+        after
+            .gateways
+            .entry(("d".into(), "g".into()))
+            .or_default()
+            .insert(ResourceKind::Endpoints, endpoints(b"2"));
         let published = publisher.publish(&after);
         assert!(published["d/g"] > before["d/g"], "the generation of the endpoints");
         assert_eq!(published["d/h"], before["d/h"]);

@@ -48,7 +48,10 @@ impl Translator {
     /// Renews the endpoints that depend on these EndpointSlices, which are all that differs from the world that was
     /// translated last. Returns the resources that are others now, for each proxy that has one of their names.
     pub fn endpoints(&mut self, world: &World, slices: &[Key]) -> Vec<Resource> {
-        self.clusters.renew_endpoints(world, slices)
+        let mut renewed = self.clusters.renew_endpoints(world, slices);
+        let streams = self.streams.iter().map(|(_, outcome)| outcome);
+        renewed.extend(streams.filter_map(|outcome| port::udp::endpoints(world, outcome)));
+        renewed
     }
 
     /// Translates a world. Total: what is wrong becomes status and, for the routes concerned, a 500.
@@ -83,13 +86,7 @@ impl Translator {
         translation
     }
 
-    fn renew(
-        &mut self,
-        world: &World,
-        gateways: &Gateways,
-        backend_tls: &BackendTls,
-        changes: &Changes,
-    ) {
+    fn renew(&mut self, world: &World, gateways: &Gateways, backend_tls: &BackendTls, changes: &Changes) {
         let context =
             outcome::Context { settings: &self.settings, world, policies: &self.policies, gateways };
         self.routes.renew(outcome::Source::all(world), |id, source, earlier| {

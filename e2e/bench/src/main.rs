@@ -3,19 +3,24 @@
 //! Ours and the baseline alternate in one run on one Envoy with one worker, because only ratios survive a noisy machine.
 
 mod baseline;
+mod client;
 mod control_plane;
 mod cpu;
+mod data_plane;
 mod envoy;
 mod figure;
 mod filters;
 mod folder;
 mod load;
 mod memory;
+mod objects;
 mod ours;
+mod rig;
 mod rounds;
 mod soak;
 mod traffic;
 mod transformation;
+mod upstream;
 mod variant;
 
 use std::path::PathBuf;
@@ -50,9 +55,12 @@ fn run(arguments: &[&str]) -> Result<Vec<figure::Figure>> {
         ["transformation"] => transformation::run(&artefacts),
         ["transformation-soak"] => soak::run(&artefacts, soak::REQUESTS),
         ["transformation-soak", requests] => soak::run(&artefacts, requests.parse()?),
+        ["controller", layout, folder] => rig::control(layout, folder).map(|()| Vec::new()),
+        ["control-plane", "data"] => data_plane::run(&artefacts),
         ["control-plane"] => {
             let mut figures = control_plane::run()?;
             figures.extend(folder::run(&artefacts)?);
+            figures.extend(data_plane::run(&artefacts)?);
             Ok(figures)
         }
         _ => bail!("usage: bench AREA; areas: {AREAS}"),

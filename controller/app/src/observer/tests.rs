@@ -84,7 +84,7 @@ fn peer() -> Peer {
 fn refused(words: &str) -> Refused {
     Refused {
         kind: Kind::Routes,
-        name: "default/quickstart/8080".into(),
+        name: "default/quickstart/8080/*".into(),
         version: Some(1),
         message: words.into(),
     }

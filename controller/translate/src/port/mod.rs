@@ -5,7 +5,7 @@ pub(crate) mod http;
 mod tables;
 mod tcp;
 mod tls;
-mod udp;
+pub(crate) mod udp;
 
 use std::sync::Arc;
 

@@ -97,8 +97,7 @@ pub(crate) fn joined(
         endpoints,
         ..ClusterLoadAssignment::default()
     };
-    let by_locality =
-        LocalityConfigSpecifier::LocalityWeightedLbConfig(LocalityWeightedLbConfig::default());
+    let by_locality = LocalityConfigSpecifier::LocalityWeightedLbConfig(LocalityWeightedLbConfig::default());
     let mut cluster = Cluster {
         name: name.to_owned(),
         connect_timeout: Some(CONNECT_TIMEOUT),
@@ -109,8 +108,7 @@ pub(crate) fn joined(
         ..Cluster::default()
     };
     if needs_dns {
-        cluster.cluster_discovery_type =
-            Some(ClusterDiscoveryType::Type(DiscoveryType::StrictDns.into()));
+        cluster.cluster_discovery_type = Some(ClusterDiscoveryType::Type(DiscoveryType::StrictDns.into()));
         cluster.load_assignment = Some(assignment);
         return (cluster, None);
     }
