@@ -17,7 +17,8 @@ run *flags:
 
 # All tests: format, lints, unit, golden, cases on all three hosts, delta xDS, quick start
 test: check native wasm example
-    cargo test --workspace
+    cargo test --workspace --exclude ferrule-cluster
+    cargo test -p ferrule-cluster --lib
     cargo run -p wasm-build -- test
 
 # Format and lints, warnings denied
@@ -28,7 +29,7 @@ check:
 
 # Rewrite the goldens from what the code gives now; read the diff before you commit it
 bless:
-    BLESS=1 cargo test -p ferrule-translate -p ferrule-convert -p ferrule-transformation -p ferrule-schema
+    BLESS=1 cargo test -p ferrule-translate -p ferrule-convert -p ferrule-transformation -p ferrule-provision -p ferrule-schema -p ferrule-controller
 
 # Derive Gateway API's schemas anew from its Go module (needs go; the version is in controller/schema/tests/support)
 crds:
@@ -62,6 +63,10 @@ cluster *flags: cluster-programs
 # The conformance suite of Gateway API, whole or `--run REGEX`, on a cluster of its own or on $KUBECONFIG's; writes target/conformance/VERSION.yaml
 conformance VERSION="v1.7.0" *flags: cluster-programs
     {{ target }}/debug/cluster conformance {{ VERSION }} {{ flags }}
+
+# Tests of the cluster itself (need root; the first time they build Kubernetes and the suites, 15 minutes)
+cluster-test: cluster-programs
+    cargo test -p ferrule-cluster
 
 [private]
 cluster-programs:

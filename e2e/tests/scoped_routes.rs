@@ -115,10 +115,12 @@ fn a_request_gets_the_table_of_the_most_specific_host_name() {
 fn the_header_that_tables_are_found_by_stays_inside() {
     let controller = with_routes(&[("exact", &["a.example.com"])]);
     Routes(&controller).wait("a.example.com", "exact");
-    let answer = get_host(controller.gateway, "a.example.com\r\nx-ferrule-scope: 8080/b.example.com").unwrap();
+    let answer =
+        get_host(controller.gateway, "a.example.com\r\nx-ferrule-scope: 8080/b.example.com").unwrap();
     assert_eq!(shown(&answer), "exact");
     assert!(!answer.body.contains("x-ferrule-scope"), "{answer:?}");
-    let answer = get_host(controller.gateway, "b.example.com\r\nx-ferrule-scope: 8080/a.example.com").unwrap();
+    let answer =
+        get_host(controller.gateway, "b.example.com\r\nx-ferrule-scope: 8080/a.example.com").unwrap();
     assert_eq!(shown(&answer), "404");
 }
 
@@ -168,7 +170,8 @@ fn listeners_and_weights_change_under_load_without_a_failed_request() {
         controller.edit("gateway.yaml", |_| more);
         routes.put("other", &["b.other.com"]);
         routes.wait("b.other.com", "other");
-        let weights = route("exact", &["a.example.com"]).replacen("weight: 1", &format!("weight: {round}"), 1);
+        let weights =
+            route("exact", &["a.example.com"]).replacen("weight: 1", &format!("weight: {round}"), 1);
         put(&controller.home.path().join("config"), "exact", Some(&weights));
         controller.edit("gateway.yaml", |_| gateway.clone());
         routes.remove("other");
