@@ -44,9 +44,10 @@ fn list<'a>(resources: &'a Value, kind: &str) -> &'a [Value] {
 fn bootstrap(resources: &Value) -> Value {
     let mut listeners = list(resources, "Listener").to_vec();
     for listener in &mut listeners {
-        let manager = &mut listener["filter_chains"][0]["filters"][0]["typed_config"];
-        inline_routes(manager, resources);
-        inline_filters(manager, list(resources, "ExtensionConfig"));
+        for manager in managers(listener) {
+            inline_routes(manager, resources);
+            inline_filters(manager, list(resources, "ExtensionConfig"));
+        }
     }
     json!({
         "node": {"id": "golden", "cluster": "golden"},
@@ -54,6 +55,14 @@ fn bootstrap(resources: &Value) -> Value {
             "grpc_services": [{"envoy_grpc": {"cluster_name": "xds"}}]}},
         "static_resources": {"listeners": listeners, "clusters": clusters(resources), "secrets": list(resources, "Secret")},
     })
+}
+
+/// The HTTP connection managers of a listener; those of other protocols have none.
+fn managers(listener: &mut Value) -> Vec<&mut Value> {
+    let chains = listener.get_mut("filter_chains").and_then(Value::as_array_mut);
+    let filters = chains.into_iter().flatten().flat_map(|chain| chain["filters"].as_array_mut().unwrap());
+    let configs = filters.map(|filter| &mut filter["typed_config"]);
+    configs.filter(|config| config.get("http_filters").is_some()).collect()
 }
 
 fn inline_routes(manager: &mut Value, resources: &Value) {

@@ -171,7 +171,7 @@ fn copies_go_to_every_mirror_that_is_there() {
     let rules = "
   - matches: [{path: {value: /copied}}]
     filters:
-    - {type: RequestHeaderModifier, requestHeaderModifier: {add: [{name: x-added, value: yes}]}}
+    - {type: RequestHeaderModifier, requestHeaderModifier: {add: [{name: x-added, value: added}]}}
     - {type: RequestMirror, requestMirror: {backendRef: {name: two, port: 80}}}
     - {type: RequestMirror, requestMirror: {backendRef: {name: gone, port: 80}}}
     - {type: RequestMirror, requestMirror: {backendRef: {name: three, port: 80}, fraction: {numerator: 1, denominator: 2}}}
@@ -186,7 +186,9 @@ fn copies_go_to_every_mirror_that_is_there() {
     controller.wait_until("copies", || (two.seen("/copied").len() == 400).then_some(()));
     let copies = two.seen("/copied");
     assert!(
-        copies.iter().all(|saw| saw["headers"]["host"] == "localhost" && saw["headers"]["x-added"] == "yes")
+        copies
+            .iter()
+            .all(|saw| saw["headers"]["host"] == "localhost" && saw["headers"]["x-added"] == "added")
     );
     assert!(is_about(three.seen("/copied").len(), 400, 0.5), "{}", three.seen("/copied").len());
     controller.wait_for_condition("httproute", "copied", "ResolvedRefs=False", "BackendNotFound");

@@ -13,8 +13,11 @@ use ferrule_kit::{CalloutError, CalloutId, ConfigError, Filter, Flow, Host, Mess
 
 use crate::action::{Scene, play};
 
+// With what a listener of ours needs of any module, so that a proxy of ours can run on this one.
 #[cfg(not(target_family = "wasm"))]
-ferrule_module::export!(Probe);
+ferrule_module::export!(Probe, ferrule_scope::Scope);
+#[cfg(not(target_family = "wasm"))]
+ferrule_module::export_early!(ferrule_scope::ScopeKey);
 #[cfg(target_family = "wasm")]
 ferrule_wasm::export!(Probe);
 

@@ -16,11 +16,11 @@ use crate::{route, serving};
 struct Authority(CertifiedIssuer<'static, KeyPair>);
 
 impl Authority {
-    fn new() -> Self {
+    fn new(name: &str) -> Self {
         let mut params = CertificateParams::new(Vec::new()).unwrap();
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-        // What it signs must not look as if it had signed itself.
-        params.distinguished_name.push(DnType::CommonName, "authority");
+        // Names tell authorities apart from one another and from what they sign.
+        params.distinguished_name.push(DnType::CommonName, name);
         Self(CertifiedIssuer::self_signed(params, KeyPair::generate().unwrap()).unwrap())
     }
 
@@ -83,7 +83,7 @@ const TRUSTED: &str = "caCertificateRefs: [{group: '', kind: ConfigMap, name: tr
 
 #[test]
 fn backends_are_spoken_to_as_their_policies_say_or_not_at_all() {
-    let (ours, theirs) = (Authority::new(), Authority::new());
+    let (ours, theirs) = (Authority::new("ours"), Authority::new("theirs"));
     let backend = Upstream::tls("backend", ours.server());
     let validations = [
         ("good", format!("{{hostname: abc.example.com, {TRUSTED}}}"), 200),
@@ -154,7 +154,7 @@ fn status_of(controller: &Controller, path: &str, status: u16) {
 
 #[test]
 fn authorities_and_the_certificate_of_the_gateway_can_change_while_it_serves() {
-    let (ours, theirs) = (Authority::new(), Authority::new());
+    let (ours, theirs) = (Authority::new("ours"), Authority::new("theirs"));
     let backend = Upstream::tls("backend", ours.server());
     let objects = [
         route("secured", &rules(&["secured"])),

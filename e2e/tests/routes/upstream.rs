@@ -92,28 +92,27 @@ struct Echo {
 }
 
 impl Echo {
+    /// Answers once. Each request comes on a connection of its own, so that each shows what connections are made like now.
     fn serve(&self, stream: impl Read + Write, about: &Value) -> std::io::Result<()> {
         let mut stream = BufReader::new(stream);
-        loop {
-            let mut head = String::new();
-            while !head.ends_with("\r\n\r\n") {
-                if stream.read_line(&mut head)? == 0 {
-                    return Ok(());
-                }
+        let mut head = String::new();
+        while !head.ends_with("\r\n\r\n") {
+            if stream.read_line(&mut head)? == 0 {
+                return Ok(());
             }
-            let (saw, query) = self.read(&head, about);
-            self.seen.lock().unwrap().push(saw.clone());
-            let argument = |name: &str| query.get(name).and_then(|value| value.parse::<u64>().ok());
-            std::thread::sleep(Duration::from_millis(argument("delay").unwrap_or(0)));
-            let status = match argument("fail") {
-                Some(status) if self.fails(&query) => status,
-                _ => 200,
-            };
-            let body = saw.to_string();
-            let answer = format!("HTTP/1.1 {status} Status\r\ncontent-length: {}\r\n\r\n{body}", body.len());
-            stream.get_mut().write_all(answer.as_bytes())?;
-            stream.get_mut().flush()?;
         }
+        let (saw, query) = self.read(&head, about);
+        self.seen.lock().unwrap().push(saw.clone());
+        let argument = |name: &str| query.get(name).and_then(|value| value.parse::<u64>().ok());
+        std::thread::sleep(Duration::from_millis(argument("delay").unwrap_or(0)));
+        let status = match argument("fail") {
+            Some(status) if self.fails(&query) => status,
+            _ => 200,
+        };
+        let body = saw.to_string();
+        let head = format!("HTTP/1.1 {status} Status\r\nconnection: close\r\ncontent-length: {}", body.len());
+        stream.get_mut().write_all(format!("{head}\r\n\r\n{body}").as_bytes())?;
+        stream.get_mut().flush()
     }
 
     fn read(&self, head: &str, about: &Value) -> (Value, HashMap<String, String>) {

@@ -88,8 +88,12 @@ pub(crate) fn lower<'a>(sources: Sources<'a>, port: u16, transport: Transport, o
         }
     };
     let name = format!("{}/{}/{port}", key.0, key.1);
-    let listener = xds::listener::lower(&name, port, chains);
     let from = std::iter::once(plan.reference.clone()).chain(output.served.drain(..)).collect();
+    if chains.is_empty() {
+        // Envoy takes no listener without chains; none of these is fit to serve, as their status says.
+        return;
+    }
+    let listener = xds::listener::lower(&name, port, chains);
     output.insert(ResourceKind::Listener, &name, &listener, from);
 }
 
