@@ -24,6 +24,8 @@ const GATHER: Duration = Duration::from_millis(20);
 struct Pool {
     plan: Plan,
     taken: BTreeMap<Ipv4Addr, String>,
+    /// Services whose wish cannot be met yet, by uid.
+    waiting: BTreeMap<String, Service>,
 }
 
 /// What a Service gets.
@@ -38,6 +40,32 @@ enum Grant {
 }
 
 impl Pool {
+    fn new(plan: Plan) -> Self {
+        Self { plan, taken: BTreeMap::new(), waiting: BTreeMap::new() }
+    }
+
+    /// What a new or changed Service gets; one that gets nothing now is asked for again by `retry`.
+    fn ask(&mut self, service: &Service) -> Grant {
+        let uid = service.uid().unwrap_or_default();
+        let grant = self.grant(service);
+        if matches!(grant, Grant::Address(_)) || !is_empty_handed(service) {
+            self.waiting.remove(&uid);
+        } else {
+            self.waiting.insert(uid, service.clone());
+        }
+        grant
+    }
+
+    /// What those get that wait, after others gave something back.
+    fn retry(&mut self) -> Vec<(Service, Grant)> {
+        let waiting: Vec<_> = self.waiting.values().cloned().collect();
+        let asked = waiting.into_iter().map(|service| {
+            let grant = self.ask(&service);
+            (service, grant)
+        });
+        asked.filter(|(_, grant)| *grant != Grant::Nothing).collect()
+    }
+
     fn grant(&mut self, service: &Service) -> Grant {
         let uid = service.uid().unwrap_or_default();
         let spec = service.spec.as_ref();
@@ -78,7 +106,13 @@ impl Pool {
     fn free(&mut self, service: &Service) {
         let uid = service.uid().unwrap_or_default();
         self.taken.retain(|_, owner| *owner != uid);
+        self.waiting.remove(&uid);
     }
+}
+
+fn is_empty_handed(service: &Service) -> bool {
+    let wants = service.spec.as_ref().is_some_and(|spec| spec.type_.as_deref() == Some("LoadBalancer"));
+    wants && service.metadata.deletion_timestamp.is_none() && ingress(service).next().is_none()
 }
 
 fn ingress(service: &Service) -> impl Iterator<Item = String> + '_ {
@@ -101,7 +135,7 @@ pub(crate) async fn run(client: Client, network: Arc<Namespace>, plan: Plan) -> 
     let slices = changes::<EndpointSlice>(client.clone()).map(|(object, gone)| Change::Slice(object, gone));
     let all = futures::stream::select(services, slices);
     pin_mut!(all);
-    let (mut rules, mut pool) = (Rules::default(), Pool { plan, taken: BTreeMap::new() });
+    let (mut rules, mut pool) = (Rules::default(), Pool::new(plan));
     while let Some(first) = all.next().await {
         apply(&client, &mut rules, &mut pool, first).await;
         let gathered = tokio::time::sleep(GATHER);
@@ -129,16 +163,23 @@ async fn apply(client: &Client, rules: &mut Rules, pool: &mut Pool, change: Chan
             rules.remove_service(&service);
         }
         Change::Service(service, false) => {
-            let grant = pool.grant(&service);
-            if let Err(error) = tell(client, &service, &grant).await {
-                tracing::warn!("status of the Service {}: {error}", service.name_any());
-            }
+            let grant = pool.ask(&service);
+            tell(client, &service, &grant).await;
             rules.set_service(*service);
         }
     }
+    for (service, grant) in pool.retry() {
+        tell(client, &service, &grant).await;
+    }
 }
 
-async fn tell(client: &Client, service: &Service, grant: &Grant) -> kube::Result<()> {
+async fn tell(client: &Client, service: &Service, grant: &Grant) {
+    if let Err(error) = write_status(client, service, grant).await {
+        tracing::warn!("status of the Service {}: {error}", service.name_any());
+    }
+}
+
+async fn write_status(client: &Client, service: &Service, grant: &Grant) -> kube::Result<()> {
     let ingress = match grant {
         Grant::Nothing => return Ok(()),
         Grant::Address(address) => json!([{"ip": address, "ipMode": "VIP"}]),
@@ -188,7 +229,7 @@ mod tests {
     }
 
     fn pool() -> Pool {
-        Pool { plan: Plan::of_slot(2), taken: BTreeMap::new() }
+        Pool::new(Plan::of_slot(2))
     }
 
     #[test]
@@ -210,6 +251,19 @@ mod tests {
         assert_eq!(pool.grant(&service("b", wanted, &[])), Grant::Nothing, "it is taken");
         assert_eq!(pool.grant(&service("c", Some("203.0.113.1"), &[])), Grant::Nothing);
         assert_eq!(pool.grant(&service("a", Some("203.0.113.1"), &["10.240.2.200"])), Grant::Refused);
+    }
+
+    #[test]
+    fn who_waits_for_an_address_gets_it_once_it_is_free() {
+        let mut pool = pool();
+        let wanted = Some("10.240.2.200");
+        let address = Grant::Address(Ipv4Addr::new(10, 240, 2, 200));
+        assert_eq!(pool.ask(&service("a", wanted, &[])), address);
+        assert_eq!(pool.ask(&service("b", wanted, &[])), Grant::Nothing, "it is taken");
+        assert_eq!(pool.retry(), []);
+        pool.free(&service("a", wanted, &[]));
+        assert_eq!(pool.retry(), [(service("b", wanted, &[]), address)]);
+        assert_eq!(pool.retry(), [], "nobody waits any more");
     }
 
     #[test]
