@@ -49,10 +49,11 @@ impl Publisher {
     /// Puts endpoints in the place of those of their names, for every gateway that has such.
     pub(crate) fn replace_endpoints(&mut self, endpoints: &[ferrule_translate::Resource]) {
         for (gateway, (snapshot, generation)) in &mut self.published {
-            let replaced = snapshot.replacing(Kind::Endpoints, endpoints.iter().map(encoded));
-            if let Some(fresh) = replaced {
-                *generation = self.server.publish(gateway, fresh.clone());
-                *snapshot = fresh;
+            let known: Vec<_> =
+                endpoints.iter().filter(|one| snapshot.get(Kind::Endpoints, &one.name).is_some()).collect();
+            if !known.is_empty() {
+                known.into_iter().for_each(|one| snapshot.insert(Kind::Endpoints, encoded(one)));
+                *generation = self.server.publish(gateway, snapshot.clone());
             }
         }
     }

@@ -42,28 +42,15 @@ impl Seen {
     }
 }
 
-/// Objects are immutable, so the same address means the same content, and the same key.
-fn same<T>(before: &Store<T>, now: &Store<T>) -> bool {
-    before.len() == now.len() && before.values().zip(now.values()).all(|(a, b)| Arc::ptr_eq(a, b))
-}
-
 fn renew<T>(before: &mut Store<T>, now: &Store<T>) -> bool {
-    let differs = !same(before, now);
-    if differs {
-        before.clone_from(now);
-    }
+    let differs = before.differences(now, Arc::ptr_eq).next().is_some();
+    before.clone_from(now);
     differs
 }
 
+/// Objects are immutable, so the same address means the same content.
 pub(crate) fn differing<T>(before: &Store<T>, now: &Store<T>, into: &mut HashSet<Key>) {
-    if same(before, now) {
-        return;
-    }
-    let is_in = |store: &Store<T>, key: &Key, object: &Arc<T>| {
-        store.get(key).is_some_and(|other| Arc::ptr_eq(other, object))
-    };
-    into.extend(before.iter().filter(|(key, object)| !is_in(now, key, object)).map(|(key, _)| key.clone()));
-    into.extend(now.iter().filter(|(key, object)| !is_in(before, key, object)).map(|(key, _)| key.clone()));
+    into.extend(before.differences(now, Arc::ptr_eq).map(|difference| difference.key.clone()));
 }
 
 /// The Services that policies on either side name, as far as these differ.

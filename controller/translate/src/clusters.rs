@@ -98,7 +98,7 @@ impl Clusters {
         resources.extend(ResourceKind::Endpoints, endpoints.map(|endpoints| endpoints.resource.clone()));
         for kind in [ResourceKind::Cluster, ResourceKind::Endpoints] {
             let of_kind = lowered.iter().filter_map(|one| one.origin_of(kind));
-            origins.append(&mut of_kind.collect());
+            origins.extend(of_kind);
         }
         for (resource, from) in whose.secrets(&lowered) {
             origins.insert((ResourceKind::Secret, Arc::clone(&resource.name)), from);

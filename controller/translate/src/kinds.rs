@@ -1,8 +1,8 @@
 //! The kinds that are read: the one table that objects, worlds and watches are made from.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use ferrule_shared_map::SharedMap;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
@@ -27,7 +27,7 @@ use crate::api::traffic_policy::TrafficPolicy;
 use crate::object::{Key, ObjectRef};
 
 /// The objects of one kind, in the order of their keys.
-pub type Store<T> = BTreeMap<Key, Arc<T>>;
+pub type Store<T> = SharedMap<Key, Arc<T>>;
 
 /// A kind that is read.
 #[derive(Clone, Copy, Debug)]

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use bytes::Bytes;
+use ferrule_shared_map::SharedMap;
 use prost::Message;
 
 use crate::object::{Key, ObjectRef};
@@ -46,40 +47,66 @@ impl Resource {
     }
 }
 
-/// All resources of one proxy, sorted by kind and name.
+impl ResourceKind {
+    /// All of them, in their order.
+    pub const ALL: [Self; 7] = [
+        Self::Cluster,
+        Self::Endpoints,
+        Self::Secret,
+        Self::ExtensionConfig,
+        Self::Listener,
+        Self::ScopedRoutes,
+        Self::Routes,
+    ];
+}
+
+/// All resources of one proxy, sorted by kind and name. Clones share what they have in common.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Resources {
-    by_kind: BTreeMap<ResourceKind, BTreeMap<Arc<str>, Resource>>,
+    by_kind: [SharedMap<Arc<str>, Resource>; ResourceKind::ALL.len()],
 }
 
 impl Resources {
-    /// Puts a resource in.
+    /// Puts a resource in, in the place of the one of its kind and name.
     pub fn insert(&mut self, kind: ResourceKind, resource: Resource) {
-        self.by_kind.entry(kind).or_default().insert(Arc::clone(&resource.name), resource);
+        self.by_kind[kind as usize].insert(Arc::clone(&resource.name), resource);
+    }
+
+    /// Takes a resource out.
+    pub fn remove(&mut self, kind: ResourceKind, name: &str) {
+        self.by_kind[kind as usize].remove(name);
     }
 
     /// Puts in all resources of one kind.
     pub fn extend(&mut self, kind: ResourceKind, resources: impl IntoIterator<Item = Resource>) {
-        let mut named =
-            resources.into_iter().map(|resource| (Arc::clone(&resource.name), resource)).peekable();
-        if named.peek().is_some() {
-            self.by_kind.entry(kind).or_default().append(&mut named.collect());
-        }
+        resources.into_iter().for_each(|resource| self.insert(kind, resource));
     }
 
     /// Resources of one kind by name.
     pub fn of(&self, kind: ResourceKind) -> impl Iterator<Item = &Resource> {
-        self.by_kind.get(&kind).into_iter().flat_map(BTreeMap::values)
+        self.by_kind[kind as usize].values()
     }
 
     /// All of them.
     pub fn iter(&self) -> impl Iterator<Item = (ResourceKind, &Resource)> {
-        self.by_kind.iter().flat_map(|(kind, resources)| resources.values().map(|resource| (*kind, resource)))
+        ResourceKind::ALL.into_iter().flat_map(|kind| self.of(kind).map(move |resource| (kind, resource)))
+    }
+
+    /// The resources of a kind that `newer` has and this has not or in another version, and the names of those that only
+    /// this has. What both share is not looked at.
+    pub fn differences<'r>(
+        &'r self,
+        newer: &'r Self,
+        kind: ResourceKind,
+    ) -> impl Iterator<Item = Result<&'r Resource, &'r Arc<str>>> {
+        let (before, now) = (&self.by_kind[kind as usize], &newer.by_kind[kind as usize]);
+        let differences = before.differences(now, |ours, theirs| ours.version == theirs.version);
+        differences.map(|difference| difference.now.ok_or(difference.key))
     }
 }
 
 /// The objects that a resource was made from, so that a proxy's refusal reaches who caused it.
-pub type Origins = BTreeMap<(ResourceKind, Arc<str>), Arc<[ObjectRef]>>;
+pub type Origins = SharedMap<(ResourceKind, Arc<str>), Arc<[ObjectRef]>>;
 
 /// One entry of [`Origins`].
 pub(crate) type Origin = ((ResourceKind, Arc<str>), Arc<[ObjectRef]>);
@@ -90,7 +117,7 @@ pub struct Translation {
     /// Resources by Gateway.
     pub gateways: BTreeMap<Key, Resources>,
     /// Status by object; objects of other controllers are not among them.
-    pub status: BTreeMap<ObjectRef, Arc<Status>>,
+    pub status: SharedMap<ObjectRef, Arc<Status>>,
     /// Origins by Gateway.
     pub origins: BTreeMap<Key, Origins>,
     /// Everything that is wrong, whether or not a condition shows it.

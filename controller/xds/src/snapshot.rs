@@ -1,18 +1,17 @@
 //! What one group of proxies should have: an immutable set of named, versioned, encoded resources.
 //!
 //! Invariants: names are unique within a kind; two resources of one name and version are taken to be equal; a clone
-//! shares everything.
+//! shares everything, and a version that was made from another shares with it all but what is different.
 
-use std::cmp::Ordering;
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use bytes::Bytes;
+use ferrule_shared_map::SharedMap;
 
 use crate::Kind;
 
 pub(crate) type Name = Arc<str>;
-type Named = BTreeMap<Name, Resource>;
+type Named = SharedMap<Name, Resource>;
 
 /// One encoded xDS resource.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -48,7 +47,7 @@ impl Resource {
 /// An immutable set of resources; cheap to clone.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Snapshot {
-    kinds: [Arc<Named>; Kind::COUNT],
+    kinds: [Named; Kind::COUNT],
 }
 
 impl Snapshot {
@@ -80,57 +79,28 @@ impl Snapshot {
     /// Of two resources of one name the later wins.
     #[must_use]
     pub fn with(&self, kind: Kind, resources: impl IntoIterator<Item = Resource>) -> Self {
-        let named: Named = resources.into_iter().map(|resource| (resource.name.clone(), resource)).collect();
         let mut snapshot = self.clone();
-        snapshot.kinds[kind.index()] = Arc::new(named);
+        snapshot.kinds[kind.index()] =
+            resources.into_iter().map(|resource| (resource.name.clone(), resource)).collect();
         snapshot
     }
 
-    /// The same snapshot with those of `resources` that have the name of one of that kind in the place of it; `None` if
-    /// there is no such name.
-    #[must_use]
-    pub fn replacing(&self, kind: Kind, resources: impl IntoIterator<Item = Resource>) -> Option<Self> {
-        let held = &self.kinds[kind.index()];
-        let known: Vec<Resource> =
-            resources.into_iter().filter(|resource| held.contains_key(&resource.name)).collect();
-        if known.is_empty() {
-            return None;
-        }
-        let mut named = Named::clone(held);
-        named.extend(known.into_iter().map(|resource| (resource.name.clone(), resource)));
-        let mut snapshot = self.clone();
-        snapshot.kinds[kind.index()] = Arc::new(named);
-        Some(snapshot)
+    /// Puts a resource in, in the place of the one of its name.
+    pub fn insert(&mut self, kind: Kind, resource: Resource) {
+        self.kinds[kind.index()].insert(resource.name.clone(), resource);
+    }
+
+    /// Takes a resource out; says whether it was there.
+    pub fn remove(&mut self, kind: Kind, name: &str) -> bool {
+        self.kinds[kind.index()].remove(name).is_some()
     }
 
     /// Names of a kind whose resource was added, removed or given another version in `newer`, ordered by name.
     #[must_use]
     pub fn changed(&self, newer: &Self, kind: Kind) -> Vec<Arc<str>> {
-        let (old, new) = (&self.kinds[kind.index()], &newer.kinds[kind.index()]);
-        if Arc::ptr_eq(old, new) {
-            return Vec::new();
-        }
-        differing(old, new)
-    }
-}
-
-/// Walks both in step, so that finding one change among thousands costs a comparison each and no look-up.
-fn differing(old: &Named, new: &Named) -> Vec<Name> {
-    let (mut old, mut new) = (old.values().peekable(), new.values().peekable());
-    let mut names = Vec::new();
-    loop {
-        let order = match (old.peek(), new.peek()) {
-            (None, None) => return names,
-            (Some(_), None) => Ordering::Less,
-            (None, Some(_)) => Ordering::Greater,
-            (Some(old), Some(new)) if Arc::ptr_eq(&old.name, &new.name) => Ordering::Equal,
-            (Some(old), Some(new)) => old.name.cmp(&new.name),
-        };
-        let gone = if order.is_le() { old.next() } else { None };
-        let come = if order.is_ge() { new.next() } else { None };
-        if gone.map(|resource| resource.version) != come.map(|resource| resource.version) {
-            names.extend(gone.or(come).map(|resource| resource.name.clone()));
-        }
+        let same = |old: &Resource, new: &Resource| old.version == new.version;
+        let differences = self.kinds[kind.index()].differences(&newer.kinds[kind.index()], same);
+        differences.map(|difference| difference.key.clone()).collect()
     }
 }
 
@@ -149,7 +119,7 @@ impl SnapshotBuilder {
     /// Freezes the set.
     #[must_use]
     pub fn build(self) -> Snapshot {
-        Snapshot { kinds: self.kinds.map(Arc::new) }
+        Snapshot { kinds: self.kinds }
     }
 }
 
@@ -191,19 +161,20 @@ mod tests {
     }
 
     #[test]
-    fn only_what_is_there_is_replaced() {
+    fn an_edited_snapshot_leaves_the_earlier_one_as_it_was() {
         let old: Snapshot = [cluster("a", b"1"), cluster("b", b"1")].into_iter().collect();
-        let new = old.replacing(Kind::Cluster, [cluster("b", b"2").1, cluster("c", b"2").1]).unwrap();
-        assert_eq!(old.changed(&new, Kind::Cluster), ["b".into()]);
-        assert_eq!(new.count(Kind::Cluster), 2);
-        assert!(old.replacing(Kind::Cluster, [cluster("c", b"2").1]).is_none());
+        let mut new = old.clone();
+        new.insert(Kind::Cluster, cluster("b", b"2").1);
+        assert!(new.remove(Kind::Cluster, "a") && !new.remove(Kind::Cluster, "c"));
+        assert_eq!(old.changed(&new, Kind::Cluster), ["a".into(), "b".into()]);
+        assert_eq!((old.count(Kind::Cluster), new.count(Kind::Cluster)), (2, 1));
     }
 
     #[test]
     fn replacing_one_kind_shares_the_others() {
         let old: Snapshot = [cluster("a", b"1")].into_iter().collect();
         let new = old.with(Kind::Endpoints, [Resource::new("a", &b"x"[..]), Resource::new("a", &b"y"[..])]);
-        assert!(Arc::ptr_eq(&old.kinds[Kind::Cluster.index()], &new.kinds[Kind::Cluster.index()]));
+        assert!(old.kinds[Kind::Cluster.index()].is_same(&new.kinds[Kind::Cluster.index()]));
         assert_eq!(new.count(Kind::Endpoints), 1);
         assert_eq!(new.get(Kind::Endpoints, "a").unwrap().body, &b"y"[..]);
     }

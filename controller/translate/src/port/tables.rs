@@ -87,7 +87,7 @@ fn put(
     let all = || tables.iter().map(|(_, table)| table);
     resources.extend(kind, all().map(|table| of(table).clone()));
     let from = all().map(|table| ((kind, Arc::clone(&of(table).name)), Arc::clone(&table.origin)));
-    origins.append(&mut from.collect());
+    origins.extend(from);
 }
 
 impl Table {
