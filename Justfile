@@ -15,10 +15,12 @@ run *flags:
     @{{ if flags =~ "wasm" { "cargo run --release -p wasm-build" } else { "true" } }}
     exec target/release/ferrule run -f examples/quickstart --demo-upstream 9000 {{ flags }}
 
-# All tests: format, lints, unit, golden, cases on all three hosts, delta xDS, quick start
-test: check native wasm example
+# All tests: what needs no Kubernetes, then Gateway API's conformance suite and our own tests on a cluster
+test: essentials (conformance "v1.7.0") cluster-test
+
+# Format, lints, unit, golden, cases on all three hosts, delta xDS, quick start
+essentials: check native wasm example
     cargo test --workspace --exclude ferrule-cluster
-    cargo test -p ferrule-cluster --lib
     cargo run -p wasm-build -- test
 
 # Format and lints, warnings denied
