@@ -215,6 +215,12 @@ pub trait Host {
         body
     }
 
+    /// Whether a request can become another one on its way: be given a body that it did not have, and go on to another path by the
+    /// route that it came by. Where it cannot, a filter makes the other one by [`Host::callout`].
+    fn recasts_requests(&self) -> bool {
+        true
+    }
+
     /// How many bytes of one message Envoy holds at most.
     fn buffer_limit(&self) -> usize;
 

@@ -78,6 +78,9 @@ pub struct RequestExpect {
     pub body: Option<BodyMatch>,
     /// Trailer fields.
     pub trailers: LinesExpect,
+    /// Its AWS signature.
+    #[cfg(feature = "sigv4")]
+    pub signature: Option<super::SignatureExpect>,
     /// Whether the request came to its end; `true` where nothing else is said.
     pub complete: Option<bool>,
 }

@@ -10,7 +10,7 @@ use super::{Document, Key, MAX_DEPTH, Member, Node};
 /// Why a text is no JSON that we read. Tells nothing of the content.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{reason} at byte {offset}")]
-pub(crate) struct JsonError {
+pub struct JsonError {
     offset: usize,
     reason: &'static str,
 }
@@ -28,7 +28,7 @@ type Checked<T = ()> = Result<T, &'static str>;
 const MAX_PLACES: usize = 1024;
 
 /// Walks over a text. Its steps are made one loop, a quarter faster than calls between them.
-pub(super) struct Checker<'a, 'n> {
+pub(crate) struct Checker<'a, 'n> {
     text: &'a str,
     bytes: &'a [u8],
     at: usize,

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 /// The text of what stands between a string's quotes; none if it holds half of a surrogate pair, which is no text.
-pub(crate) fn unescape(raw: &str) -> Option<Cow<'_, str>> {
+pub fn unescape(raw: &str) -> Option<Cow<'_, str>> {
     let Some((plain, _)) = raw.split_once('\\') else { return Some(Cow::Borrowed(raw)) };
     let mut text = String::with_capacity(raw.len());
     text.push_str(plain);
@@ -49,7 +49,7 @@ pub(super) fn plain_end(bytes: &[u8], mut at: usize) -> usize {
 }
 
 /// How many bytes a string takes, quotes and all, that stands at the start of `bytes`; all of them if it has no end.
-pub(crate) fn string_length(bytes: &[u8]) -> usize {
+pub fn string_length(bytes: &[u8]) -> usize {
     let mut at = 1;
     loop {
         at = plain_end(bytes, at);
@@ -95,7 +95,7 @@ fn code_unit(rest: &str) -> Option<(u16, &str)> {
 }
 
 /// Writes `text` as JSON escapes it, without quotes (RFC 8259 §7): only what must be escaped is.
-pub(crate) fn write_string(text: &str, out: &mut Vec<u8>) {
+pub fn write_string(text: &str, out: &mut Vec<u8>) {
     let bytes = text.as_bytes();
     let mut at = 0;
     while let Some(rest) = bytes.get(at..) {

@@ -12,15 +12,15 @@ mod string;
 use std::borrow::Cow;
 use std::ops::Range;
 
-pub(crate) use check::JsonError;
-pub(crate) use string::{string_length, unescape, write_string};
+pub use check::JsonError;
+pub use string::{string_length, unescape, write_string};
 
 /// How many arrays and objects may enclose a value.
-pub(crate) const MAX_DEPTH: u32 = 128;
+pub const MAX_DEPTH: u32 = 128;
 
 /// A checked JSON text, and where those members of its root object are that someone will ask for.
 #[derive(Debug)]
-pub(crate) struct Document<'a> {
+pub struct Document<'a> {
     root: Node<'a>,
     members: Vec<Member>,
     /// Some members are repeated so often that only their last place is known.
@@ -38,18 +38,22 @@ struct Member {
 
 /// A value within a checked text.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Node<'a>(&'a str);
+pub struct Node<'a>(&'a str);
 
 /// What a value is; strings and numbers as they are written.
 #[derive(Clone, Copy, Debug)]
-pub(crate) enum Kind<'a> {
+pub enum Kind<'a> {
+    /// `null`.
     Null,
+    /// `true` or `false`.
     Bool(bool),
     /// A number token.
     Number(&'a str),
     /// A string's text between its quotes, escapes and all.
     String(&'a str),
+    /// An array.
     Array,
+    /// An object.
     Object,
 }
 
@@ -58,7 +62,7 @@ impl<'a> Document<'a> {
     ///
     /// # Errors
     /// The text is no JSON, no UTF-8 or too deep; says where, and nothing of the content.
-    pub(crate) fn parse(bytes: &'a [u8], names: &[String]) -> Result<Self, JsonError> {
+    pub fn parse(bytes: &'a [u8], names: &[String]) -> Result<Self, JsonError> {
         // RFC 8259 §8.1: a parser may ignore a byte order mark.
         let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
         let text =
@@ -67,18 +71,18 @@ impl<'a> Document<'a> {
     }
 
     /// The root value.
-    pub(crate) fn root(&self) -> Node<'a> {
+    pub fn root(&self) -> Node<'a> {
         self.root
     }
 
     /// The member with the name at that place among those asked for; of equal keys the last one.
-    pub(crate) fn member(&self, name: usize) -> Option<Node<'a>> {
+    pub fn member(&self, name: usize) -> Option<Node<'a>> {
         let member = self.members.iter().rev().find(|member| member.name == name)?;
         self.root.0.get(member.value.clone()).map(Node)
     }
 
     /// All members asked for in their order, equal keys and all: place of the name, value. None where they are too many.
-    pub(crate) fn members(&self) -> Option<impl Iterator<Item = (usize, Node<'a>)>> {
+    pub fn members(&self) -> Option<impl Iterator<Item = (usize, Node<'a>)>> {
         let root = self.root.0;
         let value =
             move |member: &Member| root.get(member.value.clone()).map(|text| (member.name, Node(text)));
@@ -88,18 +92,18 @@ impl<'a> Document<'a> {
 
 impl<'a> Node<'a> {
     /// The value's own text.
-    pub(crate) fn text(self) -> &'a str {
+    pub fn text(self) -> &'a str {
         self.0
     }
 
     /// Where the value stands within `around`, a text that holds it.
-    pub(crate) fn place_in(self, around: &[u8]) -> Range<usize> {
+    pub fn place_in(self, around: &[u8]) -> Range<usize> {
         let start = (self.0.as_ptr() as usize).saturating_sub(around.as_ptr() as usize);
         start..start + self.0.len()
     }
 
     /// What the value is.
-    pub(crate) fn kind(self) -> Kind<'a> {
+    pub fn kind(self) -> Kind<'a> {
         let text = self.0;
         match text.as_bytes().first() {
             Some(b'n') | None => Kind::Null,
@@ -113,13 +117,13 @@ impl<'a> Node<'a> {
     }
 
     /// The elements of an array; nothing for other kinds.
-    pub(crate) fn elements(self) -> impl Iterator<Item = Node<'a>> {
+    pub fn elements(self) -> impl Iterator<Item = Node<'a>> {
         let mut items = skip::Items::of(self.0, b'[');
         std::iter::from_fn(move || items.next_value().map(Node))
     }
 
     /// The members of an object in the order of the text, equal keys and all; nothing for other kinds.
-    pub(crate) fn members(self) -> impl Iterator<Item = (Key<'a>, Node<'a>)> {
+    pub fn members(self) -> impl Iterator<Item = (Key<'a>, Node<'a>)> {
         let mut items = skip::Items::of(self.0, b'{');
         std::iter::from_fn(move || {
             let key = items.next_value()?;
@@ -131,17 +135,17 @@ impl<'a> Node<'a> {
 
 /// A key as it is written, between its quotes.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Key<'a>(&'a str);
+pub struct Key<'a>(&'a str);
 
 impl<'a> Key<'a> {
     /// The key as it is written.
-    pub(crate) fn raw(self) -> &'a str {
+    pub fn raw(self) -> &'a str {
         self.0
     }
 
     /// Whether the key, once unescaped, is `name`.
     #[inline]
-    pub(crate) fn is(self, name: &str) -> bool {
+    pub fn is(self, name: &str) -> bool {
         // An escape is longer than what it stands for.
         if self.0.len() <= name.len() {
             return self.0 == name;
@@ -150,7 +154,7 @@ impl<'a> Key<'a> {
     }
 
     /// The key unescaped; none where it is half of a surrogate pair.
-    pub(crate) fn text(self) -> Option<Cow<'a, str>> {
+    pub fn text(self) -> Option<Cow<'a, str>> {
         unescape(self.0)
     }
 }

@@ -1,0 +1,166 @@
+//! What an answer of the Lambda API means, before its body is looked at, and how answers take its place.
+
+use ferrule_kit::{Fields, Host, Message, Reply, Response};
+
+use crate::answer::Answer;
+use crate::config::{ErrorStatus, InvocationMode, PayloadMode};
+use crate::failure::{Failure, word};
+
+/// What decides.
+#[derive(Debug, Default)]
+pub(crate) struct ApiHead {
+    status: u16,
+    is_function_error: bool,
+    error_type: String,
+    retry_after: Option<Vec<u8>>,
+    /// The streamed result says that it begins with a head.
+    pub(crate) has_prelude: bool,
+}
+
+/// What is to be done with the answer.
+#[derive(Debug)]
+pub(crate) enum Verdict {
+    /// It is the client's.
+    Pass,
+    /// It is the client's, with that status.
+    PassAs(u16),
+    /// The client gets an error.
+    Fail(Failure),
+    /// Its body says which error the client gets.
+    Judge,
+    /// Its body is the answer's text.
+    Unwrap,
+    /// Its body is a stream of frames.
+    Stream,
+}
+
+/// Fields of an answer of the API that the client gets, too, besides those that Envoy has added.
+const KEPT: [&[u8]; 4] = [b"date", b"server", b"x-amzn-requestid", b"x-amzn-trace-id"];
+/// The end of the function's log.
+const LOG: &str = "x-amz-log-result";
+
+impl ApiHead {
+    /// Reads what it is from field lines.
+    pub(crate) fn read(field: impl Fn(&str) -> Option<Vec<u8>>) -> Self {
+        let number = |text: Vec<u8>| std::str::from_utf8(&text).ok()?.parse().ok();
+        let status = field(":status").and_then(number).unwrap_or(502);
+        if (200..300).contains(&status) {
+            let media_type = field("content-type").unwrap_or_default();
+            return Self {
+                status,
+                is_function_error: field("x-amz-function-error").is_some(),
+                has_prelude: media_type.starts_with(b"application/vnd.awslambda.http-integration-response"),
+                ..Self::default()
+            };
+        }
+        let error_type = word(&field("x-amzn-errortype").unwrap_or_default());
+        Self { status, error_type, retry_after: field("retry-after"), ..Self::default() }
+    }
+
+    pub(crate) fn verdict(
+        self,
+        invocation: InvocationMode,
+        payload: PayloadMode,
+        errors: ErrorStatus,
+    ) -> Verdict {
+        if !(200..300).contains(&self.status) {
+            return match errors {
+                ErrorStatus::Gateway => {
+                    Verdict::Fail(Failure::of_api(self.status, self.error_type, self.retry_after))
+                }
+                ErrorStatus::Gloo | ErrorStatus::Envoy => Verdict::Pass,
+            };
+        }
+        match (errors, invocation, payload) {
+            (ErrorStatus::Gateway, ..) if self.is_function_error => Verdict::Judge,
+            (ErrorStatus::Gloo, ..) if self.is_function_error => Verdict::PassAs(504),
+            (ErrorStatus::Envoy, ..) if self.is_function_error => Verdict::Pass,
+            (_, InvocationMode::ResponseStream, _) => Verdict::Stream,
+            (_, InvocationMode::Event | InvocationMode::DryRun, _) | (_, _, PayloadMode::None) => {
+                Verdict::Pass
+            }
+            _ => Verdict::Unwrap,
+        }
+    }
+}
+
+/// The error with the status that those get who are used to another one.
+pub(crate) fn malformed(failure: Failure, errors: ErrorStatus) -> Response {
+    let mut response = failure.response();
+    match errors {
+        ErrorStatus::Gateway => {}
+        ErrorStatus::Gloo => response.status = 500,
+        ErrorStatus::Envoy => {
+            response.status = 500;
+            response.body.clear();
+        }
+    }
+    response
+}
+
+/// Takes the API's own fields from the answer at hand.
+pub(crate) fn drop_api_fields(host: &mut dyn Host) {
+    let lines = host.field_lines(Fields::ResponseHeaders);
+    let stays = |name: &[u8]| name.starts_with(b":") || name.starts_with(b"x-envoy-") || KEPT.contains(&name);
+    let others: Vec<String> = lines
+        .iter()
+        .filter(|(name, _)| !stays(name))
+        .map(|(name, _)| String::from_utf8_lossy(name).into_owned())
+        .collect();
+    others.iter().for_each(|name| host.remove_field(Fields::ResponseHeaders, name));
+}
+
+/// The log is not for clients.
+pub(crate) fn drop_log(host: &mut dyn Host) {
+    host.remove_field(Fields::ResponseHeaders, LOG);
+}
+
+/// Puts an answer in the place of the one at hand, whose body was taken.
+pub(crate) fn put(host: &mut dyn Host, answer: &Answer<'_>, to_head: bool) {
+    drop_api_fields(host);
+    host.set_field(Fields::ResponseHeaders, ":status", answer.status.to_string().as_bytes());
+    for (name, value) in &answer.fields {
+        host.add_field(Fields::ResponseHeaders, name, value.as_bytes());
+    }
+    if to_head || !host.allows_body(Message::Response) {
+        return host.put_body(Message::Response, &[]);
+    }
+    let length = answer.body.len().to_string();
+    host.set_field(Fields::ResponseHeaders, "content-length", length.as_bytes());
+    host.put_body(Message::Response, &[&answer.body]);
+}
+
+/// An answer as one that the filter makes itself.
+pub(crate) fn respond(answer: Answer<'_>) -> Response {
+    let fields =
+        answer.fields.into_iter().map(|(name, value)| (name.into_owned(), value.into_owned().into_bytes()));
+    Response {
+        status: answer.status,
+        fields: fields.collect(),
+        body: answer.body.into_owned(),
+        details: "lambda_filter_answered".into(),
+    }
+}
+
+/// The answer to a callout as the client's.
+pub(crate) fn relay(reply: &Reply<'_>, status: Option<u16>) -> Response {
+    let framing = |name: &[u8]| {
+        name.starts_with(b":")
+            || [&b"content-length"[..], b"transfer-encoding", b"connection"].contains(&name)
+    };
+    let lines = reply.fields.iter().filter(|(name, _)| !framing(name) && **name != *LOG.as_bytes());
+    let fields = lines.map(|(name, value)| (String::from_utf8_lossy(name).into_owned(), value.to_vec()));
+    let own = ApiHead::read(|name| field_of(reply, name)).status;
+    Response {
+        status: status.unwrap_or(own),
+        fields: fields.collect(),
+        body: reply.body.concat(),
+        details: "lambda_filter_answered".into(),
+    }
+}
+
+/// The first field line of that name in the answer to a callout.
+pub(crate) fn field_of(reply: &Reply<'_>, name: &str) -> Option<Vec<u8>> {
+    let line = reply.fields.iter().find(|(known, _)| **known == *name.as_bytes());
+    line.map(|(_, value)| value.to_vec())
+}

@@ -1,0 +1,44 @@
+//! The answer to a call that the filter made beside the request, on hosts where the request could not become the call.
+//!
+//! A streamed result is answered whole: nothing of a callout is shown before its end.
+
+use std::borrow::Cow;
+
+use ferrule_kit::{CalloutError, Reply, Response};
+
+use crate::failure::Failure;
+use crate::outcome::{self, ApiHead, Verdict};
+use crate::streaming;
+use crate::{Answer, Lambda};
+
+impl Lambda {
+    /// What the client gets.
+    ///
+    /// # Errors
+    /// Says what went wrong.
+    pub(crate) fn relayed(&self, reply: Result<Reply<'_>, CalloutError>) -> Result<Response, Failure> {
+        let reply = reply.map_err(Failure::Callout)?;
+        let head = ApiHead::read(|name| outcome::field_of(&reply, name));
+        let has_prelude = head.has_prelude;
+        match head.verdict(self.invocation, self.format.mode, self.errors) {
+            Verdict::Pass => Ok(outcome::relay(&reply, None)),
+            Verdict::PassAs(status) => Ok(outcome::relay(&reply, Some(status))),
+            Verdict::Fail(failure) => Err(failure),
+            Verdict::Judge => Err(Failure::of_function(&reply.body.concat())),
+            Verdict::Unwrap => {
+                let json = reply.body.concat();
+                self.reader.read(&json).map(outcome::respond).map_err(Failure::Malformed)
+            }
+            Verdict::Stream => self.gathered(&reply, has_prelude),
+        }
+    }
+
+    fn gathered(&self, reply: &Reply<'_>, has_prelude: bool) -> Result<Response, Failure> {
+        let (mut result, mut body) = (self.result(has_prelude), Vec::new());
+        let head = result.take(&self.reader, &reply.body.concat(), &mut body).map_err(Failure::Broken)?;
+        result.end().map_err(Failure::Broken)?;
+        let head = head.unwrap_or_else(streaming::bytes_head);
+        let fields = head.fields.into_iter().map(|(name, value)| (name.into(), value.into()));
+        Ok(outcome::respond(Answer { status: head.status, fields: fields.collect(), body: Cow::Owned(body) }))
+    }
+}
