@@ -43,7 +43,7 @@ schema-oracle:
 
 # Case tables: in process, then through the .so and the .wasm on real Envoy
 cases: native wasm
-    cargo test -p ferrule-transformation -p ferrule-probe
+    cargo test -p ferrule-transformation -p ferrule-lambda -p ferrule-aws-signing -p ferrule-probe
     cargo test -p e2e --test cases
 
 # The native modules and the controller
@@ -85,8 +85,8 @@ example:
     cargo run -p wasm-build -- package examples/filter/Cargo.toml --target-dir {{ target }}/example
     cargo test --manifest-path examples/filter/Cargo.toml --target-dir {{ target }}/example --features envoy
 
-# Random input for SECONDS to each fuzz target: transform, subscription; what crashes one is kept in its `artifacts`
-fuzz SECONDS="60": (fuzz-target "filters/transformation" "transform" SECONDS) (fuzz-target "controller/xds" "subscription" SECONDS)
+# Random input for SECONDS to each fuzz target: transform, answer, subscription; what crashes one is kept in its `artifacts`
+fuzz SECONDS="60": (fuzz-target "filters/transformation" "transform" SECONDS) (fuzz-target "filters/lambda" "answer" SECONDS) (fuzz-target "controller/xds" "subscription" SECONDS)
 
 # Inputs that reach new code are kept in the target folder, from one run to the next.
 [private]

@@ -12,7 +12,7 @@ use ferrule_aws::{
     single_encoded_path,
 };
 use ferrule_kit::{
-    ConfigError, Counter, Fields, Filter, Flow, Host, Level, Message, Response, SecretSource, Value,
+    ConfigError, Counter, Fields, Filter, Flow, Host, Level, Message, Response, SecretSource, is_field_name,
 };
 
 pub use config::*;
@@ -67,11 +67,8 @@ impl Filter for AwsSigning {
     }
 
     fn secrets(&self) -> Vec<SecretSource> {
-        let owned = |(name, source): (&str, Option<&str>)| SecretSource {
-            name: name.to_owned(),
-            config_source: source.map(ToOwned::to_owned),
-        };
-        self.identity.secret().map(owned).into_iter().collect()
+        let source = self.identity.secret().map(|(name, config_source)| SecretSource { name, config_source });
+        source.into_iter().collect()
     }
 
     fn on_headers(&self, (): &mut (), host: &mut dyn Host, message: Message, _: bool) -> Flow {
@@ -150,10 +147,7 @@ impl AwsSigning {
 }
 
 fn log(host: &dyn Host, problem: &str) {
-    let route = match host.attribute("xds.route_name") {
-        Some(Value::Text(name)) => String::from_utf8_lossy(&name).escape_debug().to_string(),
-        _ => String::new(),
-    };
+    let route = host.route_name();
     host.log(Level::Warn, &format!("aws_signing: route \"{route}\": {problem}"));
 }
 
@@ -187,10 +181,9 @@ fn signed(names: &[String]) -> Result<Vec<String>, ConfigError> {
     ];
     let checked = names.iter().enumerate().map(|(at, name)| {
         let name = name.to_ascii_lowercase();
-        let token = |byte: u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte);
         let wrong = |reason| Err(ConfigError::new(format!("signedHeaders[{at}]"), reason));
         match () {
-            () if name.is_empty() || !name.bytes().all(token) => wrong("is no name of a header"),
+            () if !is_field_name(&name) => wrong("is no name of a header"),
             () if UNFIT.contains(&&*name) || OWN.contains(&&*name) => {
                 wrong("is a header that may change on its way")
             }

@@ -146,10 +146,10 @@ impl Identity {
     }
 
     /// Name and JSON of the source of the secret that must be followed, if it is one.
-    pub fn secret(&self) -> Option<(&str, Option<&str>)> {
+    pub fn secret(&self) -> Option<(String, Option<String>)> {
         match &self.0 {
             Source::Fixed(_) => None,
-            Source::Secret { name, config_source, .. } => Some((name, config_source.as_deref())),
+            Source::Secret { name, config_source, .. } => Some((name.clone(), config_source.clone())),
         }
     }
 

@@ -261,6 +261,14 @@ pub trait Host {
     /// Writes to Envoy's log.
     fn log(&self, level: Level, line: &str);
 
+    /// The name of the stream's route, as it may stand in a log line.
+    fn route_name(&self) -> String {
+        match self.attribute("xds.route_name") {
+            Some(Value::Text(name)) => String::from_utf8_lossy(&name).escape_debug().to_string(),
+            _ => String::new(),
+        }
+    }
+
     /// The wall clock.
     fn now(&self) -> SystemTime;
 

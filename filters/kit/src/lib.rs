@@ -25,4 +25,4 @@ pub use host::{
     Reply, Value,
 };
 pub use memory::{CalloutMade, LogLine, MemoryHost};
-pub use wire::field_value;
+pub use wire::{field_value, is_field_name};

@@ -289,9 +289,7 @@ fn members<'a>(
 /// A field's name in lower case (RFC 9110 §5.6.2), or that of a pseudo-field, which nobody gets.
 fn name_of(raw: &str) -> Result<Cow<'_, str>, Malformed> {
     let name = text_of(raw)?;
-    let token = |byte: u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte);
-    let plain = name.strip_prefix(':').unwrap_or(&name);
-    if plain.is_empty() || !plain.bytes().all(token) {
+    if !ferrule_kit::is_field_name(name.strip_prefix(':').unwrap_or(&name)) {
         return Err(Malformed::Name);
     }
     if name.bytes().any(|byte| byte.is_ascii_uppercase()) {

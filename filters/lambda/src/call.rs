@@ -8,7 +8,7 @@ use std::borrow::Cow;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use ferrule_aws::{Identity, Payload, Request, Sha256Hex, Signer};
-use ferrule_kit::{Callout, ConfigError, FieldLines, Fields, Host, Message, SecretSource};
+use ferrule_kit::{Callout, ConfigError, FieldLines, Fields, Host, Message, SecretSource, is_field_name};
 
 use crate::config::{Config, InvocationMode, LogType, PayloadMode};
 use crate::failure::Failure;
@@ -93,11 +93,8 @@ impl Caller {
     }
 
     pub(crate) fn secrets(&self) -> Vec<SecretSource> {
-        let owned = |(name, source): (&str, Option<&str>)| SecretSource {
-            name: name.to_owned(),
-            config_source: source.map(ToOwned::to_owned),
-        };
-        self.identity.secret().map(owned).into_iter().collect()
+        let source = self.identity.secret().map(|(name, config_source)| SecretSource { name, config_source });
+        source.into_iter().collect()
     }
 
     /// The signed call of `function` with a payload in these chunks.
@@ -223,10 +220,9 @@ fn fixed(config: &Config) -> Result<Vec<(&'static str, Vec<u8>)>, ConfigError> {
 fn forwarded(names: &[String]) -> Result<Vec<String>, ConfigError> {
     let checked = names.iter().enumerate().map(|(at, name)| {
         let name = name.to_ascii_lowercase();
-        let token = |byte: u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte);
         let wrong = |reason| Err(ConfigError::new(format!("forwardHeaders[{at}]"), reason));
         match () {
-            () if name.is_empty() || !name.bytes().all(token) => wrong("is no name of a header"),
+            () if !is_field_name(&name) => wrong("is no name of a header"),
             () if OWN.contains(&&*name) || name.starts_with("x-amz") => {
                 wrong("is a header that the call has its own of")
             }

@@ -34,7 +34,7 @@ use event::Format;
 use failure::Failure;
 use function::Function;
 use outcome::{ApiHead, Verdict};
-use streaming::{Broken, Head, Streaming};
+use streaming::{Broken, Streaming};
 
 /// The filter: a compiled [`Config`].
 #[derive(Debug)]
@@ -291,7 +291,7 @@ impl Lambda {
         if !headers_sent {
             return Flow::AwaitData;
         }
-        self.put_head(host, &streaming::bytes_head());
+        streaming::bytes_head().put(host);
         Flow::Continue
     }
 
@@ -314,7 +314,7 @@ impl Lambda {
         };
         if let Some(head) = &head {
             *headers_sent = true;
-            self.put_head(host, head);
+            head.put(host);
         }
         if !*headers_sent {
             return Flow::AwaitData;
@@ -322,14 +322,6 @@ impl Lambda {
         let body: &[u8] = if stream.is_head { b"" } else { &body };
         host.put_body(Message::Response, &[body]);
         Flow::Continue
-    }
-
-    fn put_head(&self, host: &mut dyn Host, head: &Head) {
-        outcome::drop_api_fields(host);
-        host.set_field(Fields::ResponseHeaders, ":status", head.status.to_string().as_bytes());
-        for (name, value) in &head.fields {
-            host.add_field(Fields::ResponseHeaders, name, value.as_bytes());
-        }
     }
 
     fn fail(&self, stream: &mut Stream, host: &mut dyn Host, failure: Failure) -> Flow {

@@ -98,16 +98,25 @@ pub(crate) fn malformed(failure: Failure, errors: ErrorStatus) -> Response {
     response
 }
 
-/// Takes the API's own fields from the answer at hand.
-pub(crate) fn drop_api_fields(host: &mut dyn Host) {
+/// Puts status and fields in the place of the API's own.
+pub(crate) fn put_head<'f>(
+    host: &mut dyn Host,
+    status: u16,
+    fields: impl Iterator<Item = (&'f str, &'f str)> + Clone,
+) {
+    let stays = |name: &[u8]| {
+        let kept = name.starts_with(b":") || name.starts_with(b"x-envoy-") || KEPT.contains(&name);
+        kept && !fields.clone().any(|(known, _)| known.as_bytes() == name)
+    };
     let lines = host.field_lines(Fields::ResponseHeaders);
-    let stays = |name: &[u8]| name.starts_with(b":") || name.starts_with(b"x-envoy-") || KEPT.contains(&name);
     let others: Vec<String> = lines
         .iter()
         .filter(|(name, _)| !stays(name))
         .map(|(name, _)| String::from_utf8_lossy(name).into_owned())
         .collect();
     others.iter().for_each(|name| host.remove_field(Fields::ResponseHeaders, name));
+    host.set_field(Fields::ResponseHeaders, ":status", status.to_string().as_bytes());
+    fields.for_each(|(name, value)| host.add_field(Fields::ResponseHeaders, name, value.as_bytes()));
 }
 
 /// The log is not for clients.
@@ -117,11 +126,7 @@ pub(crate) fn drop_log(host: &mut dyn Host) {
 
 /// Puts an answer in the place of the one at hand, whose body was taken.
 pub(crate) fn put(host: &mut dyn Host, answer: &Answer<'_>, to_head: bool) {
-    drop_api_fields(host);
-    host.set_field(Fields::ResponseHeaders, ":status", answer.status.to_string().as_bytes());
-    for (name, value) in &answer.fields {
-        host.add_field(Fields::ResponseHeaders, name, value.as_bytes());
-    }
+    put_head(host, answer.status, answer.fields.iter().map(|(name, value)| (&**name, &**value)));
     if to_head || !host.allows_body(Message::Response) {
         return host.put_body(Message::Response, &[]);
     }

@@ -2,7 +2,7 @@
 //!
 //! Invariant: a line names route and function, and tells nothing of a message's content.
 
-use ferrule_kit::{Counter, Host, Level, Value};
+use ferrule_kit::{Counter, Host, Level};
 
 use crate::failure::Failure;
 
@@ -35,9 +35,6 @@ pub(crate) const REFUSED: Counter = Counter(10);
 /// Counts and logs a failure.
 pub(crate) fn failed(host: &mut dyn Host, function: &str, failure: &Failure) {
     host.count(failure.counter(), 1);
-    let route = match host.attribute("xds.route_name") {
-        Some(Value::Text(name)) => String::from_utf8_lossy(&name).escape_debug().to_string(),
-        _ => String::new(),
-    };
+    let route = host.route_name();
     host.log(Level::Warn, &format!("lambda: route \"{route}\": function \"{function}\": {failure}"));
 }

@@ -4,10 +4,12 @@
 //! all body.
 
 use ferrule_json::{Document, Kind};
+use ferrule_kit::Host;
 
 use crate::answer::{Malformed, Reader};
 use crate::failure::word;
 use crate::frames::{Event, FrameError, Frames};
+use crate::outcome::put_head;
 
 /// Where the head must have ended.
 const MAX_HEAD: usize = 16 * 1024;
@@ -18,6 +20,14 @@ const SEPARATOR: [u8; 8] = [0; 8];
 pub(crate) struct Head {
     pub(crate) status: u16,
     pub(crate) fields: Vec<(String, String)>,
+}
+
+impl Head {
+    /// Takes the place of the head at hand.
+    pub(crate) fn put(&self, host: &mut dyn Host) {
+        let fields = self.fields.iter().map(|(name, value)| (name.as_str(), value.as_str()));
+        put_head(host, self.status, fields);
+    }
 }
 
 /// The head of a result that has none.
