@@ -2,16 +2,19 @@
 //!
 //! Invariant: strict, so an unknown field is an error.
 
-use ferrule_aws::CredentialsConfig;
+use ferrule_aws::{CredentialsConfig, SecretConfig};
 use serde::Deserialize;
 
-/// For whom requests are signed, and what of them.
+/// For whom requests are signed, and what of them. A configuration without region, service and credentials signs nothing, as that of a
+/// listener whose routes have their own.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Config {
     /// Region that the service is in.
+    #[serde(default)]
     pub region: String,
     /// The service's name in signatures: `s3`, `execute-api`, `es`, `lambda`…
+    #[serde(default)]
     pub service: String,
     /// Authority of the service, which takes the place of the request's. Where the route or cluster rewrites the host, what it
     /// rewrites to: a signature holds for the host that is sent.
@@ -23,8 +26,18 @@ pub struct Config {
     /// Names of header fields that are signed where a request has them, besides `host` and all `x-amz-*`.
     #[serde(default, rename = "signedHeaders")]
     pub signed_headers: Vec<String>,
+    /// Secrets to follow besides that of `credentials`: those of the listener's routes, which cannot follow their own.
+    #[serde(default)]
+    pub secrets: Vec<SecretConfig>,
     /// Who signs.
+    #[serde(default)]
     pub credentials: CredentialsConfig,
+}
+
+impl Config {
+    pub(crate) fn signs_nothing(&self) -> bool {
+        self.region.is_empty() && self.service.is_empty() && self.credentials.is_empty()
+    }
 }
 
 /// What is signed of a body.

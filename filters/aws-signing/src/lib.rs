@@ -8,8 +8,8 @@
 mod config;
 
 use ferrule_aws::{
-    Identity, IdentityError, Payload, Request, Sha256Hex, Signer, canonical_path, canonical_query,
-    single_encoded_path,
+    Identity, IdentityError, Payload, Request, SecretConfig, Sha256Hex, Signer, canonical_path,
+    canonical_query, single_encoded_path,
 };
 use ferrule_kit::{
     ConfigError, Counter, Fields, Filter, Flow, Host, Level, Message, Response, SecretSource, is_field_name,
@@ -27,6 +27,13 @@ const OWN: [&str; 4] = ["authorization", "x-amz-content-sha256", "x-amz-date", "
 /// The filter: a compiled [`Config`].
 #[derive(Debug)]
 pub struct AwsSigning {
+    signing: Option<Signing>,
+    secrets: Vec<SecretSource>,
+}
+
+/// How requests are signed.
+#[derive(Debug)]
+struct Signing {
     signer: Signer,
     identity: Identity,
     host: Option<String>,
@@ -42,6 +49,43 @@ impl Filter for AwsSigning {
     type Config = Config;
     type Stream = ();
 
+    fn compile(mut config: Config) -> Result<Self, ConfigError> {
+        let others = std::mem::take(&mut config.secrets).into_iter().map(SecretConfig::into_source);
+        let signing = if config.signs_nothing() { None } else { Some(Signing::compile(config)?) };
+        let own = signing.as_ref().and_then(|signing| signing.identity.secret());
+        let named = own.into_iter().chain(others);
+        let secrets = named.map(|(name, config_source)| SecretSource { name, config_source }).collect();
+        Ok(Self { signing, secrets })
+    }
+
+    fn looks_back(&self) -> bool {
+        false
+    }
+
+    fn secrets(&self) -> Vec<SecretSource> {
+        self.secrets.clone()
+    }
+
+    fn on_headers(&self, (): &mut (), host: &mut dyn Host, message: Message, _: bool) -> Flow {
+        match &self.signing {
+            Some(signing) if message == Message::Request => signing.on_request(host),
+            _ => Flow::Leave,
+        }
+    }
+
+    fn on_body(&self, (): &mut (), host: &mut dyn Host, message: Message) -> Flow {
+        let digest = Sha256Hex::of(host.body(message).iter().map(|chunk| &**chunk));
+        self.signing.as_ref().map_or(Flow::Leave, |signing| signing.sign(host, Payload::Hash(digest)))
+    }
+
+    fn on_overflow(&self, (): &mut (), host: &mut dyn Host, _: Message) -> Flow {
+        host.count(TOO_LARGE, 1);
+        log(host, "the request is larger than the buffer limit");
+        Flow::Respond(Response::text(413, "aws_signing_filter_too_large", "the request is too large\n"))
+    }
+}
+
+impl Signing {
     fn compile(config: Config) -> Result<Self, ConfigError> {
         let identity = Identity::new(config.credentials).map_err(|wrong| {
             let path = format!("credentials.{}", wrong.field);
@@ -62,38 +106,15 @@ impl Filter for AwsSigning {
         })
     }
 
-    fn looks_back(&self) -> bool {
-        false
-    }
-
-    fn secrets(&self) -> Vec<SecretSource> {
-        let source = self.identity.secret().map(|(name, config_source)| SecretSource { name, config_source });
-        source.into_iter().collect()
-    }
-
-    fn on_headers(&self, (): &mut (), host: &mut dyn Host, message: Message, _: bool) -> Flow {
-        match (message, self.payload) {
-            (Message::Response, _) => Flow::Leave,
-            (_, PayloadConfig::Unsigned) => self.sign(host, Payload::Unsigned),
+    fn on_request(&self, host: &mut dyn Host) -> Flow {
+        match self.payload {
+            PayloadConfig::Unsigned => self.sign(host, Payload::Unsigned),
             // What flows through a tunnel is no part of the request.
-            (_, PayloadConfig::Hash) if host.is_tunnel() => self.sign(host, Payload::Hash(Sha256Hex::of([]))),
-            (_, PayloadConfig::Hash) => Flow::AwaitBody,
+            PayloadConfig::Hash if host.is_tunnel() => self.sign(host, Payload::Hash(Sha256Hex::of([]))),
+            PayloadConfig::Hash => Flow::AwaitBody,
         }
     }
 
-    fn on_body(&self, (): &mut (), host: &mut dyn Host, message: Message) -> Flow {
-        let digest = Sha256Hex::of(host.body(message).iter().map(|chunk| &**chunk));
-        self.sign(host, Payload::Hash(digest))
-    }
-
-    fn on_overflow(&self, (): &mut (), host: &mut dyn Host, _: Message) -> Flow {
-        host.count(TOO_LARGE, 1);
-        log(host, "the request is larger than the buffer limit");
-        Flow::Respond(Response::text(413, "aws_signing_filter_too_large", "the request is too large\n"))
-    }
-}
-
-impl AwsSigning {
     fn sign(&self, host: &mut dyn Host, payload: Payload) -> Flow {
         match self.try_sign(host, payload) {
             Ok(()) => {

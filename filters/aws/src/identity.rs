@@ -23,6 +23,20 @@ pub struct CredentialsConfig {
     pub secret: Option<SecretConfig>,
 }
 
+impl CredentialsConfig {
+    /// Whether there is no source.
+    pub fn is_empty(&self) -> bool {
+        self.fixed.is_none() && self.secret.is_none()
+    }
+}
+
+impl SecretConfig {
+    /// Name and JSON of the source.
+    pub fn into_source(self) -> (String, Option<String>) {
+        (self.sds_name, self.sds_config.map(|source| source.to_string()))
+    }
+}
+
 /// Credentials in the configuration itself.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -137,9 +151,8 @@ impl Identity {
                 Err(wrong("secret.sdsName", "is empty".to_owned()))
             }
             (None, Some(secret)) => {
-                let config_source = secret.sds_config.map(|source| source.to_string());
-                let last = RwLock::default();
-                Ok(Self(Source::Secret { name: secret.sds_name, config_source, last }))
+                let (name, config_source) = secret.into_source();
+                Ok(Self(Source::Secret { name, config_source, last: RwLock::default() }))
             }
             _ => Err(wrong("", "needs either `static` or `secret`".to_owned())),
         }

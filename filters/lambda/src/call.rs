@@ -8,7 +8,7 @@ use std::borrow::Cow;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use ferrule_aws::{Identity, Payload, Request, Sha256Hex, Signer};
-use ferrule_kit::{Callout, ConfigError, FieldLines, Fields, Host, Message, SecretSource, is_field_name};
+use ferrule_kit::{Callout, ConfigError, FieldLines, Fields, Host, Message, is_field_name};
 
 use crate::config::{Config, InvocationMode, LogType, PayloadMode};
 use crate::failure::Failure;
@@ -92,9 +92,9 @@ impl Caller {
         })
     }
 
-    pub(crate) fn secrets(&self) -> Vec<SecretSource> {
-        let source = self.identity.secret().map(|(name, config_source)| SecretSource { name, config_source });
-        source.into_iter().collect()
+    /// Name and source of the secret that it is signed by.
+    pub(crate) fn secret(&self) -> Option<(String, Option<String>)> {
+        self.identity.secret()
     }
 
     /// The signed call of `function` with a payload in these chunks.

@@ -2,16 +2,17 @@
 //!
 //! Invariant: strict, so an unknown field is an error.
 
-use ferrule_aws::CredentialsConfig;
+use ferrule_aws::{CredentialsConfig, SecretConfig};
 use serde::Deserialize;
 
-/// Which function to call, how, and as whom.
+/// Which function to call, how, and as whom. A configuration without function, region and credentials calls none, as that of a listener
+/// whose routes have their own.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Config {
     /// The function's name or ARN; or a template of its name: text with `{{ segment(1) }}` (of the path, from 0),
     /// `{{ header('name') }}` and `{{ query('name') }}` in it.
-    #[serde(rename = "functionName")]
+    #[serde(default, rename = "functionName")]
     pub function_name: String,
     /// The functions that a template may choose; needed where there is one, and only there.
     #[serde(default)]
@@ -23,6 +24,7 @@ pub struct Config {
     #[serde(default, rename = "accountId")]
     pub account_id: Option<String>,
     /// Region of the function, and of the signature.
+    #[serde(default)]
     pub region: String,
     /// URL of the Lambda API, without a path; the region's own if none. Its host becomes the request's.
     #[serde(default, rename = "endpointURL")]
@@ -51,11 +53,21 @@ pub struct Config {
     /// `Alb` only: events and answers have lists of values, as with a target group's `lambda.multi_value_headers.enabled`.
     #[serde(default, rename = "multiValueHeaders")]
     pub multi_value_headers: bool,
+    /// Secrets to follow besides that of `credentials`: those of the listener's routes, which cannot follow their own.
+    #[serde(default)]
+    pub secrets: Vec<SecretConfig>,
     /// Who signs.
+    #[serde(default)]
     pub credentials: CredentialsConfig,
     /// Milliseconds that hosts wait which make the call themselves (wasm); elsewhere the route's timeout holds.
     #[serde(default = "minute", rename = "timeoutMs")]
     pub timeout_ms: u32,
+}
+
+impl Config {
+    pub(crate) fn calls_none(&self) -> bool {
+        self.function_name.is_empty() && self.region.is_empty() && self.credentials.is_empty()
+    }
 }
 
 fn minute() -> u32 {

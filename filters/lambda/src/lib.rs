@@ -32,6 +32,7 @@ use call::{Call, Caller};
 pub use config::*;
 use event::Format;
 use failure::Failure;
+use ferrule_aws::SecretConfig;
 use function::Function;
 use outcome::{ApiHead, Verdict};
 use streaming::{Broken, Streaming};
@@ -39,6 +40,13 @@ use streaming::{Broken, Streaming};
 /// The filter: a compiled [`Config`].
 #[derive(Debug)]
 pub struct Lambda {
+    calls: Option<Calls>,
+    secrets: Vec<SecretSource>,
+}
+
+/// How requests become calls, and answers their answers.
+#[derive(Debug)]
+struct Calls {
     caller: Caller,
     format: Format,
     reader: Reader,
@@ -83,6 +91,70 @@ impl Filter for Lambda {
     type Config = Config;
     type Stream = Stream;
 
+    fn compile(mut config: Config) -> Result<Self, ConfigError> {
+        let others = std::mem::take(&mut config.secrets).into_iter().map(SecretConfig::into_source);
+        let calls = if config.calls_none() { None } else { Some(Calls::compile(config)?) };
+        let own = calls.as_ref().and_then(|calls| calls.caller.secret());
+        let named = own.into_iter().chain(others);
+        let secrets = named.map(|(name, config_source)| SecretSource { name, config_source }).collect();
+        Ok(Self { calls, secrets })
+    }
+
+    fn looks_back(&self) -> bool {
+        false
+    }
+
+    fn secrets(&self) -> Vec<SecretSource> {
+        self.secrets.clone()
+    }
+
+    fn on_headers(&self, stream: &mut Stream, host: &mut dyn Host, message: Message, end: bool) -> Flow {
+        match (&self.calls, message) {
+            (None, _) => Flow::Leave,
+            (Some(calls), Message::Request) => calls.on_request(stream, host),
+            (Some(_), Message::Response) if !matches!(stream.stage, Stage::Called) => Flow::Leave,
+            (Some(calls), Message::Response) => calls.on_answer(stream, host, end),
+        }
+    }
+
+    fn on_body(&self, stream: &mut Stream, host: &mut dyn Host, message: Message) -> Flow {
+        self.calls.as_ref().map_or(Flow::Leave, |calls| calls.on_body(stream, host, message))
+    }
+
+    fn on_data(&self, stream: &mut Stream, host: &mut dyn Host, message: Message, end: bool) -> Flow {
+        self.calls.as_ref().map_or(Flow::Leave, |calls| calls.on_data(stream, host, message, end))
+    }
+
+    fn on_trailers(&self, stream: &mut Stream, host: &mut dyn Host, message: Message) -> Flow {
+        self.calls.as_ref().map_or(Flow::Leave, |calls| calls.on_trailers(stream, host, message))
+    }
+
+    fn on_overflow(&self, stream: &mut Stream, host: &mut dyn Host, message: Message) -> Flow {
+        let failure = if message == Message::Request { Failure::TooLarge } else { Failure::AnswerTooLarge };
+        self.calls.as_ref().map_or(Flow::Leave, |calls| calls.fail(stream, host, failure))
+    }
+
+    fn on_reply(
+        &self,
+        stream: &mut Stream,
+        host: &mut dyn Host,
+        _: CalloutId,
+        reply: Result<Reply<'_>, CalloutError>,
+    ) -> Flow {
+        let Some(calls) = &self.calls else { return Flow::Leave };
+        match calls.relayed(reply) {
+            Ok(response) => Flow::Respond(response),
+            Err(failure) => calls.fail(stream, host, failure),
+        }
+    }
+
+    /// What Envoy says in Lambda's place is not a function's answer.
+    fn on_local_reply(&self, stream: &mut Stream, _: &mut dyn Host, _: u16, _: &str) {
+        stream.stage = Stage::Idle;
+    }
+}
+
+impl Calls {
     fn compile(config: Config) -> Result<Self, ConfigError> {
         let caller = Caller::compile(&config)?;
         if config.multi_value_headers && config.payload_mode != PayloadMode::Alb {
@@ -100,22 +172,6 @@ impl Filter for Lambda {
                 multi_value_headers: config.multi_value_headers,
             },
         })
-    }
-
-    fn looks_back(&self) -> bool {
-        false
-    }
-
-    fn secrets(&self) -> Vec<SecretSource> {
-        self.caller.secrets()
-    }
-
-    fn on_headers(&self, stream: &mut Stream, host: &mut dyn Host, message: Message, end: bool) -> Flow {
-        match message {
-            Message::Request => self.on_request(stream, host),
-            Message::Response if !matches!(stream.stage, Stage::Called) => Flow::Leave,
-            Message::Response => self.on_answer(stream, host, end),
-        }
     }
 
     fn on_body(&self, stream: &mut Stream, host: &mut dyn Host, message: Message) -> Flow {
@@ -157,33 +213,6 @@ impl Filter for Lambda {
         }
     }
 
-    fn on_overflow(&self, stream: &mut Stream, host: &mut dyn Host, message: Message) -> Flow {
-        match message {
-            Message::Request => self.fail(stream, host, Failure::TooLarge),
-            Message::Response => self.fail(stream, host, Failure::AnswerTooLarge),
-        }
-    }
-
-    fn on_reply(
-        &self,
-        stream: &mut Stream,
-        host: &mut dyn Host,
-        _: CalloutId,
-        reply: Result<Reply<'_>, CalloutError>,
-    ) -> Flow {
-        match self.relayed(reply) {
-            Ok(response) => Flow::Respond(response),
-            Err(failure) => self.fail(stream, host, failure),
-        }
-    }
-
-    /// What Envoy says in Lambda's place is not a function's answer.
-    fn on_local_reply(&self, stream: &mut Stream, _: &mut dyn Host, _: u16, _: &str) {
-        stream.stage = Stage::Idle;
-    }
-}
-
-impl Lambda {
     fn function(&self, stream: &Stream) -> Option<&Function> {
         self.caller.functions.get(stream.function)
     }

@@ -9,9 +9,9 @@ use ferrule_kit::{CalloutError, Reply, Response};
 use crate::failure::Failure;
 use crate::outcome::{self, ApiHead, Verdict};
 use crate::streaming;
-use crate::{Answer, Lambda};
+use crate::{Answer, Calls};
 
-impl Lambda {
+impl Calls {
     /// What the client gets.
     ///
     /// # Errors
