@@ -225,9 +225,9 @@ impl<'a> Fields<'a> {
         for (name, values) in members(headers, "multiValueHeaders")? {
             let name = name_of(name.raw())?;
             match values.kind() {
-                Kind::Array => values.elements().try_for_each(|value| self.add(&name, value))?,
+                Kind::Array => values.elements().try_for_each(|value| self.add(name.clone(), value))?,
                 Kind::Object => return Err(Malformed::Type("multiValueHeaders")),
-                _ => self.add(&name, values)?,
+                _ => self.add(name, values)?,
             }
         }
         Ok(())
@@ -239,7 +239,7 @@ impl<'a> Fields<'a> {
             let name = name_of(name.raw())?;
             let known = self.lines.get(..lists).unwrap_or_default().iter().any(|(known, _)| *known == name);
             if !known {
-                self.add(&name, value)?;
+                self.add(name, value)?;
             }
         }
         Ok(())
@@ -249,12 +249,12 @@ impl<'a> Fields<'a> {
         if !matches!(cookies.kind(), Kind::Array) {
             return Err(Malformed::Type("cookies"));
         }
-        cookies.elements().try_for_each(|cookie| self.add(&Cow::Borrowed("set-cookie"), cookie))
+        cookies.elements().try_for_each(|cookie| self.add(Cow::Borrowed("set-cookie"), cookie))
     }
 
     /// Numbers and truth values are printed; null is no value.
-    fn add(&mut self, name: &Cow<'a, str>, value: Node<'a>) -> Result<(), Malformed> {
-        if name.starts_with(':') || FRAMING.contains(&&**name) {
+    fn add(&mut self, name: Cow<'a, str>, value: Node<'a>) -> Result<(), Malformed> {
+        if name.starts_with(':') || FRAMING.contains(&&*name) {
             return Ok(());
         }
         let value = match value.kind() {
@@ -263,7 +263,7 @@ impl<'a> Fields<'a> {
             Kind::Null => return Ok(()),
             Kind::Array | Kind::Object => return Err(Malformed::Type("a header's value")),
         };
-        self.push(name.clone(), value)
+        self.push(name, value)
     }
 
     fn push(&mut self, name: Cow<'a, str>, value: Cow<'a, str>) -> Result<(), Malformed> {

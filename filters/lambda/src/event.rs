@@ -29,6 +29,9 @@ pub(crate) struct Format {
     pub(crate) multi_value_headers: bool,
 }
 
+/// A field's name and value.
+type Line<'a> = (Cow<'a, str>, Cow<'a, str>);
+
 /// A request as events show it.
 struct Incoming<'a> {
     method: Cow<'a, str>,
@@ -38,7 +41,7 @@ struct Incoming<'a> {
     query: &'a [u8],
     host: Cow<'a, str>,
     /// Header lines without pseudo-fields, sorted by name, those of one name in their order.
-    lines: Vec<(Cow<'a, str>, Cow<'a, str>)>,
+    lines: Vec<Line<'a>>,
     chunks: &'a [Octets<'a>],
 }
 
@@ -78,7 +81,7 @@ impl<'a> Incoming<'a> {
     }
 
     /// Names and all their values.
-    fn grouped(&self) -> impl Iterator<Item = (&str, &[(Cow<'a, str>, Cow<'a, str>)])> {
+    fn grouped(&self) -> impl Iterator<Item = (&str, &[Line<'a>])> {
         let groups = self.lines.chunk_by(|one, other| one.0 == other.0);
         groups.filter_map(|lines| lines.first().map(|(name, _)| (&**name, lines)))
     }

@@ -78,7 +78,8 @@ fn frame_length(bytes: &[u8]) -> Result<Option<usize>, FrameError> {
     let Some(prelude) = bytes.get(..PRELUDE) else { return Ok(None) };
     let total = number(prelude, 0).ok_or(FrameError::Length)?;
     let headers = number(prelude, 4).ok_or(FrameError::Length)?;
-    if total > MAX_FRAME || total < PRELUDE + CHECKSUM || headers > total - PRELUDE - CHECKSUM {
+    let fits = (PRELUDE + CHECKSUM..=MAX_FRAME).contains(&total);
+    if !fits || headers > total - PRELUDE - CHECKSUM {
         return Err(FrameError::Length);
     }
     check(prelude, 8)?;

@@ -47,7 +47,7 @@ pub enum UpstreamExpect {
     /// No request at all.
     None,
     /// This request.
-    Request(RequestExpect),
+    Request(Box<RequestExpect>),
 }
 
 impl TryFrom<Written<RequestExpect>> for UpstreamExpect {
@@ -56,7 +56,7 @@ impl TryFrom<Written<RequestExpect>> for UpstreamExpect {
     fn try_from(written: Written<RequestExpect>) -> Result<Self, String> {
         match written {
             Written::Text(text) if text == "none" => Ok(Self::None),
-            Written::Form(request) => Ok(Self::Request(request)),
+            Written::Form(request) => Ok(Self::Request(Box::new(request))),
             _ => Err("write `none` or a request".to_owned()),
         }
     }
