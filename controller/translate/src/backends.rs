@@ -74,6 +74,14 @@ impl Destination {
         }
     }
 
+    /// What requests of the proxy's own call it, as host or as authority.
+    pub(crate) fn authority(&self) -> String {
+        match self {
+            Self::Backend((namespace, name), _) => format!("{name}.{namespace}"),
+            Self::Service((namespace, name), port, _) => format!("{name}.{namespace}.svc:{port}"),
+        }
+    }
+
     /// The Service, if it is a port of one.
     pub(crate) fn service(&self) -> Option<&Key> {
         match self {

@@ -19,6 +19,7 @@ use crate::resolved::Resolved;
 use crate::settings::Settings;
 use crate::xds;
 use crate::xds::action::{Lowering, Share};
+use crate::xds::auth::Auth;
 use crate::xds::matching::Unmatchable;
 
 /// All that decides how a route is lowered.
@@ -60,6 +61,8 @@ pub(crate) struct Entry {
     pub(crate) matcher: Vec<u8>,
     /// Policies of the rule over those of the route.
     pub(crate) applied: Applied,
+    /// Filters that ask first.
+    pub(crate) auths: Box<[Arc<Auth>]>,
     pub(crate) field: String,
 }
 
@@ -185,6 +188,7 @@ impl Match<'_> {
         let applied = inputs.applied[*place].clone();
         matcher.runtime_fraction = share.fraction();
         let encoded = matcher.encode_to_vec();
+        let auths = share.action.auths.clone().into();
         let body = xds::action::route(
             share.action,
             matcher,
@@ -206,6 +210,7 @@ impl Match<'_> {
             body,
             matcher: encoded,
             applied,
+            auths,
             field: format!("spec.rules[{place}].matches[{at}]"),
         }
     }

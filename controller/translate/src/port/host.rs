@@ -120,7 +120,8 @@ impl Lowering {
         if let Some(chain) = &around.chain {
             builder.route(&misdirected(chain), "misdirected", &PerFilter::new());
         }
-        for HostEntry { entry, .. } in entries {
+        for HostEntry { entry, route } in entries {
+            self.needs.ask(&route.reference, &entry.auths);
             self.route(&mut builder, around, &effective, decompresses, entry);
         }
         builder

@@ -1,6 +1,6 @@
 //! What a rule does with the requests that match it -> `envoy.config.route.v3.Route`.
 
-use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use envoy_types::pb::envoy::config::core::v3::{DataSource, RuntimeFractionalPercent};
 use envoy_types::pb::envoy::config::route::v3 as envoy;
@@ -9,9 +9,10 @@ use envoy_types::pb::envoy::config::route::v3::route_action::{
     ClusterNotFoundResponseCode, ClusterSpecifier, HostRewriteSpecifier, RequestMirrorPolicy,
 };
 use envoy_types::pb::envoy::config::route::v3::weighted_cluster::ClusterWeight;
-use envoy_types::pb::google::protobuf::{Any, UInt32Value};
+use envoy_types::pb::google::protobuf::UInt32Value;
 use prost::Message;
 
+use super::auth::{self, Auth};
 use super::filters::{Filters, need_route};
 use super::header::HeaderEdits;
 use super::mirror::{self, of_million};
@@ -34,8 +35,10 @@ pub(crate) struct Action {
     action: EnvoyAction,
     request: HeaderEdits,
     response: HeaderEdits,
-    /// Configuration of Envoy's own filters, by name in the chain.
-    filters: BTreeMap<&'static str, Any>,
+    /// Configuration of Envoy's own filters.
+    filters: PerFilter,
+    /// Filters that ask first.
+    pub(crate) auths: Vec<Arc<Auth>>,
 }
 
 /// What is done with a share of the requests.
@@ -66,7 +69,8 @@ pub(crate) fn fixed(status: u32) -> Action {
         action: EnvoyAction::DirectResponse(answer),
         request: HeaderEdits::default(),
         response: HeaderEdits::default(),
-        filters: BTreeMap::new(),
+        filters: PerFilter::new(),
+        auths: Vec::new(),
     }
 }
 
@@ -82,8 +86,8 @@ pub(crate) fn route(action: Action, matched: envoy::RouteMatch, filters: &PerFil
         ..envoy::Route::default()
     };
     let mut encoded = route.encode_to_vec();
-    let own = action.filters.into_iter().map(|(name, config)| (name.to_owned(), config));
-    let filters: PerFilter = own.chain(filters.clone()).collect();
+    let asking = action.auths.iter().map(|auth| (auth.name.clone(), auth::switch(true)));
+    let filters: PerFilter = asking.chain(action.filters).chain(filters.clone()).collect();
     per_filter::put(OF_ROUTE, &filters, &mut encoded);
     encoded
 }
@@ -128,8 +132,9 @@ impl<'a> Lowering<'a> {
         }
         let redirect = filters.redirect.map(|filter| redirect::lower(filter, self.matched, self.port));
         let redirect = EnvoyAction::Redirect(redirect.transpose()?.unwrap_or_default());
+        let Some(auths) = self.auths(&filters)? else { return Ok(fixed(500)) };
         let (request, response) = (filters.request, filters.response);
-        Ok(Action { action: redirect, request, response, filters: BTreeMap::new() })
+        Ok(Action { action: redirect, request, response, filters: PerFilter::new(), auths })
     }
 
     fn forward(&self, filters: &Filters<'a>) -> Result<Vec<Share>, Unsupported> {
@@ -194,13 +199,25 @@ impl<'a> Lowering<'a> {
         };
         self.rewrite(&mut action, filters)?;
         limits::apply(&mut action, self.rule)?;
-        let mut of_filters = BTreeMap::new();
+        let mut of_filters = PerFilter::new();
         if let Some((level, place, filter)) = filters.cors {
             let at = |(inner, why)| (format!("{}[{place}].cors.{inner}", level.list()), why);
-            of_filters.insert(cors::NAME, cors::lower(filter).map_err(at)?);
+            of_filters.insert(cors::NAME.to_owned(), cors::lower(filter).map_err(at)?);
         }
+        let Some(auths) = self.auths(filters)? else { return Ok(fixed(500)) };
         let (request, response) = (filters.request.clone(), filters.response.clone());
-        Ok(Action { action: EnvoyAction::Route(action), request, response, filters: of_filters })
+        Ok(Action { action: EnvoyAction::Route(action), request, response, filters: of_filters, auths })
+    }
+
+    /// Who is asked about the requests; `None` where one of them is not there, and so none may pass.
+    fn auths(&self, filters: &Filters<'a>) -> Result<Option<Vec<Arc<Auth>>>, Unsupported> {
+        let mut auths = Vec::new();
+        for (level, place, filter) in &filters.auths {
+            let at = |(inner, why)| (format!("{}[{place}].externalAuth.{inner}", level.list()), why);
+            let Some(to) = self.resolved.in_filter(*level, *place) else { return Ok(None) };
+            auths.push(Arc::new(Auth::new(filter, to).map_err(at)?));
+        }
+        Ok(Some(auths))
     }
 
     /// A mirror that leads nowhere is left out (HTTPRequestMirrorFilter.backendRef).

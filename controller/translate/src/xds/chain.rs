@@ -4,6 +4,7 @@ use envoy_types::pb::envoy::extensions::filters::http::router::v3::Router;
 use envoy_types::pb::envoy::extensions::filters::network::http_connection_manager::v3::HttpFilter;
 use envoy_types::pb::envoy::extensions::filters::network::http_connection_manager::v3::http_filter::ConfigType;
 
+use super::auth::Auth;
 use super::{any, cors, decompressor, filter, scope};
 use crate::needs::Needs;
 use crate::policies::POLICIES;
@@ -17,6 +18,8 @@ enum Slot {
     Policy(&'static str),
     /// Envoy's CORS filter.
     Cors,
+    /// Authorization servers that are asked.
+    Auth,
     /// Envoy's decompressors.
     Decompressors,
     /// Envoy's router.
@@ -25,9 +28,9 @@ enum Slot {
 
 /// Every place, in the order in which requests pass them. Responses pass them the other way round: what stands further
 /// down gives those above it the response as it has changed it. Preflight requests are answered before anything else looks
-/// at them.
-const SLOTS: [Slot; 5] =
-    [Slot::Scope, Slot::Cors, Slot::Policy("transformation"), Slot::Decompressors, Slot::Router];
+/// at them, and what may not pass is transformed by nobody.
+const SLOTS: [Slot; 6] =
+    [Slot::Scope, Slot::Cors, Slot::Auth, Slot::Policy("transformation"), Slot::Decompressors, Slot::Router];
 
 /// The filters that a port needs, in their places.
 pub(crate) fn lower(settings: &Settings, needs: &Needs, port: u16) -> Vec<HttpFilter> {
@@ -42,6 +45,7 @@ fn filters(slot: &Slot, settings: &Settings, needs: &Needs, port: u16) -> Vec<Ht
             is_used.then(|| filter::placed(&settings.filter_host, name, port)).into_iter().collect()
         }
         Slot::Cors => vec![cors::filter()],
+        Slot::Auth => needs.auths.keys().map(|name| Auth::place(name)).collect(),
         Slot::Decompressors if needs.decompression => decompressor::filters().collect(),
         Slot::Decompressors => Vec::new(),
         Slot::Router => vec![router()],

@@ -41,23 +41,23 @@ pub(crate) fn discovered_name(filter: &str, port: u16) -> String {
 pub(crate) fn placed(host: &FilterHost, filter: &str, port: u16) -> HttpFilter {
     match host {
         // Disabled until a route has a configuration: a route without one costs nothing.
-        FilterHost::Native { .. } => HttpFilter {
-            name: chain_name(filter),
-            disabled: true,
-            config_type: Some(ConfigType::ConfigDiscovery(discovery(DynamicModuleFilter::type_url()))),
-            ..HttpFilter::default()
-        },
-        FilterHost::Wasm { .. } => HttpFilter {
-            name: discovered_name(filter, port),
-            config_type: Some(ConfigType::ConfigDiscovery(discovery(Wasm::type_url()))),
-            ..HttpFilter::default()
-        },
+        FilterHost::Native { .. } => discovered(&chain_name(filter), DynamicModuleFilter::type_url()),
+        FilterHost::Wasm { .. } => {
+            HttpFilter { disabled: false, ..discovered(&discovered_name(filter, port), Wasm::type_url()) }
+        }
     }
 }
 
-fn discovery(type_url: String) -> ExtensionConfigSource {
+/// A filter whose configuration comes by ECDS under its name; it is off but where routes switch it on.
+pub(crate) fn discovered(name: &str, type_url: String) -> HttpFilter {
     let type_urls = vec![type_url];
-    ExtensionConfigSource { config_source: Some(ads()), type_urls, ..ExtensionConfigSource::default() }
+    let source = ExtensionConfigSource { config_source: Some(ads()), type_urls, ..Default::default() };
+    HttpFilter {
+        name: name.to_owned(),
+        disabled: true,
+        config_type: Some(ConfigType::ConfigDiscovery(source)),
+        ..HttpFilter::default()
+    }
 }
 
 /// A native filter as the listeners of a proxy run it, with the configuration that is not any route's.

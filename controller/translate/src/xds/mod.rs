@@ -1,6 +1,7 @@
 //! Lowering: from what was decided to Envoy's messages.
 
 pub(crate) mod action;
+pub(crate) mod auth;
 pub(crate) mod chain;
 pub(crate) mod cluster;
 pub(crate) mod cors;
