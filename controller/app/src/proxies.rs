@@ -198,7 +198,7 @@ mod tests {
         );
         for (kind, namespace, name) in [("Gateway", "d", "g"), ("GatewayClass", "", "c")] {
             let on = ObjectRef::new(GATEWAY_GROUP, kind, namespace, name);
-            let status = serde_json::to_value(&*translation.status[&on]).unwrap();
+            let status = serde_json::to_value(&*translation.status.get(&on).unwrap()).unwrap();
             assert_eq!(status["conditions"][0]["reason"], "InvalidParameters", "{status}");
             assert!(translation.problems.iter().any(|problem| problem.on == on));
         }

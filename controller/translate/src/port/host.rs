@@ -29,7 +29,7 @@ pub(super) struct Host {
 
 /// A route that serves a host.
 #[derive(Clone)]
-pub(super) struct HostRoute {
+pub(crate) struct HostRoute {
     /// The route's own host name decides first, not what it has in common with the listener's (GEP-1713 and the
     /// feature GatewayRouteHostnameIntersectionPrecedence).
     own_host: Reverse<(bool, usize)>,
@@ -64,6 +64,11 @@ pub(super) struct HostEntry<'a> {
 }
 
 impl Host {
+    /// The host of a listener at that place, without routes.
+    pub(super) fn new(listener: usize) -> Self {
+        Self { listener, routes: Vec::new() }
+    }
+
     /// What serves it, the one that wins first.
     pub(super) fn entries(&self) -> Vec<HostEntry<'_>> {
         let of_route = |route| move |entry| HostEntry { route, entry };
