@@ -104,7 +104,16 @@ pub(crate) fn admit(value: Value, generation: i64) -> Result<Object, Vec<Wrong>>
 ///
 /// # Errors
 /// What is wrong with its fields.
-pub(crate) fn parse(mut value: Value, generation: i64) -> Result<Object, Vec<Wrong>> {
+pub(crate) fn parse(value: Value, generation: i64) -> Result<Object, Vec<Wrong>> {
+    let (object, unknown_fields) = read(value, generation)?;
+    if unknown_fields.is_empty() { Ok(object) } else { Err(unknown_fields) }
+}
+
+/// Reads an object; what nobody here knows of its fields is told beside it.
+///
+/// # Errors
+/// What is wrong with its fields.
+pub(crate) fn read(mut value: Value, generation: i64) -> Result<(Object, Vec<Wrong>), Vec<Wrong>> {
     if let Some(Value::Object(metadata)) = value.get_mut("metadata") {
         metadata.insert("generation".to_owned(), generation.into());
     }
@@ -113,8 +122,9 @@ pub(crate) fn parse(mut value: Value, generation: i64) -> Result<Object, Vec<Wro
         fields.shift_remove("status");
     }
     match Object::parse(value) {
-        Ok(Parsed::Object { object, unknown_fields }) if unknown_fields.is_empty() => Ok(object),
-        Ok(Parsed::Object { unknown_fields, .. }) => Err(unknown_fields.into_iter().map(unknown).collect()),
+        Ok(Parsed::Object { object, unknown_fields }) => {
+            Ok((object, unknown_fields.into_iter().map(unknown).collect()))
+        }
         Ok(Parsed::Ignored(object)) => {
             Err(vec![Wrong { path: String::new(), message: format!("{object} is not served") }])
         }

@@ -40,7 +40,11 @@ fn cluster_rights() -> Rights {
 
 fn own_rights() -> Vec<Value> {
     vec![
-        json!({"apiGroups": ["coordination.k8s.io"], "resources": ["leases"], "verbs": ["create"]}),
+        // Replicas have names of their own.
+        json!({
+            "apiGroups": ["coordination.k8s.io"], "resources": ["leases"],
+            "verbs": ["create", "delete", "list", "patch", "watch"],
+        }),
         json!({
             "apiGroups": ["coordination.k8s.io"], "resources": ["leases"], "resourceNames": [leader::LEASE],
             "verbs": ["get", "update"],
