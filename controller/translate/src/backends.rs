@@ -194,7 +194,7 @@ pub(crate) fn resolve<'a>(
     if !world.may_refer((&from.group, &from.kind), &from.namespace, &to) {
         return Err((
             Reason::RefNotPermitted,
-            format!("no ReferenceGrant in {} lets this route use {to}", to.namespace),
+            format!("no ReferenceGrant in {} lets this {} use {to}", to.namespace, from.kind),
         ));
     }
     match kind {

@@ -26,6 +26,8 @@ pub enum Reason {
     NoValidCACertificate,
     InvalidClientCertificateRef,
     InvalidListener,
+    InvalidListenerFilter,
+    InvalidListenerFilterRef,
     NoMatchingParent,
     NotAllowedByListeners,
     NoMatchingListenerHostname,
@@ -55,6 +57,7 @@ impl Reason {
             Self::UnsupportedProtocol
             | Self::NoValidCACertificate
             | Self::InvalidListener
+            | Self::InvalidListenerFilter
             | Self::NotAllowed
             | Self::NoMatchingParent
             | Self::NotAllowedByListeners
@@ -72,6 +75,7 @@ impl Reason {
             | Self::InvalidCACertificateRef
             | Self::InvalidCACertificateKind
             | Self::InvalidClientCertificateRef
+            | Self::InvalidListenerFilterRef
             | Self::RefNotPermitted
             | Self::InvalidKind
             | Self::BackendNotFound

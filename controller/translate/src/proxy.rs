@@ -20,7 +20,7 @@ pub(crate) type HttpPorts<'a> = BTreeMap<u16, Served<'a>>;
 /// What is carried of a Gateway.
 #[derive(Default)]
 pub(crate) struct Proxy {
-    /// How often a route leads to each destination.
+    /// How often a route, or a listener's filter, leads to each destination.
     uses: BTreeMap<Destination, usize>,
     /// Destinations that have come into use, or out of it.
     touched: BTreeSet<Destination>,
@@ -37,21 +37,25 @@ impl Proxy {
         self.hosts.retain(|port, _| ports.contains_key(port));
         for (port, served) in ports {
             self.hosts.entry(*port).or_default().begin(served);
+            let destinations = served.prerouting().flat_map(|(_, filters)| &filters.destinations);
+            destinations.for_each(|destination| self.enter_destination(destination));
         }
     }
 
     /// Takes a route in.
     pub(crate) fn enter(&mut self, gateway: &Key, ports: &HttpPorts<'_>, outcome: &RouteOutcome) {
-        for destination in outcome.destinations() {
-            let uses = self.uses.entry(destination.clone()).or_default();
-            *uses += 1;
-            if *uses == 1 {
-                self.touched.insert(destination.clone());
-            }
-        }
+        outcome.destinations().for_each(|destination| self.enter_destination(destination));
         for (port, hosts) in &mut self.hosts {
             let Some(served) = ports.get(port) else { continue };
             served.hosts_of(gateway, outcome).into_iter().for_each(|one| hosts.enter(one));
+        }
+    }
+
+    fn enter_destination(&mut self, destination: &Destination) {
+        let uses = self.uses.entry(destination.clone()).or_default();
+        *uses += 1;
+        if *uses == 1 {
+            self.touched.insert(destination.clone());
         }
     }
 

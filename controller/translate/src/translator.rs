@@ -10,7 +10,7 @@ use crate::backend_tls::{self, BackendTls, Used};
 use crate::backends::Destination;
 use crate::changes::Seen;
 use crate::clusters::Whose;
-use crate::gateways::{Credentials, GatewayPlan, Gateways, Protocol, Transport};
+use crate::gateways::{Credentials, GatewayPlan, Gateways, Openings, Protocol, Transport};
 use crate::kinds::World;
 use crate::object::Key;
 use crate::outcome::Context;
@@ -29,8 +29,8 @@ pub struct Translator {
     settings: Settings,
     seen: Seen,
     credentials: Credentials,
-    /// Which listeners took routes in the last world.
-    openings: BTreeMap<Key, Vec<bool>>,
+    /// What routes depended on in the last world besides objects.
+    openings: Openings,
     policies: PolicyIndex,
     backend_tls: BackendTls,
     results: Results,
@@ -51,11 +51,12 @@ impl Translator {
     /// Translates a world. Total: what is wrong becomes status and, for the routes concerned, a 500.
     pub fn translate(&mut self, world: &World) -> Translation {
         let Self { settings, seen, credentials, openings, policies, backend_tls, results } = self;
-        let gateways = Gateways::plan(world, &settings.controller_name, credentials);
+        let mut gateways = Gateways::plan(world, &settings.controller_name, credentials);
         let mut changes = seen.update(world);
         if changes.policies || changes.selectable && policies.selects() {
             changes.context |= policies.update(world, settings);
         }
+        gateways.resolve_filters(world, policies);
         let before = std::mem::replace(openings, gateways.openings());
         changes.context |= before != *openings;
         if changes.context || changes.security || !changes.destinations.is_empty() {

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::Prerouting;
 use super::tls::Termination;
 use crate::api::gateway::{Gateway, Listener, RouteGroupKind};
 use crate::api::listener_set::ListenerSet;
@@ -26,6 +27,8 @@ pub(crate) struct ListenerPlan {
     pub(crate) kinds: Vec<RouteGroupKind>,
     /// How TLS ends here; `None` where it does not, or cannot for want of a certificate.
     pub(crate) termination: Option<Termination>,
+    /// What requests pass before they are routed, if anything.
+    pub(crate) prerouting: Option<Arc<Prerouting>>,
     pub(crate) problems: Vec<Problem>,
 }
 
@@ -89,6 +92,11 @@ impl Protocol {
         matches!(self, Self::Https | Self::TlsTerminate)
     }
 
+    /// Whether what comes is seen as requests of HTTP.
+    pub(crate) fn has_requests(self) -> bool {
+        matches!(self, Self::Http | Self::Https)
+    }
+
     /// Whether clients say by a host name which listener of a port they mean.
     fn has_hostname(self) -> bool {
         !matches!(self, Self::Tcp | Self::Udp)
@@ -116,6 +124,7 @@ impl ListenerPlan {
             protocol: Protocol::of(listener),
             kinds: Vec::new(),
             termination: None,
+            prerouting: None,
             problems: Vec::new(),
             source,
             place,
@@ -170,9 +179,6 @@ impl ListenerPlan {
         if listener.port == 0 {
             self.note("port", Reason::UnsupportedValue, "must be 1 to 65535");
         }
-        if listener.filters.as_ref().is_some_and(|filters| !filters.requests.is_empty()) {
-            self.note("filters", Reason::UnsupportedValue, "listener filters are not supported");
-        }
         let host = listener.hostname.as_deref().filter(|host| !host.is_empty());
         if let Some(why) = host.and_then(hostname::fault) {
             self.note("hostname", Reason::UnsupportedValue, why);
@@ -189,6 +195,9 @@ impl ListenerPlan {
         if !protocol.has_hostname() && !self.hostname.is_empty() {
             self.note("hostname", Reason::UnsupportedValue, must_not());
             self.hostname.clear();
+        }
+        if !protocol.has_requests() && listener.filters.is_some() {
+            self.note("filters", Reason::UnsupportedValue, must_not());
         }
         let Some(tls) = &listener.tls else { return };
         let mode = tls.mode.as_deref().unwrap_or("Terminate");

@@ -4,6 +4,7 @@ mod allowed;
 mod conflict;
 mod listener;
 mod listener_set;
+mod prerouting;
 pub(crate) mod tls;
 
 use std::collections::BTreeMap;
@@ -13,11 +14,13 @@ use crate::api::gateway::Gateway;
 use crate::api::meta::GATEWAY_GROUP;
 use crate::kinds::World;
 use crate::object::{Key, ObjectRef};
+use crate::policies::PolicyIndex;
 use crate::problem::{Problem, Reason};
 
 pub(crate) use allowed::allows_route;
 pub(crate) use listener::{ListenerPlan, Protocol, Transport};
 pub(crate) use listener_set::SetPlan;
+pub(crate) use prerouting::{Prerouting, Step};
 pub(crate) use tls::Credentials;
 
 /// Our Gateways, and the ListenerSets that name them.
@@ -38,6 +41,9 @@ pub(crate) struct GatewayPlan {
     /// Of the Gateway as a whole; it is served nevertheless.
     pub(crate) problems: Vec<Problem>,
 }
+
+/// Which listeners take routes, and what runs before that, by Gateway and place.
+pub(crate) type Openings = BTreeMap<Key, Vec<(bool, Option<Arc<Prerouting>>)>>;
 
 impl GatewayPlan {
     /// A name for a listener that no other of the plan has.
@@ -88,9 +94,16 @@ impl Gateways {
         gateways
     }
 
-    /// Which listeners take routes, by Gateway and place: what routes depend on besides the objects themselves.
-    pub(crate) fn openings(&self) -> BTreeMap<Key, Vec<bool>> {
-        let openings = |plan: &GatewayPlan| plan.listeners.iter().map(ListenerPlan::takes_routes).collect();
+    /// Looks up what runs before requests are routed, once it is known what the policies are.
+    pub(crate) fn resolve_filters(&mut self, world: &World, policies: &PolicyIndex) {
+        self.plans.values_mut().for_each(|plan| prerouting::resolve_all(world, policies, plan));
+    }
+
+    /// What routes depend on besides the objects themselves.
+    pub(crate) fn openings(&self) -> Openings {
+        let opening =
+            |listener: &ListenerPlan| (listener.takes_routes(), listener.prerouting.as_ref().map(Arc::clone));
+        let openings = |plan: &GatewayPlan| plan.listeners.iter().map(opening).collect();
         self.plans.iter().map(|(key, plan)| (key.clone(), openings(plan))).collect()
     }
 

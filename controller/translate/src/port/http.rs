@@ -12,7 +12,7 @@ use prost::Message;
 
 use super::host::{Around, HostRoute, Lowering, policies_of};
 use super::tables::{HostedRoute, Hosts};
-use crate::gateways::{GatewayPlan, ListenerPlan, Protocol, Transport};
+use crate::gateways::{GatewayPlan, ListenerPlan, Prerouting, Protocol, Transport};
 use crate::hostname::{covers, intersection, specificity};
 use crate::needs::Needs;
 use crate::object::{Key, ObjectRef};
@@ -112,8 +112,17 @@ impl<'a> Served<'a> {
             gateway: &self.gateway,
             listener: own,
             chain: self.tells_chains.then(label),
+            prerouting: self.plan.listeners[*place].prerouting.as_ref().map(|filters| (label(), filters)),
             suffix: if self.wasm() { format!("@{}", label()) } else { String::new() },
         }
+    }
+
+    /// What requests pass before they are routed, by the labels of their listeners.
+    pub(crate) fn prerouting(&self) -> impl Iterator<Item = (String, &'a Prerouting)> {
+        let plan = self.plan;
+        let places = self.listeners.iter().map(|(place, _)| *place);
+        places
+            .filter_map(move |place| Some((plan.label(place), plan.listeners[place].prerouting.as_deref()?)))
     }
 
     fn wasm(&self) -> bool {
@@ -152,7 +161,17 @@ pub(crate) fn lower(
         }
     };
     needs.policies.extend(served.policies.iter().cloned());
-    let chain = xds::chain::lower(served.settings, &needs, served.port);
+    for (label, prerouting) in served.prerouting() {
+        needs.extend(prerouting.needs());
+        for filter in xds::prerouting::discovered(&served.settings.filter_host, &label, prerouting) {
+            let resource = Resource::new(&filter.name, &filter);
+            let from = prerouting.policies.iter().chain([&served.plan.reference]).cloned().collect();
+            origins.insert((ResourceKind::ExtensionConfig, Arc::clone(&resource.name)), from);
+            resources.insert(ResourceKind::ExtensionConfig, resource);
+        }
+    }
+    let prerouting = xds::prerouting::filters(&served.settings.filter_host, served.prerouting());
+    let chain = xds::chain::lower(served.settings, &needs, served.port, &prerouting);
     (needs, xds::manager::lower(specifier, chain, served.early()))
 }
 

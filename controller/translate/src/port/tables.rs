@@ -10,6 +10,7 @@ use prost::Message;
 
 use super::host::{Around, Host, HostRoute, Lowering, policies_of, shadows};
 use super::http::Served;
+use crate::gateways::Prerouting;
 use crate::needs::Needs;
 use crate::object::ObjectRef;
 use crate::policies::Applied;
@@ -39,6 +40,7 @@ struct Table {
     gateway: Applied,
     listener: Applied,
     chain: Option<String>,
+    prerouting: Option<Arc<Prerouting>>,
     scope: Resource,
     table: Resource,
     origin: Arc<[ObjectRef]>,
@@ -167,7 +169,8 @@ impl Table {
         let label = if domain.is_empty() { "*" } else { domain };
         let virtual_host = lowering.virtual_host(around, (label, "*"), &entries);
         let mut needs = lowering.needs;
-        filters.extend(xds::scope::of_table(module, &key, needs.is_any()));
+        let needs_filters = needs.is_any() || around.prerouting.is_some();
+        filters.extend(xds::scope::of_table(module, &key, needs_filters));
         let mut configuration = RouteConfigurationBuilder::new(&name, &filters, &served.hidden());
         configuration.virtual_host(&virtual_host);
         needs.policies.extend(policies_of(host.routes.iter().flat_map(HostRoute::applied)));
@@ -179,6 +182,7 @@ impl Table {
             gateway: around.gateway.clone(),
             listener: around.listener.clone(),
             chain: around.chain.clone(),
+            prerouting: around.prerouting.as_ref().map(|(_, filters)| Arc::clone(filters)),
             routes: host.routes.clone(),
             needs,
             problems,
@@ -189,6 +193,7 @@ impl Table {
     fn holds(&self, host: &Host, around: &Around<'_>) -> bool {
         self.routes == host.routes
             && self.chain == around.chain
+            && self.prerouting.as_ref() == around.prerouting.as_ref().map(|(_, filters)| *filters)
             && self.gateway == *around.gateway
             && self.listener == *around.listener
     }
@@ -199,6 +204,7 @@ fn origin(served: &Served<'_>, around: &Around<'_>, host: &Host) -> Arc<[ObjectR
     let mut from: Vec<ObjectRef> = host.routes.iter().map(|route| route.reference.clone()).collect();
     let wider = [around.gateway, around.listener].into_iter();
     from.extend(policies_of(wider.chain(host.routes.iter().flat_map(HostRoute::applied))));
+    from.extend(around.prerouting.iter().flat_map(|(_, filters)| filters.policies.iter().cloned()));
     from.sort();
     from.dedup();
     from.push(served.plan.reference.clone());

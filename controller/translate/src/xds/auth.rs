@@ -20,10 +20,10 @@ use envoy_types::pb::envoy::extensions::filters::http::ext_authz::v3::{
 use envoy_types::pb::envoy::extensions::filters::network::http_connection_manager::v3::HttpFilter;
 use envoy_types::pb::envoy::r#type::matcher::v3::string_matcher::MatchPattern;
 use envoy_types::pb::envoy::r#type::matcher::v3::{ListStringMatcher, RegexMatcher, StringMatcher};
-use envoy_types::pb::google::protobuf::{Any, BoolValue};
+use envoy_types::pb::google::protobuf::Any;
 use prost::Name;
 
-use super::{Unsupported, any, filter, header, matching, pb_duration};
+use super::{Unsupported, any, filter, header, pb_duration};
 use crate::api::http_filter::{ForwardBodyConfig, HTTPAuthConfig, HTTPExternalAuthFilter};
 use crate::backends::Destination;
 
@@ -31,11 +31,10 @@ use crate::backends::Destination;
 /// one would have let in.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// What no server may write into a request: what the listener was chosen by, which "must not" be copied
-/// (HTTPAuthConfig.allowedResponseHeaders, ListenerFilters.requests), what frames the message (RFC 9110 section 7.6.1), and
-/// what is between Envoy and us.
-const UNTOUCHABLE: &str = "host|:authority|:scheme|:status|content-length|transfer-encoding|connection|keep-alive|te|\
-                           trailer|upgrade|proxy-connection|x-ferrule-.*";
+/// What no server may write into a request, besides Envoy's own and what the listener was chosen by: what frames a message
+/// (RFC 9110 section 7.6.1), and what is between Envoy and us. Envoy takes no expression that is much longer.
+const UNTOUCHABLE: &str =
+    "content-length|transfer-encoding|(proxy-)?connection|keep-alive|te|trailer|upgrade|x-ferrule-.*";
 
 /// What is between Envoy and us.
 const OURS: &str = "x-ferrule-";
@@ -80,14 +79,13 @@ fn lower(auth: &HTTPExternalAuthFilter, to: &Destination) -> Result<ExtAuthz, Un
         "GRPC" => {
             let allowed = auth.grpc.as_ref().map_or(&[][..], |grpc| &grpc.allowed_headers);
             // An empty list means all of them (GRPCAuthConfig.allowedHeaders), as in Envoy no list does.
-            let names = names("grpc.allowedHeaders", allowed)?;
-            ((!allowed.is_empty()).then_some(names), Services::GrpcService(grpc_service(to)))
+            (names("grpc.allowedHeaders", allowed)?, Services::GrpcService(grpc_service(to)))
         }
         "HTTP" => {
             let http = auth.http.clone().unwrap_or_default();
             // These, besides those that are always sent (HTTPAuthConfig.allowedHeaders).
             let allowed = names("http.allowedHeaders", &http.allowed_headers)?;
-            (Some(allowed), Services::HttpService(http_service(&http, to)?))
+            (allowed, Services::HttpService(http_service(&http, to)?))
         }
         other => {
             return Err(("protocol".to_owned(), format!("{other} is not supported; supported: GRPC, HTTP")));
@@ -97,9 +95,9 @@ fn lower(auth: &HTTPExternalAuthFilter, to: &Destination) -> Result<ExtAuthz, Un
         services: Some(services),
         transport_api_version: ApiVersion::V3.into(),
         with_request_body: body(auth.forward_body.as_ref())?,
-        allowed_headers: allowed,
+        allowed_headers: (!allowed.patterns.is_empty()).then_some(allowed),
         disallowed_headers: Some(list([MatchPattern::Prefix(OURS.to_owned())])),
-        decoder_header_mutation_rules: Some(rules()?),
+        decoder_header_mutation_rules: Some(rules()),
         validate_mutations: true,
         ..ExtAuthz::default()
     })
@@ -117,7 +115,7 @@ fn grpc_service(to: &Destination) -> GrpcService {
 fn http_service(http: &HTTPAuthConfig, to: &Destination) -> Result<HttpService, Unsupported> {
     let copied = if http.allowed_response_headers.is_empty() {
         // All of them (HTTPAuthConfig.allowedResponseHeaders).
-        list([MatchPattern::SafeRegex(expression("[^:].*")?)])
+        list([MatchPattern::SafeRegex(expression("[^:].*"))])
     } else {
         names("http.allowedResponseHeaders", &http.allowed_response_headers)?
     };
@@ -156,13 +154,14 @@ fn body(forward: Option<&ForwardBodyConfig>) -> Result<Option<BufferSettings>, U
     Ok((most > 0).then(|| BufferSettings { max_request_bytes: most, ..BufferSettings::default() }))
 }
 
-fn rules() -> Result<HeaderMutationRules, Unsupported> {
-    Ok(HeaderMutationRules {
-        // Method and path: where a server is asked before routing, routes are chosen by them.
-        allow_all_routing: Some(BoolValue { value: true }),
-        disallow_expression: Some(expression(UNTOUCHABLE)?),
+/// Host and authority Envoy guards by itself: they "must not" be written (HTTPAuthConfig.allowedResponseHeaders,
+/// ListenerFilters.requests). It would guard the method, too.
+fn rules() -> HeaderMutationRules {
+    HeaderMutationRules {
+        allow_expression: Some(expression(":method")),
+        disallow_expression: Some(expression(UNTOUCHABLE)),
         ..HeaderMutationRules::default()
-    })
+    }
 }
 
 fn names(field: &str, names: &[String]) -> Result<ListStringMatcher, Unsupported> {
@@ -180,9 +179,9 @@ fn list(patterns: impl IntoIterator<Item = MatchPattern>) -> ListStringMatcher {
     ListStringMatcher { patterns: patterns.into_iter().map(matcher).collect() }
 }
 
-/// An expression of our own.
-fn expression(expression: &str) -> Result<RegexMatcher, Unsupported> {
-    matching::regex(expression).map_err(|why| (String::new(), why))
+/// A short expression of our own.
+fn expression(expression: &str) -> RegexMatcher {
+    RegexMatcher { regex: expression.to_owned(), ..RegexMatcher::default() }
 }
 
 #[cfg(test)]

@@ -14,6 +14,8 @@ use crate::settings::Settings;
 enum Slot {
     /// Finds a table for requests that have none.
     Scope,
+    /// Those of listeners.
+    Prerouting,
     /// The filter of that name of a policy.
     Policy(&'static str),
     /// Envoy's CORS filter.
@@ -29,16 +31,35 @@ enum Slot {
 /// Every place, in the order in which requests pass them. Responses pass them the other way round: what stands further
 /// down gives those above it the response as it has changed it. Preflight requests are answered before anything else looks
 /// at them, and what may not pass is transformed by nobody.
-const SLOTS: [Slot; 6] =
-    [Slot::Scope, Slot::Cors, Slot::Auth, Slot::Policy("transformation"), Slot::Decompressors, Slot::Router];
+const SLOTS: [Slot; 7] = [
+    Slot::Scope,
+    Slot::Prerouting,
+    Slot::Cors,
+    Slot::Auth,
+    Slot::Policy("transformation"),
+    Slot::Decompressors,
+    Slot::Router,
+];
 
-/// The filters that a port needs, in their places.
-pub(crate) fn lower(settings: &Settings, needs: &Needs, port: u16) -> Vec<HttpFilter> {
-    SLOTS.iter().flat_map(|slot| filters(slot, settings, needs, port)).collect()
+/// The filters that a port needs, in their places; `prerouting` are those of its listeners.
+pub(crate) fn lower(
+    settings: &Settings,
+    needs: &Needs,
+    port: u16,
+    prerouting: &[HttpFilter],
+) -> Vec<HttpFilter> {
+    SLOTS.iter().flat_map(|slot| filters(slot, settings, needs, port, prerouting)).collect()
 }
 
-fn filters(slot: &Slot, settings: &Settings, needs: &Needs, port: u16) -> Vec<HttpFilter> {
+fn filters(
+    slot: &Slot,
+    settings: &Settings,
+    needs: &Needs,
+    port: u16,
+    prerouting: &[HttpFilter],
+) -> Vec<HttpFilter> {
     match slot {
+        Slot::Prerouting => prerouting.to_vec(),
         Slot::Scope => settings.scopes().map(scope::filter).into_iter().collect(),
         Slot::Policy(name) => {
             let is_used = POLICIES.iter().zip(needs.filters).any(|(p, used)| used && p.filter() == *name);

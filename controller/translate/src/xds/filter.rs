@@ -60,6 +60,32 @@ pub(crate) fn discovered(name: &str, type_url: String) -> HttpFilter {
     }
 }
 
+/// A place for a filter of ours, which is off but where routes switch it on.
+pub(crate) fn place(host: &FilterHost, name: &str) -> HttpFilter {
+    match host {
+        FilterHost::Native { .. } => discovered(name, DynamicModuleFilter::type_url()),
+        FilterHost::Wasm { .. } => discovered(name, Wasm::type_url()),
+    }
+}
+
+/// A filter in the place of that name, with one configuration for all that it sees.
+pub(crate) fn for_all(host: &FilterHost, name: &str, filter: &str, config: &Json) -> TypedExtensionConfig {
+    let filter = match host {
+        FilterHost::Native { module } => native(module, filter, config),
+        FilterHost::Wasm { directory } => {
+            let configuration = json!({"default": config}).to_string();
+            let wasm = Wasm { config: Some(plugin(directory, filter, configuration)) };
+            TypedExtensionConfig { name: String::new(), typed_config: Some(any(&wasm)) }
+        }
+    };
+    TypedExtensionConfig { name: name.to_owned(), ..filter }
+}
+
+/// The name in the chain of a filter that routes switch on; a plugin finds its routes by itself.
+pub(crate) fn switchable(host: &FilterHost, filter: &str) -> Option<String> {
+    matches!(host, FilterHost::Native { .. }).then(|| chain_name(filter))
+}
+
 /// A native filter as the listeners of a proxy run it, with the configuration that is not any route's.
 pub(crate) fn native(module: &str, filter: &str, config: &Json) -> TypedExtensionConfig {
     let typed_config = any(&DynamicModuleFilter {

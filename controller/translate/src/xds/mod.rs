@@ -16,6 +16,7 @@ pub(crate) mod matching;
 pub(crate) mod mirror;
 pub(crate) mod misdirected;
 pub(crate) mod per_filter;
+pub(crate) mod prerouting;
 pub(crate) mod redirect;
 pub(crate) mod rewrite;
 pub(crate) mod routes;
