@@ -10,6 +10,7 @@ use std::sync::mpsc::Receiver;
 use std::thread::{self, JoinHandle};
 use std::time::Instant;
 
+use ferrule_shared_map::SharedMap;
 use ferrule_translate::api::meta::GATEWAY_GROUP;
 use ferrule_translate::{ObjectRef, Problem, Settings, Severity as Weight, Translation, Translator, World};
 
@@ -33,8 +34,8 @@ pub(crate) struct Translated {
     /// Objects that came or changed with this translation.
     pub(crate) changed: Vec<ObjectRef>,
     pub(crate) removed: Vec<ObjectRef>,
-    /// Objects that have no status, in order.
-    pub(crate) silent: Arc<Vec<ObjectRef>>,
+    /// Objects that have no status.
+    pub(crate) silent: SharedMap<ObjectRef, ()>,
     /// Everything that is wrong with files and objects.
     pub(crate) diagnostics: Vec<Diagnostic>,
     pub(crate) invitations: Vec<Invitation>,
@@ -56,7 +57,10 @@ pub(crate) struct Pipeline {
     fleet: Arc<Fleet>,
     /// What is wrong with the files.
     of_files: Vec<Diagnostic>,
-    silent: Arc<Vec<ObjectRef>>,
+    /// Objects that have no status.
+    silent: SharedMap<ObjectRef, ()>,
+    /// What objects invite people to try.
+    invitations: BTreeMap<ObjectRef, Invitation>,
 }
 
 impl Pipeline {
@@ -71,7 +75,8 @@ impl Pipeline {
             proxies: ferrule_provision::Settings::in_namespace("ferrule-system"),
             fleet: Arc::default(),
             of_files: Vec::new(),
-            silent: Arc::default(),
+            silent: SharedMap::new(),
+            invitations: BTreeMap::new(),
         }
     }
 
@@ -146,7 +151,7 @@ impl Pipeline {
         let diagnostics = self.diagnostics(&translation);
         self.metrics.objects.store(self.index.len() as u64, Ordering::Relaxed);
         self.metrics.problems.store(diagnostics.len() as u64, Ordering::Relaxed);
-        let invitations = self.index.values().filter_map(|loaded| loaded.invitation.clone()).collect();
+        let invitations = self.invitations.values().cloned().collect();
         let (ports, silent) = (self.ports(&published), self.silent(&translation, &changed, &removed));
         Translated {
             tick: self.tick,
@@ -168,14 +173,25 @@ impl Pipeline {
         for object in gone {
             self.world.remove(&object);
             self.index.remove(&object);
+            self.invitations.remove(&object);
             removed.push(object);
         }
-        self.index.extend(moved);
+        for (object, loaded) in moved {
+            self.hold(object, loaded);
+        }
         for (object, loaded) in put {
             self.world.apply(loaded.object.clone());
-            self.index.insert(object.clone(), loaded);
+            self.hold(object.clone(), loaded);
             changed.push(object);
         }
+    }
+
+    fn hold(&mut self, object: ObjectRef, loaded: Arc<Loaded>) {
+        match &loaded.invitation {
+            Some(invitation) => drop(self.invitations.insert(object.clone(), invitation.clone())),
+            None => drop(self.invitations.remove(&object)),
+        }
+        self.index.insert(object, loaded);
     }
 
     fn ports(&self, published: &BTreeMap<Arc<str>, u64>) -> Ports {
@@ -201,22 +217,19 @@ impl Pipeline {
         translation: &Translation,
         changed: &[ObjectRef],
         removed: &[ObjectRef],
-    ) -> Arc<Vec<ObjectRef>> {
+    ) -> SharedMap<ObjectRef, ()> {
         for object in changed.iter().chain(removed) {
             let is_silent = self.index.contains_key(object) && !translation.status.contains_key(object);
-            match self.silent.binary_search(object) {
-                Ok(place) if !is_silent => drop(Arc::make_mut(&mut self.silent).remove(place)),
-                Err(place) if is_silent => Arc::make_mut(&mut self.silent).insert(place, object.clone()),
-                _ => {}
+            match is_silent {
+                true => drop(self.silent.insert(object.clone(), ())),
+                false => drop(self.silent.remove(object)),
             }
         }
         if self.silent.len() + translation.status.len() != self.index.len() {
-            let all = self.index.keys().filter(|object| !translation.status.contains_key(object));
-            let mut all: Vec<ObjectRef> = all.cloned().collect();
-            all.sort();
-            self.silent = Arc::new(all);
+            let all = self.index.keys().filter(|object| !translation.status.contains_key(*object));
+            self.silent = all.map(|object| (object.clone(), ())).collect();
         }
-        Arc::clone(&self.silent)
+        self.silent.clone()
     }
 
     fn diagnostics(&self, translation: &Translation) -> Vec<Diagnostic> {

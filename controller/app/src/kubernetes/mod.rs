@@ -38,7 +38,7 @@ use std::fmt;
 use std::sync::mpsc as blocking;
 use std::sync::{Arc, Mutex};
 
-use ferrule_translate::{ObjectRef, Settings};
+use ferrule_translate::{Layout, ObjectRef, Settings};
 use ferrule_xds::{Server, Tls};
 use kube::Client;
 use serde_json::Value;
@@ -118,7 +118,8 @@ pub(crate) async fn control(args: ControllerArgs) -> anyhow::Result<()> {
         false => serve_tls(server.clone(), listener, leading.tls.clone()),
     };
     let host = filters::nominal(&args.filters).host;
-    let translator = Settings { filter_host: host, ..Settings::default() };
+    let layout = if args.one_table { Layout::PerPort } else { Layout::default() };
+    let translator = Settings { filter_host: host, layout, ..Settings::default() };
     let pipeline = Pipeline::new(translator, Publisher::new(server), metrics.clone()).with_proxies(settings);
     let (translated_in, translations) = mpsc::unbounded_channel();
     let fleet = leading.fleet.clone();
