@@ -88,16 +88,20 @@ fn check_name(name: &str) -> Result<(), String> {
     Err(format!("{name:?} is no name: lower-case letters, digits, '-' and '.' only, at most 253 of them"))
 }
 
-/// Reads an object that no API server has looked at, as strictly as one that takes it for the first time.
+/// Reads an object that no API server has looked at, as strictly as one that takes it for the first time, and with the
+/// defaults that it would put in.
 ///
 /// # Errors
 /// What is wrong with its fields. What its schema says is said once: the parser is asked only where the schema is content.
 pub(crate) fn admit(value: Value, generation: i64) -> Result<Object, Vec<Wrong>> {
-    let violations = Schemas::builtin().validate(&value, None).unwrap_or_default();
-    if violations.is_empty() {
-        return parse(value, generation);
+    match Schemas::builtin().admit(&value) {
+        None => parse(value, generation),
+        Some(Ok(admitted)) => parse(admitted, generation),
+        Some(Err(violations)) => {
+            let wrong = |Violation { path, message, .. }| Wrong { path, message };
+            Err(violations.into_iter().map(wrong).collect())
+        }
     }
-    Err(violations.into_iter().map(|Violation { path, message, .. }| Wrong { path, message }).collect())
 }
 
 /// Reads an object strictly.

@@ -47,6 +47,24 @@ pub(crate) struct Site<'a> {
     pub(crate) starter: &'a Starter,
 }
 
+/// What ServiceAccounts ask for is kept in `audit.log`: that shows whether a role is what its holder needs.
+const AUDIT: &str = "
+apiVersion: audit.k8s.io/v1
+kind: Policy
+omitStages: [RequestReceived]
+omitManagedFields: true
+rules:
+- level: None
+  userGroups: ['system:serviceaccounts:kube-system']
+- level: Metadata
+  userGroups: ['system:serviceaccounts']
+- level: None
+";
+
+fn audit_policy(site: &Site<'_>) -> PathBuf {
+    site.folder.join("audit-policy.yaml")
+}
+
 /// The parts, in the order of their start.
 pub(crate) struct ControlPlane {
     starter: Starter,
@@ -88,6 +106,7 @@ impl ControlPlane {
     /// A part ended or was not ready in time; the error quotes its log.
     pub(crate) async fn start(programs: &Programs, site: &Site<'_>) -> anyhow::Result<(Self, Client)> {
         let mut ours = Self { starter: site.starter.clone(), parts: Vec::new() };
+        std::fs::write(audit_policy(site), AUDIT).context("writing the audit policy")?;
         ours.part(site, "etcd", etcd(&programs.etcd, site)).await?;
         ours.part(site, "kube-apiserver", api_server(&programs.api_server, site)).await?;
         let kubeconfig = site.folder.join("kubeconfig");
@@ -252,6 +271,8 @@ fn api_server(program: &Path, site: &Site<'_>) -> Vec<String> {
             format!("--service-account-key-file={}", file("service-accounts.pub")),
             format!("--service-account-signing-key-file={}", file("service-accounts.key")),
             "--runtime-config=certificates.k8s.io/v1beta1/clustertrustbundles=true".to_owned(),
+            format!("--audit-policy-file={}", audit_policy(site).display()),
+            format!("--audit-log-path={}", site.folder.join("audit.log").display()),
             "--feature-gates=ClusterTrustBundle=true,ClusterTrustBundleProjection=true".to_owned(),
         ],
     )

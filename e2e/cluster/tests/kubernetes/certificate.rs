@@ -6,6 +6,7 @@ use rcgen::{CertificateParams, KeyPair};
 use serde_json::{Value, json};
 use std::sync::Arc;
 use tokio_rustls::TlsConnector;
+use tokio_rustls::rustls::pki_types::CertificateDer;
 use tokio_rustls::rustls::{ClientConfig, RootCertStore};
 
 use crate::stage::Stage;
@@ -13,6 +14,7 @@ use crate::stage::Stage;
 /// A certificate for a host that signs itself, with its key, and a client that trusts it alone.
 pub(crate) struct Credentials {
     pub(crate) certificate: String,
+    pub(crate) der: CertificateDer<'static>,
     pub(crate) key: String,
     pub(crate) client: TlsConnector,
 }
@@ -23,7 +25,8 @@ impl Credentials {
         let certificate = CertificateParams::new([host.to_owned()]).unwrap().self_signed(&key).unwrap();
         let mut roots = RootCertStore::empty();
         roots.add(certificate.der().clone()).unwrap();
-        Self { certificate: certificate.pem(), key: key.serialize_pem(), client: client(roots) }
+        let (pem, der) = (certificate.pem(), certificate.der().clone());
+        Self { certificate: pem, der, key: key.serialize_pem(), client: client(roots) }
     }
 }
 

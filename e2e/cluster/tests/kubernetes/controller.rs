@@ -33,7 +33,8 @@ pub(crate) async fn prepare(stage: &Stage) {
         .await;
 }
 
-fn program() -> PathBuf {
+/// The program.
+pub(crate) fn program() -> PathBuf {
     Path::new(PROGRAM).with_file_name("ferrule")
 }
 
@@ -63,6 +64,17 @@ impl Controller {
     /// What it has said so far.
     pub(crate) fn log(&self) -> String {
         std::fs::read_to_string(self.folder.path().join("log")).unwrap()
+    }
+
+    /// What it has for proxies, by Gateway; null before it has anything.
+    pub(crate) fn config(&self) -> serde_json::Value {
+        let admin = self.folder.path().join("admin");
+        let told = Command::new("curl")
+            .args(["--silent", "--unix-socket"])
+            .arg(admin)
+            .arg("http://controller/config")
+            .output();
+        serde_json::from_slice(&told.unwrap().stdout).unwrap_or_default()
     }
 
     /// Waits until it has said `text`.

@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use kube::api::{ApiResource, DeleteParams, DynamicObject, Patch, PatchParams, PostParams};
+use kube::api::{ApiResource, DeleteParams, DynamicObject, ListParams, Patch, PatchParams, PostParams};
 use kube::config::{KubeConfigOptions, Kubeconfig};
 use kube::core::GroupVersionKind;
 use kube::{Api, Client, Config};
@@ -65,7 +65,12 @@ impl Stage {
     pub(crate) fn api(&self, kind: &str, namespace: &str) -> Api<DynamicObject> {
         let (version, kind) = kind.rsplit_once(' ').unwrap();
         let (group, version) = version.split_once('/').unwrap_or(("", version));
-        let resource = ApiResource::from_gvk(&GroupVersionKind::gvk(group, version, kind));
+        let plural = if kind.ends_with("Parameters") { kind.to_lowercase() } else { String::new() };
+        let kind_of = GroupVersionKind::gvk(group, version, kind);
+        let resource = match plural.as_str() {
+            "" => ApiResource::from_gvk(&kind_of),
+            plural => ApiResource::from_gvk_with_plural(&kind_of, plural),
+        };
         if CLUSTER_WIDE.contains(&kind) {
             Api::all_with(self.client.clone(), &resource)
         } else {
@@ -100,6 +105,22 @@ impl Stage {
         let (namespace, name) = name.split_once('/').unwrap_or(("", name));
         let found = self.api(kind, namespace).get_opt(name).await.unwrap();
         found.map_or(Value::Null, |found| serde_json::to_value(found).unwrap())
+    }
+
+    /// All objects of a kind.
+    pub(crate) async fn everywhere(&self, kind: &str) -> Vec<Value> {
+        let (version, name) = kind.rsplit_once(' ').unwrap();
+        let (group, version) = version.split_once('/').unwrap_or(("", version));
+        let resource = ApiResource::from_gvk(&GroupVersionKind::gvk(group, version, name));
+        let all: Api<DynamicObject> = Api::all_with(self.client.clone(), &resource);
+        let found = all.list(&ListParams::default()).await.unwrap();
+        let types = serde_json::json!({"apiVersion": resource.api_version, "kind": resource.kind});
+        let whole = found.items.into_iter().map(|object| {
+            let mut object = serde_json::to_value(object).unwrap();
+            object.as_object_mut().unwrap().extend(types.as_object().unwrap().clone());
+            object
+        });
+        whole.collect()
     }
 
     /// Removes an object.
