@@ -18,6 +18,8 @@ pub(crate) struct Needs {
     pub(crate) secrets: [BTreeSet<SecretKey>; POLICIES.len()],
     /// Filters that ask about requests, by name, each with the routes that have it.
     pub(crate) auths: BTreeMap<String, (Arc<Auth>, BTreeSet<ObjectRef>)>,
+    /// Whether any of them has sessions.
+    pub(crate) sessions: bool,
     /// Whose needs these are.
     pub(crate) policies: BTreeSet<ObjectRef>,
 }
@@ -42,7 +44,7 @@ impl Needs {
 
     /// Whether anything is needed that not every route has.
     pub(crate) fn is_any(&self) -> bool {
-        self.decompression || self.filters.contains(&true) || !self.auths.is_empty()
+        self.decompression || self.sessions || self.filters.contains(&true) || !self.auths.is_empty()
     }
 
     /// Adds what others need.
@@ -51,6 +53,7 @@ impl Needs {
             *ours |= theirs;
         }
         self.decompression |= other.decompression;
+        self.sessions |= other.sessions;
         for (ours, theirs) in self.secrets.iter_mut().zip(other.secrets) {
             ours.extend(theirs);
         }

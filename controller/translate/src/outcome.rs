@@ -9,7 +9,7 @@ use crate::api::meta::GATEWAY_GROUP;
 use crate::attach::{Attaching, Attachment, attach, dangling};
 use crate::backends::Destination;
 use crate::carried::Dependent;
-use crate::gateways::Gateways;
+use crate::gateways::{Entrance, Gateways};
 use crate::grpc;
 use crate::kinds::World;
 use crate::object::{Key, ObjectRef};
@@ -76,7 +76,7 @@ pub(crate) struct RouteOutcome {
     pub(crate) route: Arc<HTTPRoute>,
     pub(crate) reference: ObjectRef,
     pub(crate) attachments: Vec<Attachment>,
-    pub(crate) lowered: BTreeMap<u16, Arc<LoweredRoute>>,
+    pub(crate) lowered: BTreeMap<Entrance, Arc<LoweredRoute>>,
     /// `None` where no parent is ours.
     pub(crate) status: Option<Arc<Status>>,
     pub(crate) problems: Vec<Problem>,
@@ -101,11 +101,11 @@ pub(crate) fn renew(
     let inputs = route::inputs(world, policies, &reference, &route);
     let mut kept =
         earlier.filter(|earlier| earlier.inputs == inputs).map(|earlier| earlier.lowered).unwrap_or_default();
-    let lowered: BTreeMap<u16, Arc<LoweredRoute>> = ports(gateways, &attachments)
+    let lowered: BTreeMap<Entrance, Arc<LoweredRoute>> = entrances(gateways, &attachments)
         .into_iter()
-        .map(|port| {
-            let lower = || Arc::new(route::lower(settings, &reference, &inputs, port));
-            (port, kept.remove(&port).unwrap_or_else(lower))
+        .map(|entrance| {
+            let lower = || Arc::new(route::lower(settings, &reference, &inputs, entrance));
+            (entrance, kept.remove(&entrance).unwrap_or_else(lower))
         })
         .collect();
     let named = route.spec.rules.iter().flat_map(|rule| resolved::named(&id.1.0, rule)).collect();
@@ -135,10 +135,10 @@ fn attaching<'a>(reference: &'a ObjectRef, route: &'a HTTPRoute) -> Attaching<'a
     Attaching { reference, parents: &route.spec.parent_refs, hostnames: &route.spec.hostnames }
 }
 
-fn ports(gateways: &Gateways, attachments: &[Attachment]) -> BTreeSet<u16> {
+fn entrances(gateways: &Gateways, attachments: &[Attachment]) -> BTreeSet<Entrance> {
     let listeners = attachments.iter().flat_map(|attachment| {
         let plan = gateways.plans.get(&attachment.gateway);
-        attachment.listeners.iter().filter_map(move |place| Some(plan?.listeners.get(*place)?.port))
+        attachment.listeners.iter().filter_map(move |place| Some(plan?.listeners.get(*place)?.entrance()))
     });
     listeners.collect()
 }

@@ -49,6 +49,14 @@ pub(crate) enum Protocol {
     Udp,
 }
 
+/// Where requests come in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Entrance {
+    pub(crate) port: u16,
+    /// Whether clients speak TLS.
+    pub(crate) secure: bool,
+}
+
 /// What carries a listener's protocol. A port of one is not the port of the other.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Transport {
@@ -132,6 +140,11 @@ impl ListenerPlan {
         plan.refuse();
         plan.find_kinds();
         plan
+    }
+
+    /// Where its requests come in.
+    pub(crate) fn entrance(&self) -> Entrance {
+        Entrance { port: self.port, secure: self.protocol == Some(Protocol::Https) }
     }
 
     /// As it is written.

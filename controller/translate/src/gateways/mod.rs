@@ -18,7 +18,7 @@ use crate::policies::PolicyIndex;
 use crate::problem::{Problem, Reason};
 
 pub(crate) use allowed::allows_route;
-pub(crate) use listener::{ListenerPlan, Protocol, Transport};
+pub(crate) use listener::{Entrance, ListenerPlan, Protocol, Transport};
 pub(crate) use listener_set::SetPlan;
 pub(crate) use prerouting::{Prerouting, Step};
 pub(crate) use tls::Credentials;

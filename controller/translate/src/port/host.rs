@@ -184,6 +184,7 @@ fn needs(around: &Around<'_>, entries: &[HostEntry<'_>]) -> Needs {
     for HostEntry { entry, route } in entries {
         needs.note(&entry.applied);
         needs.ask(&route.reference, &entry.auths);
+        needs.sessions |= entry.has_sessions;
     }
     needs
 }

@@ -12,7 +12,7 @@ use prost::Message;
 
 use super::host::{Around, HostRoute, Lowering, policies_of};
 use super::tables::{HostedRoute, Hosts};
-use crate::gateways::{GatewayPlan, ListenerPlan, Prerouting, Protocol, Transport};
+use crate::gateways::{Entrance, GatewayPlan, ListenerPlan, Prerouting, Protocol, Transport};
 use crate::hostname::{covers, intersection, specificity};
 use crate::needs::Needs;
 use crate::object::{Key, ObjectRef};
@@ -30,6 +30,7 @@ pub(crate) struct Served<'a> {
     pub(super) plan: &'a GatewayPlan,
     pub(super) key: &'a Key,
     pub(super) port: u16,
+    entrance: Entrance,
     /// Name of the Envoy listener and of its route configuration.
     pub(super) name: Arc<str>,
     /// Policies of the Gateway.
@@ -53,7 +54,8 @@ impl<'a> Served<'a> {
     ) -> Self {
         let open: Vec<usize> = plan.open(port, Transport::Tcp).collect();
         let is_https = |place: &usize| plan.listeners[*place].protocol == Some(Protocol::Https);
-        let tells_chains = open.len() > 1 && open.iter().any(is_https);
+        let secure = open.iter().any(is_https);
+        let tells_chains = open.len() > 1 && secure;
         let listeners: Vec<(usize, Applied)> =
             open.into_iter().map(|p| (p, policies_at(policies, plan, &plan.listeners[p]))).collect();
         let gateway = policies.at(&Target::of(&plan.reference, None));
@@ -62,6 +64,7 @@ impl<'a> Served<'a> {
             plan,
             key,
             port,
+            entrance: Entrance { port, secure },
             name: format!("{}/{}/{port}", key.0, key.1).into(),
             policies: policies_of(std::iter::once(&gateway).chain(listeners.iter().map(|(_, own)| own)))
                 .collect(),
@@ -79,7 +82,7 @@ impl<'a> Served<'a> {
 
     /// A route by host that it serves here.
     pub(crate) fn hosts_of(&self, gateway: &Key, outcome: &RouteOutcome) -> Vec<HostedRoute> {
-        let Some(lowered) = outcome.lowered.get(&self.port) else { return Vec::new() };
+        let Some(lowered) = outcome.lowered.get(&self.entrance) else { return Vec::new() };
         let attached: Vec<usize> = outcome.attached_to(gateway).collect();
         let here = (0..self.listeners.len()).filter(|at| attached.contains(&self.listeners[*at].0));
         let every_host = [String::new()];

@@ -9,7 +9,7 @@ use envoy_types::pb::envoy::config::route::v3::route_action::{
     ClusterNotFoundResponseCode, ClusterSpecifier, HostRewriteSpecifier, RequestMirrorPolicy,
 };
 use envoy_types::pb::envoy::config::route::v3::weighted_cluster::ClusterWeight;
-use envoy_types::pb::google::protobuf::UInt32Value;
+use envoy_types::pb::google::protobuf::{Any, UInt32Value};
 use prost::Message;
 
 use super::auth::{self, Auth};
@@ -18,9 +18,10 @@ use super::header::HeaderEdits;
 use super::mirror::{self, of_million};
 use super::per_filter::{self, OF_ROUTE, PerFilter};
 use super::rewrite::{self, PathRewrite, precise_host};
-use super::{Unsupported, cors, limits, redirect};
+use super::{Unsupported, cors, limits, redirect, session};
 use crate::api::http_route::{HTTPBackendRef, HTTPRouteMatch, HTTPRouteRule};
 use crate::backends::Application;
+use crate::gateways::Entrance;
 use crate::resolved::{Found, Resolved};
 
 /// A cluster that never exists: its share of requests gets the error that the specification asks for
@@ -39,6 +40,13 @@ pub(crate) struct Action {
     filters: PerFilter,
     /// Filters that ask first.
     pub(crate) auths: Vec<Arc<Auth>>,
+}
+
+impl Action {
+    /// Whether the requests stay with an endpoint.
+    pub(crate) fn has_sessions(&self) -> bool {
+        self.filters.contains_key(session::NAME)
+    }
 }
 
 /// What is done with a share of the requests.
@@ -98,9 +106,10 @@ pub(crate) struct Lowering<'a> {
     pub(crate) rule: &'a HTTPRouteRule,
     pub(crate) matched: &'a HTTPRouteMatch,
     pub(crate) resolved: &'a Resolved,
-    /// Of the listener.
-    pub(crate) port: u16,
+    pub(crate) entrance: Entrance,
     pub(crate) application: Application,
+    /// How its requests stay with an endpoint, or why they cannot.
+    pub(crate) session: Option<&'a Result<Any, Unsupported>>,
 }
 
 fn refused<T>(field: &str, why: &str) -> Result<T, Unsupported> {
@@ -111,9 +120,6 @@ impl<'a> Lowering<'a> {
     /// What is done with the requests that match, in shares.
     pub(crate) fn lower(&self) -> Result<Vec<Share>, Unsupported> {
         let filters = Filters::of_rule(&self.rule.filters)?;
-        if self.rule.session_persistence.is_some() {
-            return refused("sessionPersistence", "is not supported");
-        }
         match filters.redirect {
             Some(_) => Ok(whole(self.redirect(filters)?)),
             None => self.forward(&filters),
@@ -130,7 +136,7 @@ impl<'a> Lowering<'a> {
         if let Some((other, _)) = excluded.into_iter().find(|(_, is_set)| *is_set) {
             return refused("filters", &format!("RequestRedirect and {other} exclude each other"));
         }
-        let redirect = filters.redirect.map(|filter| redirect::lower(filter, self.matched, self.port));
+        let redirect = filters.redirect.map(|filter| redirect::lower(filter, self.matched, self.entrance));
         let redirect = EnvoyAction::Redirect(redirect.transpose()?.unwrap_or_default());
         let Some(auths) = self.auths(&filters)? else { return Ok(fixed(500)) };
         let (request, response) = (filters.request, filters.response);
@@ -203,6 +209,9 @@ impl<'a> Lowering<'a> {
         if let Some((level, place, filter)) = filters.cors {
             let at = |(inner, why)| (format!("{}[{place}].cors.{inner}", level.list()), why);
             of_filters.insert(cors::NAME.to_owned(), cors::lower(filter).map_err(at)?);
+        }
+        if let Some(session) = self.session {
+            of_filters.insert(session::NAME.to_owned(), session.clone()?);
         }
         let Some(auths) = self.auths(filters)? else { return Ok(fixed(500)) };
         let (request, response) = (filters.request.clone(), filters.response.clone());

@@ -5,7 +5,7 @@ use envoy_types::pb::envoy::extensions::filters::network::http_connection_manage
 use envoy_types::pb::envoy::extensions::filters::network::http_connection_manager::v3::http_filter::ConfigType;
 
 use super::auth::Auth;
-use super::{any, cors, decompressor, filter, scope};
+use super::{any, cors, decompressor, filter, scope, session};
 use crate::needs::Needs;
 use crate::policies::POLICIES;
 use crate::settings::Settings;
@@ -22,6 +22,8 @@ enum Slot {
     Cors,
     /// Authorization servers that are asked.
     Auth,
+    /// Envoy's sessions.
+    Session,
     /// Envoy's decompressors.
     Decompressors,
     /// Envoy's router.
@@ -31,11 +33,12 @@ enum Slot {
 /// Every place, in the order in which requests pass them. Responses pass them the other way round: what stands further
 /// down gives those above it the response as it has changed it. Preflight requests are answered before anything else looks
 /// at them, and what may not pass is transformed by nobody.
-const SLOTS: [Slot; 7] = [
+const SLOTS: [Slot; 8] = [
     Slot::Scope,
     Slot::Prerouting,
     Slot::Cors,
     Slot::Auth,
+    Slot::Session,
     Slot::Policy("transformation"),
     Slot::Decompressors,
     Slot::Router,
@@ -66,6 +69,7 @@ fn filters(
             is_used.then(|| filter::placed(&settings.filter_host, name, port)).into_iter().collect()
         }
         Slot::Cors => vec![cors::filter()],
+        Slot::Session => needs.sessions.then(session::filter).into_iter().collect(),
         Slot::Auth => needs.auths.keys().map(|name| Auth::place(name)).collect(),
         Slot::Decompressors if needs.decompression => decompressor::filters().collect(),
         Slot::Decompressors => Vec::new(),

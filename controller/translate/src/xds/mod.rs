@@ -23,6 +23,7 @@ pub(crate) mod routes;
 pub(crate) mod scope;
 pub(crate) mod secret;
 pub(crate) mod secret_keeper;
+pub(crate) mod session;
 pub(crate) mod tcp;
 pub(crate) mod tls;
 pub(crate) mod udp;

@@ -23,7 +23,7 @@ use envoy_types::pb::google::protobuf::{Any, Struct, Value};
 
 use super::auth::Auth;
 use super::per_filter::PerFilter;
-use super::{action, any, decompressor, filter};
+use super::{action, any, decompressor, filter, session};
 use crate::gateways::{Prerouting, Step};
 use crate::needs::Needs;
 use crate::policies::POLICIES;
@@ -98,7 +98,8 @@ fn needed(host: &FilterHost, label: &str, prerouting: &Prerouting, needs: &Needs
     let ends = [MARK, REROUTE].map(str::to_owned);
     let of_policies = POLICIES.iter().zip(needs.filters).filter(|(_, used)| *used);
     let of_policies = of_policies.filter_map(|(policy, _)| filter::switchable(host, policy.filter()));
-    let names = steps.chain(ends).chain(of_policies).chain(needs.auths.keys().cloned());
+    let sessions = needs.sessions.then(|| session::NAME.to_owned());
+    let names = steps.chain(ends).chain(sessions).chain(of_policies).chain(needs.auths.keys().cloned());
     let mut filters: PerFilter = names.map(|name| (name, on())).collect();
     if needs.decompression || prerouting.needs().decompression {
         filters.extend(decompressor::switch(true));
