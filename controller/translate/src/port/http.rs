@@ -134,13 +134,15 @@ impl<'a> Served<'a> {
 
     /// Request header fields that are between Envoy and us.
     pub(super) fn hidden(&self) -> Vec<&'static str> {
-        let chain = self.tells_chains.then_some(misdirected::CHAIN);
+        let chain = self.entrance.secure.then_some(misdirected::CHAIN);
         chain.into_iter().chain(self.settings.scopes().map(|_| xds::scope::KEY)).collect()
     }
 
+    /// Requests are marked also where there is but one listener: when another one comes, routes that look at the mark may be
+    /// there before the connections are that end up in the new chains.
     fn early(&self) -> Vec<TypedExtensionConfig> {
         let key = self.settings.scopes().map(|module| xds::scope::key_of_requests(module, self.port));
-        self.tells_chains.then(misdirected::mark).into_iter().chain(key).collect()
+        self.entrance.secure.then(misdirected::mark).into_iter().chain(key).collect()
     }
 }
 
