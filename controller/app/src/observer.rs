@@ -264,13 +264,22 @@ impl Observer {
         }
     }
 
+    /// Where the listeners of a gateway can be reached.
+    fn urls(&self, gateway: &str) -> Vec<String> {
+        let host = match self.addresses(gateway) {
+            Some(report) => report.addresses.into_iter().next().map(|address| address.value),
+            None => Some("127.0.0.1".to_owned()),
+        };
+        let host = host.unwrap_or_else(|| "an address that is yet to be assigned".to_owned());
+        let ports = self.now.ports.get(gateway).into_iter().flatten();
+        ports.map(|(port, protocol)| format!("{protocol}://{host}:{port}")).collect()
+    }
+
     /// Says once that a gateway serves, and what to try then.
     fn announce(&mut self, gateway: Arc<str>, standing: &Standing) {
         match standing {
             Standing::Programmed if !self.serving.contains(&gateway) => {
-                let ports = self.now.ports.get(&gateway).into_iter().flatten();
-                let urls = ports.map(|port| format!("http://127.0.0.1:{port}")).collect::<Vec<_>>();
-                tracing::info!("Gateway {gateway}: serving on {}", urls.join(", "));
+                tracing::info!("Gateway {gateway}: serving on {}", self.urls(&gateway).join(", "));
                 self.serving.insert(gateway);
                 self.invite();
             }

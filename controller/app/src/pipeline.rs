@@ -152,7 +152,8 @@ impl Pipeline {
         self.metrics.objects.store(self.index.len() as u64, Ordering::Relaxed);
         self.metrics.problems.store(diagnostics.len() as u64, Ordering::Relaxed);
         let invitations = self.invitations.values().cloned().collect();
-        let (ports, silent) = (self.ports(&published), self.silent(&translation, &changed, &removed));
+        let (ports, silent) =
+            (self.ports(&translation, &published), self.silent(&translation, &changed, &removed));
         Translated {
             tick: self.tick,
             translation: Arc::new(translation),
@@ -194,12 +195,22 @@ impl Pipeline {
         self.index.insert(object, loaded);
     }
 
-    fn ports(&self, published: &BTreeMap<Arc<str>, u64>) -> Ports {
-        let of_gateways = self.world.gateways.iter().map(|((namespace, name), gateway)| {
-            let ports = gateway.spec.listeners.iter().map(|listener| listener.port).collect();
-            (Arc::from(format!("{namespace}/{name}")), ports)
-        });
-        of_gateways.filter(|(gateway, _)| published.contains_key(gateway)).collect()
+    /// What the listeners of each gateway, those of its ListenerSets among them, are reached by.
+    fn ports(&self, translation: &Translation, published: &BTreeMap<Arc<str>, u64>) -> Ports {
+        let mut ports = Ports::new();
+        let of_gateways =
+            self.world.gateways.iter().map(|(key, gateway)| (key.clone(), &gateway.spec.listeners));
+        let sets = proxies::accepted_sets(&self.world, translation);
+        let of_sets =
+            sets.iter().flat_map(|(key, sets)| sets.iter().map(|set| (key.clone(), &set.spec.listeners)));
+        for ((namespace, name), listeners) in of_gateways.chain(of_sets) {
+            let gateway: Arc<str> = format!("{namespace}/{name}").into();
+            if published.contains_key(&gateway) {
+                let its = listeners.iter().map(|one| (one.port, one.protocol.to_ascii_lowercase()));
+                ports.entry(gateway).or_default().extend(its);
+            }
+        }
+        ports
     }
 
     fn sets(&self) -> BTreeMap<ObjectRef, Arc<str>> {

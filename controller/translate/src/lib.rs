@@ -45,7 +45,7 @@ mod xds;
 pub use kinds::{KINDS, Kind, Object, Store, World};
 pub use object::{Key, ObjectRef, ParseError, Parsed};
 pub use problem::{Problem, Reason, Severity};
-pub use settings::{FilterHost, Layout, Settings};
+pub use settings::{FilterHost, Layout, ReservedPorts, Settings};
 pub use status::{Status, merge_status};
 pub use translation::{Origins, Resource, ResourceKind, Resources, Translation};
 pub use translator::Translator;

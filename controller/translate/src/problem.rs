@@ -16,6 +16,7 @@ pub enum Severity {
 #[allow(missing_docs)]
 pub enum Reason {
     UnsupportedProtocol,
+    PortUnavailable,
     HostnameConflict,
     ProtocolConflict,
     NotAllowed,
@@ -55,6 +56,7 @@ impl Reason {
     pub fn condition(self) -> Option<&'static str> {
         match self {
             Self::UnsupportedProtocol
+            | Self::PortUnavailable
             | Self::NoValidCACertificate
             | Self::InvalidListener
             | Self::InvalidListenerFilter

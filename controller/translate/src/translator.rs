@@ -51,7 +51,7 @@ impl Translator {
     /// Translates a world. Total: what is wrong becomes status and, for the routes concerned, a 500.
     pub fn translate(&mut self, world: &World) -> Translation {
         let Self { settings, seen, credentials, openings, policies, backend_tls, results } = self;
-        let mut gateways = Gateways::plan(world, &settings.controller_name, credentials);
+        let mut gateways = Gateways::plan(world, settings, credentials);
         let mut changes = seen.update(world);
         if changes.policies || changes.selectable && policies.selects() {
             changes.context |= policies.update(world, settings);

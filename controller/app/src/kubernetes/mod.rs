@@ -119,7 +119,9 @@ pub(crate) async fn control(args: ControllerArgs) -> anyhow::Result<()> {
     };
     let host = filters::nominal(&args.filters).host;
     let layout = if args.one_table { Layout::PerPort } else { Layout::default() };
-    let translator = Settings { filter_host: host, layout, ..Settings::default() };
+    let reserved_ports = ferrule_provision::reserved_ports();
+    let reserved_ports = reserved_ports.map(|(port, purpose)| (port, purpose.to_owned())).into();
+    let translator = Settings { filter_host: host, layout, reserved_ports, ..Settings::default() };
     let pipeline = Pipeline::new(translator, Publisher::new(server), metrics.clone()).with_proxies(settings);
     let (translated_in, translations) = mpsc::unbounded_channel();
     let fleet = leading.fleet.clone();

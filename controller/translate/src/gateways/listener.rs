@@ -10,6 +10,7 @@ use crate::api::meta::GATEWAY_GROUP;
 use crate::hostname;
 use crate::object::ObjectRef;
 use crate::problem::{Problem, Reason};
+use crate::settings::ReservedPorts;
 
 /// One listener.
 pub(crate) struct ListenerPlan {
@@ -179,6 +180,15 @@ impl ListenerPlan {
         let dot = if inner.is_empty() { "" } else { "." };
         let field = format!("{}{dot}{inner}", self.field());
         self.problems.push(Problem::new(&self.owner, field, reason, detail));
+    }
+
+    /// Notes that its port is one that the proxy itself needs.
+    pub(super) fn refuse_reserved(&mut self, reserved: &ReservedPorts) {
+        let is_tcp = self.protocol.is_some_and(|protocol| protocol.transport() == Transport::Tcp);
+        if let Some(purpose) = reserved.get(&self.port).filter(|_| is_tcp) {
+            let detail = format!("port {} of a proxy is its own: {purpose}", self.port);
+            self.note("port", Reason::PortUnavailable, detail);
+        }
     }
 
     /// What it asks for that is not served.
