@@ -6,7 +6,7 @@ use std::io::{BufRead, BufReader, Write};
 use std::net::Ipv4Addr;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::sync::mpsc;
+use std::sync::{Mutex, PoisonError, mpsc};
 use std::thread::JoinHandle;
 
 /// A cluster that runs.
@@ -15,7 +15,7 @@ pub struct RunningCluster {
     kubeconfig: PathBuf,
     node: Ipv4Addr,
     static_address: Ipv4Addr,
-    done: mpsc::Receiver<()>,
+    done: Mutex<mpsc::Receiver<()>>,
     output: Option<JoinHandle<()>>,
 }
 
@@ -87,7 +87,7 @@ impl RunningCluster {
                 let _ = tell.send(());
             }
         });
-        Ok(Self { child, kubeconfig, node, static_address, done, output: Some(output) })
+        Ok(Self { child, kubeconfig, node, static_address, done: Mutex::new(done), output: Some(output) })
     }
 
     /// Kills a part of the control plane, as a crash would, and leaves it stopped.
@@ -108,7 +108,8 @@ impl RunningCluster {
 
     fn order(&mut self, order: String) -> Result<(), OrderError> {
         let written = self.child.stdin.as_mut().is_some_and(|input| writeln!(input, "{order}").is_ok());
-        if written && self.done.recv().is_ok() { Ok(()) } else { Err(OrderError(order)) }
+        let done = self.done.get_mut().unwrap_or_else(PoisonError::into_inner);
+        if written && done.recv().is_ok() { Ok(()) } else { Err(OrderError(order)) }
     }
 
     /// The kubeconfig of an administrator.
