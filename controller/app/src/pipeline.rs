@@ -119,6 +119,11 @@ impl Pipeline {
         for Update { changes, .. } in updates {
             self.apply(changes, &mut changed, &mut removed);
         }
+        // They have no status.
+        self.silent.extend(changed.iter().map(|slice| (slice.clone(), ())));
+        for slice in &removed {
+            self.silent.remove(slice);
+        }
         let slices: Vec<_> =
             changed.into_iter().chain(removed).map(|slice| (slice.namespace, slice.name)).collect();
         let endpoints = self.translator.endpoints(&self.world, &slices);
@@ -264,5 +269,33 @@ impl Pipeline {
                 Weight::Warning => Severity::Warning,
             },
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use ferrule_translate::{Object, Parsed};
+    use ferrule_xds::{Options, Server};
+    use serde_json::json;
+
+    use super::*;
+
+    fn put(kind: &str, name: &str, api_version: &str) -> Update {
+        let json = json!({"apiVersion": api_version, "kind": kind, "metadata": {"name": name}, "spec": {},
+            "addressType": "IPv4", "endpoints": [], "ports": []});
+        let Ok(Parsed::Object { object, .. }) = Object::parse(json) else { panic!("{kind} is not read") };
+        let mut changes = Changes::default();
+        changes.put.insert(object.reference(), Arc::new(Loaded::of_server(object, 1)));
+        Update { changes, diagnostics: Vec::new(), took: std::time::Duration::ZERO }
+    }
+
+    #[test]
+    fn endpoints_are_among_the_objects_without_status_though_they_take_no_translation() {
+        let (server, _events) = Server::new(Options::default());
+        let mut pipeline = Pipeline::new(Settings::default(), Publisher::new(server), Arc::default());
+        assert!(pipeline.work_off(vec![put("Service", "s", "v1")]).is_some());
+        assert!(pipeline.work_off(vec![put("EndpointSlice", "e", "discovery.k8s.io/v1")]).is_none());
+        let names: Vec<&str> = pipeline.silent.keys().map(|object| &*object.name).collect();
+        assert_eq!(names, ["s", "e"]);
     }
 }
