@@ -31,11 +31,14 @@ spec:
 ";
 
 /// Whether a right is one that the API server's log cannot show in use here: autoscalers of a kind that the cluster does not
-/// know, status of kinds that this test has none of, removal of what goes with its Gateway anyway, the next authority of xDS,
+/// know, bundles of authorities that nothing here refers to, status of kinds that this test has none of, removal of what goes with its Gateway anyway, the next authority of xDS,
 /// which is due in months.
 fn is_for_others(resource: &str, verb: &str) -> bool {
-    let is_unknown = resource.starts_with("verticalpodautoscalers") || resource.ends_with("/status");
-    is_unknown || verb == "delete" || (resource, verb) == ("secrets", "update")
+    let is_absent = ["verticalpodautoscalers", "clustertrustbundles"].contains(&resource);
+    is_absent
+        || resource.ends_with("/status")
+        || verb == "delete"
+        || (resource, verb) == ("secrets", "update")
 }
 
 /// A right that goes with another: a watch of an API server that does not stream lists begins with a list, and to apply what is
