@@ -106,7 +106,7 @@ async fn by_grpc(stream: TcpStream, judge: Judge, asked: &Mutex<Vec<Question>>) 
     while let Some(Ok((request, mut respond))) = connection.accept().await {
         let mut body = request.into_body();
         let mut message = BytesMut::new();
-        while let Some(Ok(piece)) = futures_of(&mut connection, &mut body).await {
+        while let Some(Ok(piece)) = next_piece(&mut connection, &mut body).await {
             let _ = body.flow_control().release_capacity(piece.len());
             message.extend_from_slice(&piece);
         }
@@ -127,7 +127,7 @@ async fn by_grpc(stream: TcpStream, judge: Judge, asked: &Mutex<Vec<Question>>) 
 }
 
 /// The next piece of a body; the connection brings it, so that is kept going meanwhile.
-async fn futures_of(
+async fn next_piece(
     connection: &mut h2::server::Connection<tokio::net::TcpStream, Bytes>,
     body: &mut h2::RecvStream,
 ) -> Option<Result<Bytes, h2::Error>> {
