@@ -21,7 +21,8 @@ use std::time::Duration;
 
 use certificates::{Authority, indented};
 use client::Tls;
-use controller::{Controller, free_port};
+use controller::Controller;
+use e2e::free_port;
 
 /// A Gateway besides the quick start's, with these fields and listeners.
 pub(crate) fn gateway(fields: &str, listeners: &[String]) -> String {
