@@ -47,9 +47,9 @@ struct Seen {
     endpoints: Churn,
     /// Bytes of resources for one route's change.
     bytes: f64,
-    /// MB of controller and Envoy.
+    /// MB of controller and Envoy before requests have used every cluster.
     resident: [f64; 2],
-    /// Cores of both while nothing happens.
+    /// Cores of both while nothing changes and nobody asks.
     idle: [f64; 2],
 }
 
@@ -59,6 +59,14 @@ struct Churn {
     staleness: Vec<f64>,
     /// Cores of controller and Envoy.
     cores: [f64; 2],
+}
+
+impl Churn {
+    /// Without what the background's requests cost.
+    fn without(mut self, load: [f64; 2]) -> Self {
+        self.cores = [0, 1].map(|of| (self.cores[of] - load[of]).max(0.0));
+        self
+    }
 }
 
 /// Measures through an API server; part of the area `control-plane`.
@@ -132,19 +140,20 @@ impl<S: Source> Trial<S> {
 
     /// Everything that is measured of a layout.
     fn all(&mut self) -> Result<Seen> {
+        let resident = self.rig.resident()?;
+        let idle = self.idle()?;
         let background = Background::start(self.rig.gateway, self.hosts);
+        let load = self.idle()?;
         let probes = self.probes("probe", |_, _| Ok(()))?;
         let bytes = self.bytes()?;
-        let change = self.route_changes()?;
+        let change = self.route_changes()?.without(load);
         let churned_probes = self.probes("probe under churn", Self::change_others)?;
-        let endpoints = self.endpoint_changes()?;
+        let endpoints = self.endpoint_changes()?.without(load);
         self.errors += background.stop();
-        let idle = self.idle()?;
-        let resident = self.rig.resident()?;
-        say(
-            &json!({"errors": self.errors, "bytes": bytes, "resident_mb": resident, "change_cores": change.cores,
-            "endpoint_cores": endpoints.cores, "idle_cores": idle}),
-        );
+        let after_all = self.rig.resident()?;
+        say(&json!({"errors": self.errors, "bytes": bytes, "resident_mb": resident,
+            "resident_mb_after_requests_to_all": after_all, "change_cores": change.cores,
+            "endpoint_cores": endpoints.cores, "load_cores": load, "idle_cores": idle}));
         Ok(Seen { probes, change, churned_probes, endpoints, bytes, resident, idle })
     }
 
@@ -234,6 +243,7 @@ impl<S: Source> Trial<S> {
         Ok((self.rig.counter(SENT)? - before) / CHANGES as f64)
     }
 
+    /// Cores of both while nothing changes.
     fn idle(&self) -> Result<[f64; 2]> {
         std::thread::sleep(Duration::from_secs(3));
         let (begun, before) = (Instant::now(), self.rig.cpu()?);

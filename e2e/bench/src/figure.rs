@@ -51,8 +51,13 @@ impl fmt::Display for Figure {
         let Self { name, goal, ours, baseline, against, unit } = self;
         let missed = if self.holds() { "" } else { " MISSED" };
         write!(f, "figure {name} ratio={:.2} goal<={goal:.2} ", self.ratio())?;
-        write!(f, "ours={ours:.2}{unit} baseline={baseline}:{against:.2}{unit}{missed}")
+        write!(f, "ours={}{unit} baseline={baseline}:{}{unit}{missed}", shown(*ours), shown(*against))
     }
+}
+
+/// Two decimals, four of a small number.
+fn shown(number: f64) -> String {
+    if number.abs() < 0.1 { format!("{number:.4}") } else { format!("{number:.2}") }
 }
 
 /// Microseconds.
@@ -78,6 +83,7 @@ mod tests {
             "figure filters/noop ratio=1.05 goal<=1.10 ours=10.50us baseline=chain:10.00us"
         );
         assert!(figure(12.0).to_string().ends_with("MISSED"));
+        assert!(figure(0.0123).to_string().contains("ours=0.0123us"));
     }
 
     #[test]
