@@ -4,8 +4,7 @@ use std::time::Duration;
 
 use ferrule_cluster::Part;
 
-use crate::controller::{Controller, prepare};
-use crate::objects::{address, route, web};
+use crate::objects::{route, served};
 use crate::stage::Stage;
 use crate::visitors::{Target, Visitors};
 
@@ -14,11 +13,7 @@ const AWAY: Duration = Duration::from_secs(30);
 
 #[tokio::test(flavor = "multi_thread")]
 async fn serving_goes_on_while_the_api_server_or_etcd_is_gone() {
-    let mut stage = Stage::new().await;
-    prepare(&stage).await;
-    let controller = Controller::start(&stage);
-    web(&stage).await;
-    let address = address(&stage).await;
+    let (mut stage, controller, address) = served().await;
     let visitors = Visitors::start(4, &Target::http(&address, "echo.test")).await;
 
     stage.cluster.stop(Part::ApiServer).unwrap();

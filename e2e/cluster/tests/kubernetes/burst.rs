@@ -2,9 +2,7 @@
 
 use futures::StreamExt;
 
-use crate::controller::{Controller, prepare};
-use crate::objects::{GATEWAY, HTTP_ROUTE, address, condition, route, web};
-use crate::stage::Stage;
+use crate::objects::{GATEWAY, HTTP_ROUTE, condition, route, served};
 use crate::visitors::{Target, Visitors};
 
 /// Requests to the API server at a time.
@@ -22,11 +20,7 @@ async fn ten_thousand_routes_that_come_at_once_are_all_served() {
 }
 
 async fn burst(routes: usize) {
-    let stage = Stage::new().await;
-    prepare(&stage).await;
-    let controller = Controller::start(&stage);
-    web(&stage).await;
-    let address = address(&stage).await;
+    let (stage, controller, address) = served().await;
     let visitors = Visitors::start(2, &Target::http(&address, "echo.test")).await;
     let created = futures::stream::iter(0..routes).map(|number| {
         let stage = &stage;

@@ -54,8 +54,7 @@ fn secret(name: &str, certificate: &str, key: &str) -> Value {
 
 mod tests {
     use super::*;
-    use crate::controller::{Controller, prepare};
-    use crate::objects::{GATEWAY, address, listener_condition, route, web};
+    use crate::objects::{GATEWAY, listener_condition, route, served};
     use crate::visitors::{Target, Visitors};
 
     fn listener(name: &str) -> Value {
@@ -74,10 +73,7 @@ mod tests {
 
     #[tokio::test(flavor = "multi_thread")]
     async fn a_listener_with_broken_pem_says_so_and_the_others_serve_on() {
-        let stage = Stage::new().await;
-        prepare(&stage).await;
-        let _controller = Controller::start(&stage);
-        web(&stage).await;
+        let (stage, _controller, address) = served().await;
         for name in ["good", "broken"] {
             stage.create(&route(name, &format!("{name}.test"))).await.unwrap();
         }
@@ -87,7 +83,6 @@ mod tests {
         let listeners = json!({"spec": {"listeners": [http, listener("good"), listener("broken")]}});
         stage.patch(GATEWAY, "web/web", &listeners).await;
         resolved(&stage, "good", ("True", "ResolvedRefs")).await;
-        let address = address(&stage).await;
         let plain = Visitors::start(2, &Target::http(&address, "echo.test")).await;
         let secure = Visitors::start(2, &Target::https(&address, "good.test", good.client.clone())).await;
         let refused = Target::https(&address, "broken.test", other.client.clone());

@@ -6,39 +6,19 @@ use tokio_rustls::rustls::RootCertStore;
 use crate::certificate::{Credentials, client, keep};
 use crate::controller::NAMESPACE;
 use crate::deployment::BASE;
-use crate::objects::{GATEWAY, HTTP_ROUTE, address, listener_condition, route, web};
+use crate::objects::{GATEWAY, HTTP_ROUTE, address, listener_condition, route, server, web};
 use crate::stage::Stage;
 use crate::visitors::{Target, Visitors};
 
 const DEPLOYMENT: &str = "apps/v1 Deployment";
 const ROUNDS: usize = 3;
 
-/// A second server, to share requests with the first.
-const SECOND: &str = "
-apiVersion: apps/v1
-kind: Deployment
-metadata: {name: second, namespace: web}
-spec:
-  selector: {matchLabels: {app: second}}
-  template:
-    metadata: {labels: {app: second}}
-    spec:
-      containers:
-      - {name: echo, image: echo-basic, readinessProbe: {httpGet: {path: /health, port: 3000}, periodSeconds: 1}}
----
-apiVersion: v1
-kind: Service
-metadata: {name: second, namespace: web}
-spec:
-  selector: {app: second}
-  ports: [{port: 80, targetPort: 3000}]
-";
-
 #[tokio::test(flavor = "multi_thread")]
 async fn no_request_fails_while_routes_weights_listeners_certificates_and_replicas_change() {
     let stage = Stage::with(&["--in-cluster", BASE]).await;
     web(&stage).await;
-    stage.apply(SECOND).await;
+    // To share requests with the first.
+    stage.apply(&server("second")).await;
     stage
         .until(DEPLOYMENT, "web/second", |there| (there["status"]["readyReplicas"] == 1).then_some(()))
         .await;

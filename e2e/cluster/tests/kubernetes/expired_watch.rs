@@ -3,19 +3,14 @@
 use ferrule_cluster::Part;
 use hyper::Request;
 
-use crate::controller::{Controller, prepare};
-use crate::objects::{HTTP_ROUTE, address, route, web};
+use crate::objects::{HTTP_ROUTE, route, served};
 use crate::stage::{Stage, eventually};
 use crate::visitors::{Target, Visitors};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_was_missed_is_made_up_for_when_watches_have_expired() {
-    let mut stage = Stage::new().await;
-    prepare(&stage).await;
-    let controller = Controller::start(&stage);
-    web(&stage).await;
+    let (mut stage, controller, address) = served().await;
     stage.create(&route("leaving", "leaving.test")).await.unwrap();
-    let address = address(&stage).await;
     let visitors = Visitors::start(2, &Target::http(&address, "echo.test")).await;
     Target::http(&address, "leaving.test").answers(200).await;
     let seen = stage.get(HTTP_ROUTE, "web/leaving").await["metadata"]["resourceVersion"].clone();

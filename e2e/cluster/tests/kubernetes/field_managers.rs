@@ -3,8 +3,7 @@
 use kube::api::{Patch, PatchParams};
 use serde_json::{Value, json};
 
-use crate::controller::{Controller, prepare};
-use crate::objects::{GATEWAY, address, condition, web};
+use crate::objects::{GATEWAY, condition, served};
 use crate::stage::Stage;
 use crate::visitors::{Target, Visitors};
 
@@ -24,11 +23,7 @@ fn imposed(kind: &str, reason: &str) -> Value {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_others_change_of_ours_is_put_back_and_what_is_theirs_stays() {
-    let stage = Stage::new().await;
-    prepare(&stage).await;
-    let controller = Controller::start(&stage);
-    web(&stage).await;
-    let address = address(&stage).await;
+    let (stage, controller, address) = served().await;
     let visitors = Visitors::start(2, &Target::http(&address, "echo.test")).await;
 
     impose(&stage, &json!([imposed("Programmed", "Meddled"), imposed("example.com/Theirs", "Foreign")]))

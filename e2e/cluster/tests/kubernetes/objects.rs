@@ -2,12 +2,13 @@
 
 use serde_json::{Value, json};
 
+use crate::controller::{Controller, prepare};
 use crate::stage::Stage;
 
 pub(crate) const GATEWAY: &str = "gateway.networking.k8s.io/v1 Gateway";
 pub(crate) const HTTP_ROUTE: &str = "gateway.networking.k8s.io/v1 HTTPRoute";
 
-/// Namespace `web` with the echo server `echo` and the Gateway `web`, of a listener `http` on port 80.
+/// Namespace `web` with the Gateway `web`, of a listener `http` on port 80.
 const WEB: &str = "
 {apiVersion: v1, kind: Namespace, metadata: {name: web}}
 ---
@@ -18,30 +19,47 @@ spec:
   gatewayClassName: ferrule
   listeners:
   - {name: http, port: 80, protocol: HTTP}
----
+";
+
+/// An echo server and its Service.
+pub(crate) fn server(name: &str) -> String {
+    format!(
+        "
 apiVersion: apps/v1
 kind: Deployment
-metadata: {name: echo, namespace: web}
+metadata: {{name: {name}, namespace: web}}
 spec:
   replicas: 1
-  selector: {matchLabels: {app: echo}}
+  selector: {{matchLabels: {{app: {name}}}}}
   template:
-    metadata: {labels: {app: echo}}
+    metadata: {{labels: {{app: {name}}}}}
     spec:
       containers:
-      - {name: echo, image: echo-basic, readinessProbe: {httpGet: {path: /health, port: 3000}, periodSeconds: 1}}
+      - {{name: echo, image: echo-basic, readinessProbe: {{httpGet: {{path: /health, port: 3000}}, periodSeconds: 1}}}}
 ---
 apiVersion: v1
 kind: Service
-metadata: {name: echo, namespace: web}
+metadata: {{name: {name}, namespace: web}}
 spec:
-  selector: {app: echo}
-  ports: [{port: 80, targetPort: 3000}]
-";
+  selector: {{app: {name}}}
+  ports: [{{port: 80, targetPort: 3000}}]
+"
+    )
+}
 
-/// Makes them all, with a route for the host `echo.test`.
+/// A stage where a controller serves them all, and the address of the Gateway.
+pub(crate) async fn served() -> (Stage, Controller, String) {
+    let stage = Stage::new().await;
+    prepare(&stage).await;
+    let controller = Controller::start(&stage);
+    web(&stage).await;
+    let address = address(&stage).await;
+    (stage, controller, address)
+}
+
+/// Makes them all, with the server `echo` and a route to it for the host `echo.test`.
 pub(crate) async fn web(stage: &Stage) {
-    stage.apply(WEB).await;
+    stage.apply(&format!("{WEB}---{}", server("echo"))).await;
     stage.create(&route("echo", "echo.test")).await.unwrap();
 }
 
