@@ -76,7 +76,7 @@ cluster-programs:
 
 # Figures of one AREA beside their baselines, from one run: filters, transformation, transformation-soak [REQUESTS], control-plane
 bench AREA *ARGUMENTS:
-    cargo build --release -p ferrule-native -p ferrule-probe -p ferrule-controller -p bench
+    cargo build --release -p ferrule-native -p ferrule-probe -p ferrule-controller -p ferrule-cluster -p bench
     cargo run --release -p wasm-build
     cargo run --release -p bench -- {{ AREA }} {{ ARGUMENTS }}
 

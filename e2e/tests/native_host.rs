@@ -8,12 +8,13 @@ mod rig;
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
+use e2e::free_port;
 use envoy_bootstrap::{Launch, SpawnError, fetch};
 use serde_json::{Value, json};
 
-use rig::{Rig, bootstrap, free_port, listener, module, modules, per_route, probe, to_upstream};
+use rig::{PATIENCE, Rig, bootstrap, listener, module, modules, per_route, probe, to_upstream};
 
 /// What Envoy says when it refuses a listener with this filter and these routes.
 fn refusal(filter: &Value, routes: &[Value]) -> String {
@@ -171,7 +172,9 @@ fn a_module_that_no_one_needs_is_let_go_and_comes_back() {
     let rig = Rig::with_drain_time(Duration::from_secs(1), &mark("before"), &all);
     for (filter, expected) in [(&other, None), (&mark("after"), Some("after")), (&other, None)] {
         rig.update(filter, &all);
+        let until = Instant::now() + PATIENCE;
         while rig.client().ask("GET", "/", "").unwrap().field("x-is") != expected {
+            assert!(Instant::now() < until, "x-is never became {expected:?}");
             thread::sleep(Duration::from_millis(5));
         }
         rig.wait_for_stat("listener_manager.total_filter_chains_draining", 0);

@@ -18,7 +18,8 @@ use std::collections::BTreeMap;
 use std::fs;
 
 use client::{Answer, ask, get};
-use controller::{Controller, free_port};
+use controller::Controller;
+use e2e::free_port;
 use serde_json::json;
 use upstream::{Upstream, service};
 

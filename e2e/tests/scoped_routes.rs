@@ -165,7 +165,7 @@ fn listeners_and_weights_change_under_load_without_a_failed_request() {
         let more = format!(
             "{gateway}\n  - {{name: other, protocol: HTTP, port: {port}, hostname: '*.other.com'}}\n  \
              - {{name: third, protocol: HTTP, port: {}}}\n",
-            controller::free_port()
+            e2e::free_port()
         );
         controller.edit("gateway.yaml", |_| more);
         routes.put("other", &["b.other.com"]);

@@ -21,7 +21,8 @@ use std::time::Duration;
 
 use certificates::{Authority, indented};
 use client::Tls;
-use controller::{Controller, free_port};
+use controller::Controller;
+use e2e::free_port;
 
 /// A Gateway besides the quick start's, with these fields and listeners.
 pub(crate) fn gateway(fields: &str, listeners: &[String]) -> String {
@@ -90,35 +91,44 @@ fn clients_show_certificates_where_they_are_asked_for_them() {
     let (ours, theirs) = (Authority::new("ours"), Authority::new("theirs"));
     let server = ours.issue(&["a.test"]);
     let (known, stranger) = (ours.issue(&["client"]), theirs.issue(&["stranger"]));
-    let [strict, lenient, broken] = [free_port(), free_port(), free_port()];
+    let [strict, lenient, broken, bundled] = [free_port(), free_port(), free_port(), free_port()];
     let listener = |name: &str, port: u16| {
         format!("{{name: {name}, port: {port}, protocol: HTTPS, tls: {{certificateRefs: [{{name: cert}}]}}}}")
     };
-    let asks = |map: &str, mode: &str| {
-        format!(
-            "{{validation: {{caCertificateRefs: [{{group: '', kind: ConfigMap, name: {map}}}], mode: {mode}}}}}"
-        )
+    let asks = |kind: &str, name: &str, mode: &str| {
+        let group = if kind == "ConfigMap" { "''" } else { "certificates.k8s.io" };
+        let holder = format!("{{group: {group}, kind: {kind}, name: {name}}}");
+        format!("{{validation: {{caCertificateRefs: [{holder}], mode: {mode}}}}}")
     };
     let frontend = format!(
         "  tls:\n    frontend:\n      default: {}\n      perPort:\n      - {{port: {lenient}, tls: {}}}\n      \
-         - {{port: {broken}, tls: {}}}\n",
-        asks("ca", "AllowValidOnly"),
-        asks("ca", "AllowInsecureFallback"),
-        asks("nonexistent", "AllowValidOnly"),
+         - {{port: {broken}, tls: {}}}\n      - {{port: {bundled}, tls: {}}}\n",
+        asks("ConfigMap", "ca", "AllowValidOnly"),
+        asks("ConfigMap", "ca", "AllowInsecureFallback"),
+        asks("ConfigMap", "nonexistent", "AllowValidOnly"),
+        asks("ClusterTrustBundle", "bundle", "AllowValidOnly"),
     );
-    let listeners = [listener("strict", strict), listener("lenient", lenient), listener("broken", broken)];
+    let listeners = [("strict", strict), ("lenient", lenient), ("broken", broken), ("bundled", bundled)];
+    let listeners = listeners.map(|(name, port)| listener(name, port));
     let map = format!(
         "apiVersion: v1\nkind: ConfigMap\nmetadata: {{name: ca}}\ndata:\n  ca.crt: |\n{}---\n",
         indented(&ours.pem)
     );
-    let controller = running(&[gateway(&frontend, &listeners), server.secret("cert"), map]);
+    let bundle = format!(
+        "apiVersion: certificates.k8s.io/v1beta1\nkind: ClusterTrustBundle\nmetadata: {{name: bundle}}\n\
+         spec:\n  trustBundle: |\n{}---\n",
+        indented(&ours.pem)
+    );
+    let controller = running(&[gateway(&frontend, &listeners), server.secret("cert"), map, bundle]);
     let client = |port, shows| Tls { port, sni: "a.test", trusts: &ours, shows };
-    for port in [strict, lenient] {
+    for port in [strict, lenient, bundled] {
         let status = || client(port, Some(&known)).status("a.test").ok();
         controller.wait_until("404", || (status()? == "404").then_some(()));
     }
-    assert!(client(strict, None).status("a.test").is_err());
-    assert!(client(strict, Some(&stranger)).status("a.test").is_err());
+    for port in [strict, bundled] {
+        assert!(client(port, None).status("a.test").is_err());
+        assert!(client(port, Some(&stranger)).status("a.test").is_err());
+    }
     for shows in [None, Some(&stranger)] {
         assert_eq!(client(lenient, shows).status("a.test").unwrap(), "404");
     }

@@ -143,6 +143,9 @@ pub struct ControllerArgs {
     /// Image of proxies, unless their GatewayParameters name another [default: ferrule-proxy of this version]
     #[arg(long, value_name = "IMAGE", env = "FERRULE_PROXY_IMAGE", value_parser = kubernetes::image)]
     pub(crate) proxy_image: Option<ferrule_provision::Image>,
+    /// Send the routes of a port in one table, not in one for each host; what benches compare with
+    #[arg(long, hide = true)]
+    pub(crate) one_table: bool,
     /// Where `ferrule get` asks: host:port on loopback, or unix:/path
     #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:18001", env = "FERRULE_ADMIN")]
     pub(crate) admin: Address,

@@ -1,5 +1,6 @@
 //! The ferrule controller and command line.
 
+mod account;
 mod admin;
 mod blame;
 pub mod cli;

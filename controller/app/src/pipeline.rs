@@ -10,6 +10,7 @@ use std::sync::mpsc::Receiver;
 use std::thread::{self, JoinHandle};
 use std::time::Instant;
 
+use ferrule_shared_map::SharedMap;
 use ferrule_translate::api::meta::GATEWAY_GROUP;
 use ferrule_translate::{ObjectRef, Problem, Settings, Severity as Weight, Translation, Translator, World};
 
@@ -33,8 +34,8 @@ pub(crate) struct Translated {
     /// Objects that came or changed with this translation.
     pub(crate) changed: Vec<ObjectRef>,
     pub(crate) removed: Vec<ObjectRef>,
-    /// Objects that have no status, in order.
-    pub(crate) silent: Arc<Vec<ObjectRef>>,
+    /// Objects that have no status.
+    pub(crate) silent: SharedMap<ObjectRef, ()>,
     /// Everything that is wrong with files and objects.
     pub(crate) diagnostics: Vec<Diagnostic>,
     pub(crate) invitations: Vec<Invitation>,
@@ -56,7 +57,10 @@ pub(crate) struct Pipeline {
     fleet: Arc<Fleet>,
     /// What is wrong with the files.
     of_files: Vec<Diagnostic>,
-    silent: Arc<Vec<ObjectRef>>,
+    /// Objects that have no status.
+    silent: SharedMap<ObjectRef, ()>,
+    /// What objects invite people to try.
+    invitations: BTreeMap<ObjectRef, Invitation>,
 }
 
 impl Pipeline {
@@ -71,7 +75,8 @@ impl Pipeline {
             proxies: ferrule_provision::Settings::in_namespace("ferrule-system"),
             fleet: Arc::default(),
             of_files: Vec::new(),
-            silent: Arc::default(),
+            silent: SharedMap::new(),
+            invitations: BTreeMap::new(),
         }
     }
 
@@ -114,6 +119,11 @@ impl Pipeline {
         for Update { changes, .. } in updates {
             self.apply(changes, &mut changed, &mut removed);
         }
+        // They have no status.
+        self.silent.extend(changed.iter().map(|slice| (slice.clone(), ())));
+        for slice in &removed {
+            self.silent.remove(slice);
+        }
         let slices: Vec<_> =
             changed.into_iter().chain(removed).map(|slice| (slice.namespace, slice.name)).collect();
         let endpoints = self.translator.endpoints(&self.world, &slices);
@@ -146,8 +156,9 @@ impl Pipeline {
         let diagnostics = self.diagnostics(&translation);
         self.metrics.objects.store(self.index.len() as u64, Ordering::Relaxed);
         self.metrics.problems.store(diagnostics.len() as u64, Ordering::Relaxed);
-        let invitations = self.index.values().filter_map(|loaded| loaded.invitation.clone()).collect();
-        let (ports, silent) = (self.ports(&published), self.silent(&translation, &changed, &removed));
+        let invitations = self.invitations.values().cloned().collect();
+        let (ports, silent) =
+            (self.ports(&translation, &published), self.silent(&translation, &changed, &removed));
         Translated {
             tick: self.tick,
             translation: Arc::new(translation),
@@ -168,22 +179,43 @@ impl Pipeline {
         for object in gone {
             self.world.remove(&object);
             self.index.remove(&object);
+            self.invitations.remove(&object);
             removed.push(object);
         }
-        self.index.extend(moved);
+        for (object, loaded) in moved {
+            self.hold(object, loaded);
+        }
         for (object, loaded) in put {
             self.world.apply(loaded.object.clone());
-            self.index.insert(object.clone(), loaded);
+            self.hold(object.clone(), loaded);
             changed.push(object);
         }
     }
 
-    fn ports(&self, published: &BTreeMap<Arc<str>, u64>) -> Ports {
-        let of_gateways = self.world.gateways.iter().map(|((namespace, name), gateway)| {
-            let ports = gateway.spec.listeners.iter().map(|listener| listener.port).collect();
-            (Arc::from(format!("{namespace}/{name}")), ports)
-        });
-        of_gateways.filter(|(gateway, _)| published.contains_key(gateway)).collect()
+    fn hold(&mut self, object: ObjectRef, loaded: Arc<Loaded>) {
+        match &loaded.invitation {
+            Some(invitation) => drop(self.invitations.insert(object.clone(), invitation.clone())),
+            None => drop(self.invitations.remove(&object)),
+        }
+        self.index.insert(object, loaded);
+    }
+
+    /// What the listeners of each gateway, those of its ListenerSets among them, are reached by.
+    fn ports(&self, translation: &Translation, published: &BTreeMap<Arc<str>, u64>) -> Ports {
+        let mut ports = Ports::new();
+        let of_gateways =
+            self.world.gateways.iter().map(|(key, gateway)| (key.clone(), &gateway.spec.listeners));
+        let sets = proxies::accepted_sets(&self.world, translation);
+        let of_sets =
+            sets.iter().flat_map(|(key, sets)| sets.iter().map(|set| (key.clone(), &set.spec.listeners)));
+        for ((namespace, name), listeners) in of_gateways.chain(of_sets) {
+            let gateway: Arc<str> = format!("{namespace}/{name}").into();
+            if published.contains_key(&gateway) {
+                let its = listeners.iter().map(|one| (one.port, one.protocol.to_ascii_lowercase()));
+                ports.entry(gateway).or_default().extend(its);
+            }
+        }
+        ports
     }
 
     fn sets(&self) -> BTreeMap<ObjectRef, Arc<str>> {
@@ -201,22 +233,19 @@ impl Pipeline {
         translation: &Translation,
         changed: &[ObjectRef],
         removed: &[ObjectRef],
-    ) -> Arc<Vec<ObjectRef>> {
+    ) -> SharedMap<ObjectRef, ()> {
         for object in changed.iter().chain(removed) {
             let is_silent = self.index.contains_key(object) && !translation.status.contains_key(object);
-            match self.silent.binary_search(object) {
-                Ok(place) if !is_silent => drop(Arc::make_mut(&mut self.silent).remove(place)),
-                Err(place) if is_silent => Arc::make_mut(&mut self.silent).insert(place, object.clone()),
-                _ => {}
+            match is_silent {
+                true => drop(self.silent.insert(object.clone(), ())),
+                false => drop(self.silent.remove(object)),
             }
         }
         if self.silent.len() + translation.status.len() != self.index.len() {
-            let all = self.index.keys().filter(|object| !translation.status.contains_key(object));
-            let mut all: Vec<ObjectRef> = all.cloned().collect();
-            all.sort();
-            self.silent = Arc::new(all);
+            let all = self.index.keys().filter(|object| !translation.status.contains_key(*object));
+            self.silent = all.map(|object| (object.clone(), ())).collect();
         }
-        Arc::clone(&self.silent)
+        self.silent.clone()
     }
 
     fn diagnostics(&self, translation: &Translation) -> Vec<Diagnostic> {
@@ -240,5 +269,33 @@ impl Pipeline {
                 Weight::Warning => Severity::Warning,
             },
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use ferrule_translate::{Object, Parsed};
+    use ferrule_xds::{Options, Server};
+    use serde_json::json;
+
+    use super::*;
+
+    fn put(kind: &str, name: &str, api_version: &str) -> Update {
+        let json = json!({"apiVersion": api_version, "kind": kind, "metadata": {"name": name}, "spec": {},
+            "addressType": "IPv4", "endpoints": [], "ports": []});
+        let Ok(Parsed::Object { object, .. }) = Object::parse(json) else { panic!("{kind} is not read") };
+        let mut changes = Changes::default();
+        changes.put.insert(object.reference(), Arc::new(Loaded::of_server(object, 1)));
+        Update { changes, diagnostics: Vec::new(), took: std::time::Duration::ZERO }
+    }
+
+    #[test]
+    fn endpoints_are_among_the_objects_without_status_though_they_take_no_translation() {
+        let (server, _events) = Server::new(Options::default());
+        let mut pipeline = Pipeline::new(Settings::default(), Publisher::new(server), Arc::default());
+        assert!(pipeline.work_off(vec![put("Service", "s", "v1")]).is_some());
+        assert!(pipeline.work_off(vec![put("EndpointSlice", "e", "discovery.k8s.io/v1")]).is_none());
+        let names: Vec<&str> = pipeline.silent.keys().map(|object| &*object.name).collect();
+        assert_eq!(names, ["s", "e"]);
     }
 }

@@ -74,18 +74,24 @@ impl Destination {
         }
     }
 
-    /// The Service, if it is a port of one.
-    pub(crate) fn service(&self) -> Option<&Key> {
+    /// What requests of the proxy's own call it, as host or as authority.
+    pub(crate) fn authority(&self) -> String {
         match self {
-            Self::Service(key, ..) => Some(key),
-            Self::Backend(..) => None,
+            Self::Backend((namespace, name), _) => format!("{name}.{namespace}"),
+            Self::Service((namespace, name), port, _) => format!("{name}.{namespace}.svc:{port}"),
         }
+    }
+
+    /// The first and the last that a Service may be.
+    pub(crate) fn ports(service: &Key) -> (Self, Self) {
+        let first = Self::Service(service.clone(), 0, Application::Http);
+        (first, Self::Service(service.clone(), u16::MAX, Application::Udp))
     }
 
     /// The object that it is.
     pub(crate) fn reference(&self) -> ObjectRef {
         match self {
-            Self::Backend(key, _) => ObjectRef::at(KGATEWAY_GROUP, "Backend", key),
+            Self::Backend(key, _) => reference(key),
             Self::Service(key, ..) => ObjectRef::at("", "Service", key),
         }
     }
@@ -106,25 +112,26 @@ pub(crate) fn is_http2(app_protocol: Option<&str>) -> bool {
 
 /// What there is to say of a Backend, used or not.
 pub(crate) struct BackendOutcome {
-    source: Arc<Backend>,
     pub(crate) reference: ObjectRef,
     pub(crate) status: Arc<Status>,
     pub(crate) problem: Option<Problem>,
 }
 
-/// Looks at a Backend; what was found earlier holds for as long as the object is the same.
-pub(crate) fn outcome(key: &Key, backend: &Arc<Backend>, earlier: Option<BackendOutcome>) -> BackendOutcome {
-    if let Some(earlier) = earlier.filter(|earlier| Arc::ptr_eq(&earlier.source, backend)) {
-        return earlier;
-    }
-    let reference = ObjectRef::at(KGATEWAY_GROUP, "Backend", key);
+/// Which object a Backend is.
+pub(crate) fn reference(key: &Key) -> ObjectRef {
+    ObjectRef::at(KGATEWAY_GROUP, "Backend", key)
+}
+
+/// Looks at a Backend.
+pub(crate) fn outcome(key: &Key, backend: &Backend) -> BackendOutcome {
+    let reference = reference(key);
     let problem =
         fault(backend).map(|(field, why)| Problem::new(&reference, field, Reason::InvalidBackend, why));
     let generation = backend.metadata.generation.unwrap_or_default();
     let problems: Vec<&Problem> = problem.iter().collect();
     let conditions = vec![condition("Accepted", "Accepted", generation, &problems)];
     let status = Arc::new(Status::Backend(BackendStatus { conditions }));
-    BackendOutcome { source: Arc::clone(backend), reference, status, problem }
+    BackendOutcome { reference, status, problem }
 }
 
 /// A backend as objects of any kind name it.
@@ -187,7 +194,7 @@ pub(crate) fn resolve<'a>(
     if !world.may_refer((&from.group, &from.kind), &from.namespace, &to) {
         return Err((
             Reason::RefNotPermitted,
-            format!("no ReferenceGrant in {} lets this route use {to}", to.namespace),
+            format!("no ReferenceGrant in {} lets this {} use {to}", to.namespace, from.kind),
         ));
     }
     match kind {

@@ -8,20 +8,24 @@ use crate::api::endpoint_slice::EndpointSlice;
 use crate::api::service::{Service, ServicePort};
 use crate::backend_tls::{BackendTls, Security, Trust};
 use crate::backends::{Application, Destination, port_of};
-use crate::carried::Carried;
 use crate::gateways::tls::{CERTIFICATE, PRIVATE_KEY};
 use crate::kinds::World;
 use crate::object::{Key, ObjectRef};
 use crate::slices::Slices;
-use crate::translation::{Origin, Origins, Resource, ResourceKind, Resources};
+use crate::translation::{Origins, Resource, ResourceKind, Resources};
 use crate::xds;
 
 /// Clusters by destination; one is made again when its object or its TLS changes, its endpoints when a slice does.
 #[derive(Default)]
 pub(crate) struct Clusters {
-    lowered: Carried<Destination, Option<Lowered>>,
+    lowered: BTreeMap<Destination, Option<Lowered>>,
+    /// Those that are spoken to by TLS.
+    secured: BTreeSet<Destination>,
     slices: Slices,
 }
+
+/// A resource, and what made it.
+pub(crate) type Made = (Resource, Arc<[ObjectRef]>);
 
 struct Lowered {
     source: Source,
@@ -53,53 +57,120 @@ pub(crate) struct Whose<'a> {
 }
 
 impl Clusters {
-    /// Lowers `destinations`, which ascend, and forgets all others.
-    pub(crate) fn renew(&mut self, world: &World, backend_tls: &BackendTls, destinations: &[&Destination]) {
-        self.slices.update(&world.endpoint_slices);
+    /// Lowers the destinations among `touched` that are in use, and those whose EndpointSlices have changed. Returns all
+    /// that it looked at.
+    pub(crate) fn renew(
+        &mut self,
+        world: &World,
+        backend_tls: &BackendTls,
+        mut touched: BTreeSet<Destination>,
+        is_used: impl Fn(&Destination) -> bool,
+    ) -> BTreeSet<Destination> {
+        for service in self.slices.update(&world.endpoint_slices) {
+            touched.extend(self.of_service(&service).cloned());
+        }
         let clients = backend_tls.all_clients();
-        let around = Around { world, backend_tls, clients: &clients, slices: &self.slices };
-        let sources = destinations.iter().map(|to| ((*to).clone(), *to));
-        self.lowered.renew(sources, |_, destination, earlier| around.lower(destination, earlier.flatten()));
+        for destination in &touched {
+            let earlier = self.lowered.remove(destination).flatten();
+            self.secured.remove(destination);
+            if !is_used(destination) {
+                continue;
+            }
+            let around = Around { world, backend_tls, clients: &clients, slices: &self.slices };
+            let lowered = around.lower(destination, earlier);
+            if lowered.as_ref().is_some_and(|lowered| matches!(lowered.security, Security::Tls(_))) {
+                self.secured.insert(destination.clone());
+            }
+            self.lowered.insert(destination.clone(), lowered);
+        }
+        touched
+    }
+
+    /// Those in use that any of these objects is.
+    pub(crate) fn of_objects<'a>(
+        &'a self,
+        objects: &'a BTreeSet<Key>,
+    ) -> impl Iterator<Item = &'a Destination> {
+        objects.iter().flat_map(|key| self.of_service(key).chain(self.of_backend(key)))
+    }
+
+    /// All that are in use.
+    pub(crate) fn all(&self) -> impl Iterator<Item = &Destination> {
+        self.lowered.keys()
+    }
+
+    fn of_service(&self, key: &Key) -> impl Iterator<Item = &Destination> {
+        let (first, last) = Destination::ports(key);
+        self.lowered.range(first..=last).map(|(destination, _)| destination)
+    }
+
+    fn of_backend(&self, key: &Key) -> impl Iterator<Item = &Destination> {
+        let (first, last) = [Application::Http, Application::Udp]
+            .map(|application| Destination::Backend(key.clone(), application))
+            .into();
+        self.lowered.range(first..=last).map(|(destination, _)| destination)
     }
 
     /// Renews the endpoints that depend on these EndpointSlices, which are all that has changed in the world. Returns
     /// those that are others now.
-    pub(crate) fn renew_endpoints(&mut self, world: &World, slices: &[Key]) -> Vec<Resource> {
+    pub(crate) fn renew_endpoints(&mut self, world: &World, slices: &[Key]) -> Vec<(Destination, Resource)> {
         let services = self.slices.update_some(&world.endpoint_slices, slices.iter());
         let mut renewed = Vec::new();
         for service in &services {
             let found = self.slices.of(service);
-            for (destination, lowered) in self.lowered.of_mut(|to| to.service().cmp(&Some(service))) {
+            let (first, last) = Destination::ports(service);
+            for (destination, lowered) in self.lowered.range_mut(first..=last) {
                 let before = lowered.as_ref().and_then(Lowered::endpoints_version);
                 let Some(lowered) = lowered.as_mut().filter(|lowered| lowered.endpoints.is_some()) else {
                     continue;
                 };
                 lowered.renew_endpoints(destination, &found);
                 let now = lowered.endpoints.as_ref().map(|endpoints| endpoints.resource.clone());
-                renewed.extend(now.filter(|resource| Some(resource.version) != before));
+                let fresh = now.filter(|resource| Some(resource.version) != before);
+                renewed.extend(fresh.map(|resource| (destination.clone(), resource)));
             }
         }
         renewed
+    }
+
+    /// A destination's cluster and endpoints, as far as it has them.
+    pub(crate) fn resources(&self, whose: Whose<'_>, destination: &Destination) -> [Option<Made>; 2] {
+        let Some(lowered) = self.lowered.get(destination).and_then(Option::as_ref) else {
+            return [None, None];
+        };
+        let cluster = lowered.cluster(whose.backend_tls.client(whose.gateway));
+        let endpoints = lowered.endpoints.as_ref().map(|endpoints| &endpoints.resource);
+        [cluster, endpoints].map(|made| made.map(|resource| (resource.clone(), Arc::clone(&lowered.origin))))
     }
 
     /// Puts the clusters of `destinations` with what made them among a proxy's resources.
     pub(crate) fn put(
         &self,
         whose: Whose<'_>,
-        destinations: &[&Destination],
+        destinations: &BTreeSet<&Destination>,
         resources: &mut Resources,
         origins: &mut Origins,
     ) {
-        let client = whose.backend_tls.client(whose.gateway);
-        let lowered: Vec<&Lowered> = self.lowered.select(destinations.iter().copied()).flatten().collect();
-        let clusters = lowered.iter().filter_map(|one| one.cluster(client));
-        resources.extend(ResourceKind::Cluster, clusters.cloned());
-        let endpoints = lowered.iter().filter_map(|one| one.endpoints.as_ref());
-        resources.extend(ResourceKind::Endpoints, endpoints.map(|endpoints| endpoints.resource.clone()));
-        for kind in [ResourceKind::Cluster, ResourceKind::Endpoints] {
-            let of_kind = lowered.iter().filter_map(|one| one.origin_of(kind));
-            origins.extend(of_kind);
+        for destination in destinations {
+            let kinds = [ResourceKind::Cluster, ResourceKind::Endpoints];
+            let made = kinds.into_iter().zip(self.resources(whose, destination));
+            for (kind, (resource, origin)) in made.filter_map(|(kind, made)| Some((kind, made?))) {
+                origins.insert((kind, Arc::clone(&resource.name)), origin);
+                resources.insert(kind, resource);
+            }
         }
+    }
+
+    /// Puts the secrets of the TLS of those destinations that are in use among a proxy's resources.
+    pub(crate) fn put_secrets(
+        &self,
+        whose: Whose<'_>,
+        is_used: impl Fn(&Destination) -> bool,
+        resources: &mut Resources,
+        origins: &mut Origins,
+    ) {
+        let used = self.secured.iter().filter(|destination| is_used(destination));
+        let lowered: Vec<&Lowered> = used.filter_map(|to| self.lowered.get(to)?.as_ref()).collect();
         for (resource, from) in whose.secrets(&lowered) {
             origins.insert((ResourceKind::Secret, Arc::clone(&resource.name)), from);
             resources.insert(ResourceKind::Secret, resource);
@@ -174,15 +245,6 @@ impl Lowered {
             self.endpoints = Some(endpoints(&destination.cluster(), port, slices));
         }
         Some(())
-    }
-
-    /// Whose its resource of a kind is, if it has one.
-    fn origin_of(&self, kind: ResourceKind) -> Option<Origin> {
-        let name = match kind {
-            ResourceKind::Endpoints => &self.endpoints.as_ref()?.resource.name,
-            _ => &self.cluster(None)?.name,
-        };
-        Some(((kind, Arc::clone(name)), Arc::clone(&self.origin)))
     }
 }
 

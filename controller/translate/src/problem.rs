@@ -16,6 +16,7 @@ pub enum Severity {
 #[allow(missing_docs)]
 pub enum Reason {
     UnsupportedProtocol,
+    PortUnavailable,
     HostnameConflict,
     ProtocolConflict,
     NotAllowed,
@@ -26,6 +27,8 @@ pub enum Reason {
     NoValidCACertificate,
     InvalidClientCertificateRef,
     InvalidListener,
+    InvalidListenerFilter,
+    InvalidListenerFilterRef,
     NoMatchingParent,
     NotAllowedByListeners,
     NoMatchingListenerHostname,
@@ -53,8 +56,10 @@ impl Reason {
     pub fn condition(self) -> Option<&'static str> {
         match self {
             Self::UnsupportedProtocol
+            | Self::PortUnavailable
             | Self::NoValidCACertificate
             | Self::InvalidListener
+            | Self::InvalidListenerFilter
             | Self::NotAllowed
             | Self::NoMatchingParent
             | Self::NotAllowedByListeners
@@ -72,6 +77,7 @@ impl Reason {
             | Self::InvalidCACertificateRef
             | Self::InvalidCACertificateKind
             | Self::InvalidClientCertificateRef
+            | Self::InvalidListenerFilterRef
             | Self::RefNotPermitted
             | Self::InvalidKind
             | Self::BackendNotFound

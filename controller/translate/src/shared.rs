@@ -1,4 +1,5 @@
-//! What the ports of a Gateway share: the configuration of native filters that is not any route's, and secrets.
+//! What the ports of a Gateway share: whom its routes ask, the configuration of native filters that is not any route's, and
+//! secrets.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -13,7 +14,7 @@ use crate::settings::FilterHost;
 use crate::translation::{Origins, Resource, ResourceKind, Resources};
 use crate::xds;
 
-/// Puts the native filters that are needed, and the secrets that these read, among a proxy's resources.
+/// Puts the filters that are needed, and the secrets that these read, among a proxy's resources.
 pub(crate) fn lower(
     world: &World,
     host: &FilterHost,
@@ -22,6 +23,12 @@ pub(crate) fn lower(
     resources: &mut Resources,
     origins: &mut Origins,
 ) {
+    for (name, (auth, routes)) in &needs.auths {
+        let filter = Resource::new(name, &auth.discovered(name));
+        let from = routes.iter().cloned().collect();
+        origins.insert((ResourceKind::ExtensionConfig, Arc::clone(&filter.name)), from);
+        resources.insert(ResourceKind::ExtensionConfig, filter);
+    }
     let FilterHost::Native { module } = host else { return };
     let from: Arc<[ObjectRef]> = std::iter::once(gateway).chain(&needs.policies).cloned().collect();
     let mut insert = |kind, name: &str, body: Vec<u8>| {

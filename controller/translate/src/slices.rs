@@ -17,11 +17,10 @@ pub(crate) struct Slices {
 }
 
 impl Slices {
-    /// Takes over all of `now`.
-    pub(crate) fn update(&mut self, now: &Store<EndpointSlice>) {
-        let mut changed = std::collections::HashSet::new();
-        differing(&self.seen, now, &mut changed);
-        self.update_some(now, changed.iter());
+    /// Takes over all of `now`; returns the Services that are concerned.
+    pub(crate) fn update(&mut self, now: &Store<EndpointSlice>) -> BTreeSet<Key> {
+        let changed: Vec<Key> = differing(&self.seen, now).collect();
+        self.update_some(now, changed.iter())
     }
 
     /// Takes over the slices of these keys, which are all that differ. Returns the Services that are concerned.
@@ -30,15 +29,15 @@ impl Slices {
         now: &Store<EndpointSlice>,
         keys: impl Iterator<Item = &'k Key>,
     ) -> BTreeSet<Key> {
+        let seen = std::mem::replace(&mut self.seen, now.clone());
         let mut services = BTreeSet::new();
         for key in keys {
-            if let Some(service) = self.seen.remove(key).and_then(|slice| service_of(key, &slice)) {
+            if let Some(service) = seen.get(key).and_then(|slice| service_of(key, slice)) {
                 let slices = self.by_service.entry(service.clone()).or_default();
                 slices.remove(key);
                 services.insert(service);
             }
             let Some(slice) = now.get(key) else { continue };
-            self.seen.insert(key.clone(), Arc::clone(slice));
             if let Some(service) = service_of(key, slice) {
                 let slices = self.by_service.entry(service.clone()).or_default();
                 slices.insert(key.clone(), Arc::clone(slice));

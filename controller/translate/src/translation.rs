@@ -108,9 +108,6 @@ impl Resources {
 /// The objects that a resource was made from, so that a proxy's refusal reaches who caused it.
 pub type Origins = SharedMap<(ResourceKind, Arc<str>), Arc<[ObjectRef]>>;
 
-/// One entry of [`Origins`].
-pub(crate) type Origin = ((ResourceKind, Arc<str>), Arc<[ObjectRef]>);
-
 /// The result of a translation.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Translation {

@@ -30,7 +30,7 @@ impl Costs {
     /// What one filter of ours adds beside what one of the baseline's does.
     pub(crate) fn figure(&self, name: &str, goal: f64, ours: &str, baseline: &str) -> Figure {
         let (ours, against) = (self.added(ours), self.added(baseline));
-        Figure { name: name.to_owned(), goal, ours, baseline: baseline.to_owned(), against, unit: "us" }
+        Figure::new(name, goal, ours, (baseline, against), "us")
     }
 
     fn rounds(&self, name: &str) -> &[f64] {

@@ -44,14 +44,8 @@ fn growth(ours: &Ours, requests: usize) -> Result<Figure> {
     send(requests / WARM_UP)?;
     let before = memory::resident(serving.envoy.id())?;
     send(requests - requests / WARM_UP)?;
-    Ok(Figure {
-        name: "transformation-soak/resident".to_owned(),
-        goal: 1.05,
-        ours: memory::resident(serving.envoy.id())?,
-        baseline: "warm".to_owned(),
-        against: before,
-        unit: "MB",
-    })
+    let after = memory::resident(serving.envoy.id())?;
+    Ok(Figure::new("transformation-soak/resident", 1.05, after, ("warm", before), "MB"))
 }
 
 /// What a filter adds to the memory of a stream that is held, beyond what Envoy's own header filter does: so Envoy's
@@ -63,14 +57,8 @@ fn stream(ours: &Ours) -> Result<Figure> {
     let bytes =
         held.iter().zip(&serving.addresses).map(|(variant, address)| hold(&serving, variant, *address));
     let [builtin, native] = bytes.collect::<Result<Vec<_>>>()?[..] else { bail!("not two variants") };
-    Ok(Figure {
-        name: "transformation-soak/stream-beyond-header_mutation".to_owned(),
-        goal: 1.0,
-        ours: (native - builtin) / CHAIN as f64,
-        baseline: "budget".to_owned(),
-        against: 512.0,
-        unit: "B",
-    })
+    let beyond = (native - builtin) / CHAIN as f64;
+    Ok(Figure::budget("transformation-soak/stream-beyond-header_mutation", beyond, 512.0, "B"))
 }
 
 /// A chain whose streams go on after an hour.

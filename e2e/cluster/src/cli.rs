@@ -29,9 +29,12 @@ enum Command {
     /// Hold a network namespace until PARENT ends
     #[command(hide = true)]
     Hold { parent: u32, parameters: Vec<String> },
-    /// Answer DNS questions with the asker's address
+    /// Answer DNS questions with the asker's address; arguments are those of the server that it stands in for
     #[command(hide = true)]
-    AnswerDns,
+    AnswerDns {
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        ignored: Vec<String>,
+    },
 }
 
 /// Arguments of `cluster up`.
@@ -93,7 +96,7 @@ pub(crate) fn run() -> anyhow::Result<ExitCode> {
     match Cli::parse_from(arguments).command {
         Command::Contain => containment::enter()?,
         Command::Hold { parent, parameters } => network::hold(parent, &parameters)?,
-        Command::AnswerDns => runtime()?.block_on(dns::serve_whoami())?,
+        Command::AnswerDns { .. } => runtime()?.block_on(dns::serve_whoami())?,
         Command::Build => {
             build::kubernetes()?;
             build::suite("v1.7.0")?;
@@ -120,4 +123,15 @@ fn log_to_standard_error() {
     let filter = tracing_subscriber::EnvFilter::try_from_default_env();
     let filter = filter.unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("warn,kube_client=off"));
     tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_stand_in_for_a_dns_server_takes_its_arguments() {
+        let cli = Cli::try_parse_from(["cluster", "answer-dns", "-conf", "/root/Corefile"]).unwrap();
+        assert!(matches!(cli.command, Command::AnswerDns { .. }));
+    }
 }

@@ -13,6 +13,7 @@ mod dns;
 mod kubelet;
 mod manifests;
 mod network;
+mod orders;
 mod process;
 mod services;
 mod session;

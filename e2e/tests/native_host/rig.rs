@@ -8,6 +8,7 @@ use std::sync::OnceLock;
 use std::thread;
 use std::time::{Duration, Instant};
 
+use e2e::free_port;
 use envoy_bootstrap::{Admin, Envoy, Launch, fetch};
 use serde_json::{Value, json};
 
@@ -29,11 +30,6 @@ pub(crate) fn modules() -> &'static Path {
         assert!(build.status().unwrap().success(), "the module under test does not build");
         profile
     })
-}
-
-/// A port that no one listens on.
-pub(crate) fn free_port() -> u16 {
-    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
 }
 
 /// An upstream that answers everything with 200, but never answers what asks for `/silent`.

@@ -2,12 +2,13 @@
 
 use std::fs;
 use std::io::{BufRead, BufReader};
-use std::net::{SocketAddr, TcpListener};
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Output, Stdio};
 use std::sync::{Arc, Mutex, OnceLock};
 use std::time::{Duration, Instant};
 
+use e2e::free_port;
 use serde_json::Value;
 use tempfile::TempDir;
 
@@ -45,11 +46,6 @@ pub(crate) fn wasm() -> Option<PathBuf> {
 
 pub(crate) fn ferrule() -> Command {
     Command::new(built().join("ferrule"))
-}
-
-/// A port that nobody listens on.
-pub(crate) fn free_port() -> u16 {
-    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
 }
 
 /// A running controller, its Envoy and its upstream.

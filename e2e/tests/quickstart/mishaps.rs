@@ -4,9 +4,11 @@ use std::fs;
 use std::net::{SocketAddr, TcpListener};
 use std::os::unix::fs::symlink;
 
+use e2e::free_port;
+
 use crate::assert_greeted;
 use crate::client::{Load, greet, greet_slowly};
-use crate::controller::{Controller, ferrule, free_port, has_ended, kill, probe_module};
+use crate::controller::{Controller, ferrule, has_ended, kill, probe_module};
 
 #[test]
 fn what_envoy_refuses_shows_as_status_in_its_own_words() {

@@ -79,6 +79,16 @@ fn rules(services: &[&str]) -> String {
     services.iter().map(rule).collect()
 }
 
+/// Authorities that the whole cluster trusts.
+fn bundle(pem: &str) -> String {
+    format!(
+        "---\napiVersion: certificates.k8s.io/v1beta1\nkind: ClusterTrustBundle\nmetadata: {{name: 'example.com:ours:all'}}\n\
+         spec:\n  trustBundle: |\n{}",
+        indented(pem)
+    )
+}
+
+const BUNDLE: &str = "caCertificateRefs: [{group: certificates.k8s.io, kind: ClusterTrustBundle, name: 'example.com:ours:all'}]";
 const TRUSTED: &str = "caCertificateRefs: [{group: '', kind: ConfigMap, name: trusted}]";
 
 #[test]
@@ -120,9 +130,17 @@ fn backends_are_spoken_to_as_their_policies_say_or_not_at_all() {
                 .to_owned(),
             503,
         ),
+        ("bundle", format!("{{hostname: abc.example.com, {BUNDLE}}}"), 200),
+        (
+            "no-bundle",
+            format!("{{hostname: abc.example.com, {BUNDLE}}}").replace("example.com:ours:all", "gone"),
+            503,
+        ),
         ("system", "{hostname: abc.example.com, wellKnownCACertificates: System}".to_owned(), 503),
     ];
-    let mut objects = [authorities("trusted", &ours.pem()), authorities("theirs", &theirs.pem())].concat();
+    let mut objects =
+        [authorities("trusted", &ours.pem()), authorities("theirs", &theirs.pem()), bundle(&ours.pem())]
+            .concat();
     let names: Vec<&str> = validations.iter().map(|(name, ..)| *name).collect();
     objects.push_str(&route("secured", &rules(&names)));
     for (name, validation, _) in &validations {

@@ -29,6 +29,11 @@ impl Answer {
 
 /// Asks once. Header fields may hold a `host` of their own.
 pub(crate) fn ask(at: SocketAddr, method: &str, path: &str, headers: &[(&str, &str)]) -> Answer {
+    send(at, method, path, headers, "")
+}
+
+/// Asks once, with a body unless it is empty.
+pub(crate) fn send(at: SocketAddr, method: &str, path: &str, headers: &[(&str, &str)], body: &str) -> Answer {
     let mut stream = TcpStream::connect(at).unwrap();
     stream.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
     let mut request = format!("{method} {path} HTTP/1.1\r\nconnection: close\r\n");
@@ -38,7 +43,10 @@ pub(crate) fn ask(at: SocketAddr, method: &str, path: &str, headers: &[(&str, &s
     for (name, value) in headers {
         request.push_str(&format!("{name}: {value}\r\n"));
     }
-    stream.write_all(format!("{request}\r\n").as_bytes()).unwrap();
+    if !body.is_empty() {
+        request.push_str(&format!("content-length: {}\r\n", body.len()));
+    }
+    stream.write_all(format!("{request}\r\n{body}").as_bytes()).unwrap();
     let mut answer = String::new();
     stream.read_to_string(&mut answer).unwrap();
     read(&answer)

@@ -1,12 +1,13 @@
 //! Answers that Envoy makes itself, after the filter saw the request.
 
 use bytes::Bytes;
+use e2e::free_port;
 use http::Request;
 use serde_json::{Value, json};
 
 use super::http2::{client, in_time, rest};
 use super::place::{HOSTS, Host};
-use super::rig::{PATIENCE, Rig, cluster, free_port, listener_manager, to_upstream};
+use super::rig::{PATIENCE, Rig, cluster, listener_manager, to_upstream};
 use super::wire::Wire;
 
 /// Bytes of a request. Envoy then holds no more of the answer either.

@@ -7,8 +7,8 @@ use tokio_rustls::TlsConnector;
 
 use super::certificates::Authority;
 use super::client::Tls;
-use super::controller::free_port;
 use super::{gateway, route, running};
+use e2e::free_port;
 
 const SNI: &str = "example.org";
 

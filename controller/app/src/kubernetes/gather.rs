@@ -55,6 +55,8 @@ pub(crate) struct Gather {
     unlisted: BTreeSet<Source>,
     /// Kinds whose watch has ended because they are not served.
     unserved: BTreeSet<usize>,
+    /// Kinds that are served, and in which version.
+    served: Served,
     /// Kinds whose absence has been told.
     missed: BTreeSet<usize>,
     held: Held,
@@ -101,6 +103,7 @@ impl Gather {
             running: BTreeMap::new(),
             unlisted: BTreeSet::new(),
             unserved: BTreeSet::new(),
+            served: Served::new(),
             missed: BTreeSet::new(),
             held: Held::default(),
         }
@@ -115,7 +118,7 @@ impl Gather {
         let mut batch = Vec::new();
         loop {
             tokio::select! {
-                Some(served) = served.recv() => self.on_served(&served),
+                Some(served) = served.recv() => self.on_served(served),
                 _ = self.sightings.1.recv_many(&mut batch, QUEUE) => {}
                 () = at(self.held.due()) => {}
             }
@@ -137,9 +140,10 @@ impl Gather {
     }
 
     /// Starts the watches of kinds that have come, and forgets kinds that have gone.
-    fn on_served(&mut self, served: &Served) {
+    fn on_served(&mut self, served: Served) {
         for (place, kind) in KINDS.iter().enumerate() {
             if kinds::reading(kind) == Reading::ByName {
+                self.on_served_by_name(place, served.contains_key(&place));
                 continue;
             }
             let source = Source { kind: place, object: None };
@@ -153,6 +157,18 @@ impl Gather {
                 None => self.on_missing(place, &source),
             }
         }
+        self.served = served;
+        self.follow_references();
+    }
+
+    /// Forgets the objects of a kind that has gone; they are asked for again when it comes back.
+    fn on_served_by_name(&mut self, place: usize, is_served: bool) {
+        if is_served || !self.served.contains_key(&place) {
+            return;
+        }
+        let of_kind = |source: &&Source| source.kind == place;
+        let gone: Vec<Source> = self.running.keys().filter(of_kind).cloned().collect();
+        gone.iter().for_each(|source| self.stop(source));
     }
 
     fn on_missing(&mut self, place: usize, source: &Source) {
@@ -248,19 +264,22 @@ impl Gather {
         let wanted = self.referrers.sources();
         let idle = |source: &Source| source.object.is_some() && !wanted.contains(source);
         let gone: Vec<Source> = self.running.keys().filter(|source| idle(source)).cloned().collect();
-        for source in gone {
-            if let Some(watching) = self.running.remove(&source) {
-                watching.abort();
-            }
-            self.unlisted.remove(&source);
-            self.store.forget(&source);
-        }
+        gone.iter().for_each(|source| self.stop(source));
         for source in wanted {
-            if !self.running.contains_key(&source) {
-                let resource = discovery::resource(source.kind(), source.kind().versions[0]);
+            let resource = self.served.get(&source.kind).cloned();
+            if let Some(resource) = resource.filter(|_| !self.running.contains_key(&source)) {
                 self.start(source, resource);
             }
         }
+    }
+
+    /// Ends a watch, and forgets what it saw.
+    fn stop(&mut self, source: &Source) {
+        if let Some(watching) = self.running.remove(source) {
+            watching.abort();
+        }
+        self.unlisted.remove(source);
+        self.store.forget(source);
     }
 }
 

@@ -1,6 +1,6 @@
 //! How each kind of [`KINDS`] is read from an API server, and how its status is written.
 
-use ferrule_translate::api::meta::{GATEWAY_GROUP, KGATEWAY_GROUP};
+use ferrule_translate::api::meta::{CERTIFICATES_GROUP, GATEWAY_GROUP, KGATEWAY_GROUP};
 use ferrule_translate::{KINDS, Kind};
 
 /// How a kind is read.
@@ -23,10 +23,9 @@ pub(crate) enum Form {
 
 /// How a kind is read: what may hold confidential or large texts only where it is referred to.
 pub(crate) fn reading(kind: &Kind) -> Reading {
-    if kind.group.is_empty() && matches!(kind.name, "Secret" | "ConfigMap") {
-        Reading::ByName
-    } else {
-        Reading::Whole
+    match (kind.group, kind.name) {
+        ("", "Secret" | "ConfigMap") | (CERTIFICATES_GROUP, "ClusterTrustBundle") => Reading::ByName,
+        _ => Reading::Whole,
     }
 }
 

@@ -14,7 +14,8 @@ const NAMESPACE: &str = "ferrule-system";
 /// Verbs by group and resource.
 type Rights = BTreeMap<(String, String), Vec<&'static str>>;
 
-const READ: [&str; 3] = ["get", "list", "watch"];
+/// A watch begins with a list where the API server does not stream one.
+const READ: [&str; 2] = ["list", "watch"];
 
 fn cluster_rights() -> Rights {
     let mut rights = Rights::new();
@@ -25,13 +26,13 @@ fn cluster_rights() -> Rights {
         }
         if kinds::reading(kind) == Reading::ByName && kind.name == "Secret" {
             // Credentials of proxies.
-            grant(&mut rights, kind.group, kind.plural, &["create", "patch"]);
+            grant(&mut rights, kind.group, kind.plural, &["create", "get", "patch"]);
         }
     }
     for (version, _, plural) in ferrule_provision::KINDS {
         let group = version.split_once('/').map_or("", |(group, _)| group);
         grant(&mut rights, group, plural, &READ);
-        grant(&mut rights, group, plural, &["create", "patch", "delete"]);
+        grant(&mut rights, group, plural, &["create", "delete", "get", "patch"]);
     }
     grant(&mut rights, "apiextensions.k8s.io", "customresourcedefinitions", &["list", "watch"]);
     grant(&mut rights, "events.k8s.io", "events", &["create"]);
@@ -40,7 +41,11 @@ fn cluster_rights() -> Rights {
 
 fn own_rights() -> Vec<Value> {
     vec![
-        json!({"apiGroups": ["coordination.k8s.io"], "resources": ["leases"], "verbs": ["create"]}),
+        // Replicas have names of their own.
+        json!({
+            "apiGroups": ["coordination.k8s.io"], "resources": ["leases"],
+            "verbs": ["create", "delete", "list", "patch", "watch"],
+        }),
         json!({
             "apiGroups": ["coordination.k8s.io"], "resources": ["leases"], "resourceNames": [leader::LEASE],
             "verbs": ["get", "update"],

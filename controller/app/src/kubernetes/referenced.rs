@@ -1,14 +1,14 @@
-//! Which Secrets and ConfigMaps may be read: those that objects of ours refer to, and may.
+//! Which Secrets, ConfigMaps and ClusterTrustBundles may be read: those that objects of ours refer to, and may.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use ferrule_translate::api::gateway::{FrontendTLSConfig, Gateway, Listener};
 use ferrule_translate::api::meta::{GATEWAY_GROUP, KGATEWAY_GROUP};
-use ferrule_translate::{Key, Object, ObjectRef, World};
+use ferrule_translate::{KINDS, Key, Object, ObjectRef, World};
 use serde_json::Value;
 
-use super::kinds;
+use super::kinds::{self, Reading};
 use super::watch::Source;
 use crate::watch::Changes;
 
@@ -117,11 +117,14 @@ impl Referrers {
         name: &str,
         found: &mut BTreeSet<Source>,
     ) {
-        let Some(place) = kinds::place(group, kind).filter(|_| matches!(kind, "Secret" | "ConfigMap")) else {
-            return;
+        let by_name = |place: &usize| kinds::reading(&KINDS[*place]) == Reading::ByName;
+        let Some(place) = kinds::place(group, kind).filter(by_name) else { return };
+        let to = match KINDS[place].namespaced {
+            true => ObjectRef::new(group, kind, namespace.unwrap_or(from_namespace), name),
+            false => ObjectRef::new(group, kind, "", name),
         };
-        let to = ObjectRef::new(group, kind, namespace.unwrap_or(from_namespace), name);
-        if is_name(name) && self.world.may_refer((from_group, from_kind), from_namespace, &to) {
+        let may_refer = || self.world.may_refer((from_group, from_kind), from_namespace, &to);
+        if is_name(name) && (to.namespace.is_empty() || may_refer()) {
             found.insert(Source { kind: place, object: Some((Arc::clone(&to.namespace), to.name)) });
         }
     }
@@ -134,9 +137,9 @@ fn authorities(
     all.filter_map(|tls| tls.validation.as_ref()).flat_map(|validation| &validation.ca_certificate_refs)
 }
 
-/// Whether it can be part of a field selector; what is no name is no object's.
+/// Whether it can be part of a field selector; what is no name is no object's. Bundles of a signer have colons in theirs.
 fn is_name(name: &str) -> bool {
-    !name.is_empty() && name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'.')
+    !name.is_empty() && name.bytes().all(|b| b.is_ascii_alphanumeric() || b"-.:".contains(&b))
 }
 
 fn matters(object: &Object) -> bool {
@@ -233,9 +236,13 @@ mod tests {
             "metadata": {"name": "t", "namespace": "d"},
             "spec": {"targetRefs": [], "validation": {"hostname": "h", "caCertificateRefs": [
                 {"group": "", "kind": "ConfigMap", "name": "ca"}, {"group": "", "kind": "ConfigMap", "name": "a,b=c"},
-                {"group": "x", "kind": "ConfigMap", "name": "no"}]}},
+                {"group": "x", "kind": "ConfigMap", "name": "no"},
+                {"group": "certificates.k8s.io", "kind": "ClusterTrustBundle", "name": "example.com:signer:all"}]}},
         });
         referrers.update(&changes(&[policy, tls]));
-        assert_eq!(told(&referrers), ["Secret d/login", "ConfigMap d/ca", "ConfigMap d/texts"]);
+        let mut told = told(&referrers);
+        told.sort();
+        let bundle = "ClusterTrustBundle /example.com:signer:all";
+        assert_eq!(told, [bundle, "ConfigMap d/ca", "ConfigMap d/texts", "Secret d/login"]);
     }
 }

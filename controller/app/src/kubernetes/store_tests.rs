@@ -107,6 +107,20 @@ fn an_object_that_cannot_be_read_keeps_its_last_good_form_and_is_told_of() {
 }
 
 #[test]
+fn a_field_of_newer_definitions_is_let_be_and_told_of() {
+    let mut bench = Bench::new("");
+    let mut newer = route("a", "1", "/");
+    newer["spec"]["rules"][0]["novelty"] = json!({"enabled": true});
+    bench.see("HTTPRoute", newer);
+    let news = bench.store.take_news();
+    assert!(news.changes.put.len() == 1 && news.faults, "{news:?}");
+    let told = bench.store.diagnostics();
+    assert_eq!((told[0].path.as_str(), told[0].severity), ("spec.rules[0].novelty", Severity::Warning));
+    bench.see("HTTPRoute", route("a", "2", "/"));
+    assert!(bench.store.take_news().faults && bench.store.diagnostics().is_empty());
+}
+
+#[test]
 fn a_list_that_is_null_is_empty() {
     let mut bench = Bench::new("");
     let slice = |endpoints: Value| json!({"metadata": {"name": "s", "namespace": "d"}, "addressType": "IPv4", "ports": null, "endpoints": endpoints});

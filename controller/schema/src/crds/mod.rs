@@ -1,7 +1,7 @@
 //! The CustomResourceDefinitions of the kinds of gateway.kgateway.dev that are served.
 //!
 //! They are a table and not derived from the Rust types, because those keep as plain JSON what the filters read, and what
-//! is not served; a test holds the table against the types, field by field. Limits are those of kgateway's kinds, so that
+//! is not served; manifests in `tests`, sound ones and bad ones, hold the table. Limits are those of kgateway's kinds, so that
 //! its manifests are taken unchanged. Fields of kgateway that are not served are taken as they are: status tells of them.
 
 mod backend;

@@ -18,7 +18,8 @@ pub(crate) struct Filters<'a> {
     pub(crate) host: Option<(Level, &'a HTTPURLRewriteFilter)>,
     pub(crate) path: Option<(Level, &'a HTTPURLRewriteFilter)>,
     pub(crate) cors: Option<(Level, usize, &'a HTTPCORSFilter)>,
-    pub(crate) auth: Option<(Level, usize, &'a HTTPExternalAuthFilter)>,
+    /// Who is asked; whoever says no.
+    pub(crate) auths: Vec<(Level, usize, &'a HTTPExternalAuthFilter)>,
     pub(crate) mirrors: Vec<(Level, usize, &'a HTTPRequestMirrorFilter)>,
 }
 
@@ -73,7 +74,9 @@ impl<'a> Filters<'a> {
                 self.mirrors.extend(filter.request_mirror.as_deref().map(|mirror| (level, place, mirror)));
             }
             "CORS" => self.cors = filter.cors.as_deref().map(|cors| (level, place, cors)),
-            "ExternalAuth" => self.auth = filter.external_auth.as_deref().map(|auth| (level, place, auth)),
+            "ExternalAuth" => {
+                self.auths.extend(filter.external_auth.as_deref().map(|auth| (level, place, auth)));
+            }
             "RequestRedirect" if level == Level::Rule => self.redirect = filter.request_redirect.as_deref(),
             "ExtensionRef" if level == Level::Rule => extension(filter, place)?,
             other => return Err((format!("{list}[{place}].type"), format!("{other} is not supported here"))),
