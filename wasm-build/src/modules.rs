@@ -24,8 +24,8 @@ struct Module {
 
 const MODULES: [Module; 4] = [
     Module { name: "transformation", built: "examples/transformation.wasm", budget: 1_560_000 },
-    Module { name: "lambda", built: "examples/lambda.wasm", budget: 900_000 },
-    Module { name: "aws_signing", built: "examples/aws_signing.wasm", budget: 700_000 },
+    Module { name: "lambda", built: "examples/lambda.wasm", budget: 520_000 },
+    Module { name: "aws_signing", built: "examples/aws_signing.wasm", budget: 325_000 },
     Module { name: "probe", built: "ferrule_probe.wasm", budget: 450_000 },
 ];
 

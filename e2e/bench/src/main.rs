@@ -9,10 +9,12 @@ mod client;
 mod control_plane;
 mod cpu;
 mod data_plane;
+mod endpoint;
 mod envoy;
 mod figure;
 mod filters;
 mod folder;
+mod lambda;
 mod load;
 mod memory;
 mod objects;
@@ -49,7 +51,8 @@ fn main() -> ExitCode {
     }
 }
 
-const AREAS: &str = "filters, transformation, transformation-soak [REQUESTS], control-plane [data | lines]";
+const AREAS: &str = "filters, transformation, transformation-soak [REQUESTS], lambda, lambda-soak [REQUESTS], \
+                     control-plane [data | lines]";
 
 fn run(arguments: &[&str]) -> Result<Vec<figure::Figure>> {
     let artefacts = artefacts();
@@ -58,6 +61,9 @@ fn run(arguments: &[&str]) -> Result<Vec<figure::Figure>> {
         ["transformation"] => transformation::run(&artefacts),
         ["transformation-soak"] => soak::run(&artefacts, soak::REQUESTS),
         ["transformation-soak", requests] => soak::run(&artefacts, requests.parse()?),
+        ["lambda"] => lambda::run(&artefacts),
+        ["lambda-soak"] => lambda::soak(&artefacts, lambda::CALLS),
+        ["lambda-soak", calls] => lambda::soak(&artefacts, calls.parse()?),
         ["controller", layout, folder] => source::control(layout, folder).map(|()| Vec::new()),
         ["control-plane", "data"] => data_plane::run(&artefacts),
         ["control-plane", "lines"] => data_plane::run_lines(&artefacts),

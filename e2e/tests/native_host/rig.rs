@@ -233,7 +233,7 @@ impl Rig {
     }
 
     pub(crate) fn client(&self) -> Client {
-        Client { port: self.port, stream: None }
+        Client::to(self.port)
     }
 }
 
@@ -261,6 +261,11 @@ impl Answer {
 }
 
 impl Client {
+    /// One of whoever listens on that port.
+    pub(crate) fn to(port: u16) -> Self {
+        Self { port, stream: None }
+    }
+
     /// Sends a request; `None` where the connection ends before there is an answer.
     pub(crate) fn ask(&mut self, method: &str, path: &str, body: &str) -> Option<Answer> {
         let request =

@@ -50,7 +50,24 @@ impl Wire {
 
     /// One chunk of a chunked body.
     pub(crate) fn send_chunk(&mut self, content: &str) {
-        self.send(format!("{:x}\r\n{content}\r\n", content.len()));
+        self.send_bytes(content.as_bytes());
+    }
+
+    /// The same with bytes that are no text.
+    pub(crate) fn send_bytes(&mut self, content: &[u8]) {
+        let length = format!("{:x}\r\n", content.len());
+        self.send([length.as_bytes(), content, b"\r\n"].concat());
+    }
+
+    /// Reads to the connection's end, which must come before this text.
+    pub(crate) fn until_closed(&mut self, unseen: &str) {
+        let mut part = [0; 4096];
+        // A reset is an end, too.
+        while let Ok(count @ 1..) = self.stream.read(&mut part) {
+            self.come.extend(&part[..count]);
+        }
+        let come = String::from_utf8_lossy(&self.come);
+        assert!(!come.contains(unseen) && !come.contains("\r\n0\r\n\r\n"), "{come:?}");
     }
 
     /// What comes up to and with this text; nothing more than that need have been sent.

@@ -105,6 +105,9 @@ pub(crate) fn parse_utc(text: &str) -> Option<SystemTime> {
 
 #[cfg(test)]
 mod tests {
+    #[cfg(all(target_arch = "wasm32", target_os = "unknown"))]
+    use wasm_bindgen_test::wasm_bindgen_test as test;
+
     use super::*;
 
     fn at(seconds: u64) -> SystemTime {

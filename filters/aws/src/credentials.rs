@@ -181,6 +181,9 @@ fn of_lines(text: &str) -> Written {
 
 #[cfg(test)]
 mod tests {
+    #[cfg(all(target_arch = "wasm32", target_os = "unknown"))]
+    use wasm_bindgen_test::wasm_bindgen_test as test;
+
     use std::time::{Duration, UNIX_EPOCH};
 
     use super::*;

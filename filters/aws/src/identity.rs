@@ -204,6 +204,9 @@ fn reading(last: &RwLock<Option<Reading>>, text: &[u8]) -> Result<Arc<Credential
 
 #[cfg(test)]
 mod tests {
+    #[cfg(all(target_arch = "wasm32", target_os = "unknown"))]
+    use wasm_bindgen_test::wasm_bindgen_test as test;
+
     use std::time::{Duration, UNIX_EPOCH};
 
     use super::*;

@@ -4,15 +4,22 @@ use std::borrow::Cow;
 
 /// The text of what stands between a string's quotes; none if it holds half of a surrogate pair, which is no text.
 pub fn unescape(raw: &str) -> Option<Cow<'_, str>> {
-    let Some((plain, _)) = raw.split_once('\\') else { return Some(Cow::Borrowed(raw)) };
+    let Some(mut at) = raw.find('\\') else { return Some(Cow::Borrowed(raw)) };
     let mut text = String::with_capacity(raw.len());
-    text.push_str(plain);
-    let mut rest = raw.get(plain.len()..)?;
-    while let Some(escaped) = rest.strip_prefix('\\') {
-        rest = unescape_one(escaped, &mut text)?;
-        let plain = rest.find('\\').unwrap_or(rest.len());
-        text.push_str(rest.get(..plain)?);
-        rest = rest.get(plain..)?;
+    text.push_str(raw.get(..at)?);
+    while let Some(byte) = raw.as_bytes().get(at) {
+        let rest = raw.get(at + 1..)?;
+        // What else ends a plain part stands in no checked text.
+        let rest = match byte {
+            b'\\' => unescape_one(rest, &mut text)?,
+            other => {
+                text.push(char::from(*other));
+                rest
+            }
+        };
+        let start = raw.len() - rest.len();
+        at = plain_end(raw.as_bytes(), start);
+        text.push_str(raw.get(start..at)?);
     }
     Some(Cow::Owned(text))
 }

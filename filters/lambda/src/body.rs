@@ -113,6 +113,9 @@ pub(crate) fn room_for(length: usize, textual: bool) -> usize {
 
 #[cfg(test)]
 mod tests {
+    #[cfg(all(target_arch = "wasm32", target_os = "unknown"))]
+    use wasm_bindgen_test::wasm_bindgen_test as test;
+
     use super::*;
 
     fn written(chunks: &[&[u8]], textual: bool) -> (String, bool) {

@@ -190,6 +190,9 @@ pub(crate) fn write(format: &Format, host: &dyn Host) -> Vec<u8> {
 
 #[cfg(test)]
 mod tests {
+    #[cfg(all(target_arch = "wasm32", target_os = "unknown"))]
+    use wasm_bindgen_test::wasm_bindgen_test as test;
+
     use super::*;
 
     #[test]

@@ -1,14 +1,14 @@
 //! What can go wrong with a call, and what client, log and counters are told of it.
 //!
-//! Invariant: nobody is told anything of an event, of a result, or of an error's text; its type is all there is.
+//! Invariant: nobody is told anything of an event or a result; clients are told nothing of an error's type and text either.
 
 use std::borrow::Cow;
 
 use ferrule_aws::IdentityError;
-use ferrule_json::{Document, Kind};
 use ferrule_kit::{CalloutError, Response};
 
 use crate::answer::Malformed;
+use crate::reason::Reason;
 use crate::stats;
 use crate::streaming::Broken;
 
@@ -16,7 +16,7 @@ use crate::streaming::Broken;
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum Failure {
     #[error("function error {0}")]
-    Function(String),
+    Function(Reason),
     #[error("the function ran out of time")]
     TimedOut,
     #[error("the function's answer {0}")]
@@ -25,18 +25,21 @@ pub(crate) enum Failure {
     Broken(Broken),
     #[error("the answer is larger than the buffer limit")]
     AnswerTooLarge,
-    #[error("throttled by Lambda: {kind}")]
-    Throttled { kind: String, retry_after: Option<Vec<u8>> },
+    #[error("throttled by Lambda: {reason}")]
+    Throttled { reason: Reason, retry_after: Option<Vec<u8>> },
     #[error("the event is larger than Lambda takes")]
     TooLarge,
     #[error("Lambda knows no such function: {0}")]
-    NotFound(String),
+    NotFound(Reason),
     #[error("Lambda refuses the credentials or the signature: {0}")]
-    Refused(String),
+    Refused(Reason),
     #[error("{0}")]
     Credentials(IdentityError),
-    #[error("Lambda answered {status} {kind}")]
-    Service { status: u16, kind: String },
+    #[error("Lambda answered {status} {reason}")]
+    Service { status: u16, reason: Reason },
+    /// Envoy's own answer goes to the client.
+    #[error("no answer of Lambda: {status} {details}")]
+    Unanswered { status: u16, details: String },
     #[error("no such function is listed")]
     Unlisted,
     #[error("an upgrade cannot be answered by a function")]
@@ -47,29 +50,29 @@ pub(crate) enum Failure {
 
 impl Failure {
     /// That of an answer of the API with this status (Lambda API reference, Invoke, "Errors").
-    pub(crate) fn of_api(status: u16, kind: String, retry_after: Option<Vec<u8>>) -> Self {
+    pub(crate) fn of_api(status: u16, reason: Reason, retry_after: Option<Vec<u8>>) -> Self {
         match status {
-            401 | 403 => Self::Refused(kind),
-            404 => Self::NotFound(kind),
+            401 | 403 => Self::Refused(reason),
+            404 => Self::NotFound(reason),
             413 => Self::TooLarge,
-            429 => Self::Throttled { kind, retry_after },
-            status => Self::Service { status, kind },
+            429 => Self::Throttled { reason, retry_after },
+            status => Self::Service { status, reason },
         }
     }
 
-    /// That of a function's error, `{"errorType": …, "errorMessage": …}`.
-    pub(crate) fn of_function(json: &[u8]) -> Self {
-        let names = ["errorType".to_owned(), "errorMessage".to_owned()];
-        let Ok(document) = Document::parse(json, &names) else { return Self::Function(String::new()) };
-        let text = |place| match document.member(place).map(ferrule_json::Node::kind) {
-            Some(Kind::String(text)) => text,
-            _ => "",
-        };
-        let (kind, message) = (text(0), text(1));
-        if kind == "Sandbox.Timedout" || message.contains("Task timed out after ") {
-            return Self::TimedOut;
+    /// The same failure with what the answer's body says of it.
+    pub(crate) fn explained_by(mut self, json: &[u8]) -> Self {
+        let told = Reason::read(json);
+        match &mut self {
+            Self::Function(_) if told.is_timeout() => return Self::TimedOut,
+            Self::Function(reason)
+            | Self::Throttled { reason, .. }
+            | Self::NotFound(reason)
+            | Self::Refused(reason)
+            | Self::Service { reason, .. } => *reason = std::mem::take(reason).or(told),
+            _ => {}
         }
-        Self::Function(word(kind.as_bytes()))
+        self
     }
 
     pub(crate) fn counter(&self) -> ferrule_kit::Counter {
@@ -83,7 +86,7 @@ impl Failure {
             Self::TooLarge => stats::TOO_LARGE,
             Self::NotFound(_) | Self::Unlisted => stats::NOT_FOUND,
             Self::Refused(_) | Self::Credentials(_) => stats::CREDENTIAL_ERROR,
-            Self::Service { .. } | Self::Callout(_) => stats::SERVICE_ERROR,
+            Self::Service { .. } | Self::Unanswered { .. } | Self::Callout(_) => stats::SERVICE_ERROR,
             Self::Upgrade => stats::REFUSED,
         }
     }
@@ -98,6 +101,7 @@ impl Failure {
             Self::Service { status: 503, .. }
             | Self::Callout(CalloutError::Refused | CalloutError::UnknownCluster) => 503,
             Self::TimedOut | Self::Service { status: 504, .. } => 504,
+            Self::Unanswered { status, .. } => *status,
             _ => 502,
         }
     }
@@ -115,26 +119,26 @@ impl Failure {
         }
     }
 
-    /// Response-code details; types of errors in braces, as Envoy has them.
+    /// Response-code details; what an error says of itself in braces, as Envoy has it.
     fn details(&self) -> Cow<'static, str> {
-        let typed = |name: &str, kind: &str| {
-            let kind = if kind.is_empty() { String::new() } else { format!("{{{kind}}}") };
-            Cow::Owned(format!("lambda_filter_{name}{kind}"))
-        };
+        let told =
+            |name: &str, reason: &Reason| Cow::Owned(format!("lambda_filter_{name}{}", reason.in_details()));
         match self {
-            Self::Function(kind) | Self::Broken(Broken::Function(kind)) => typed("function_error", kind),
+            Self::Function(reason) | Self::Broken(Broken::Function(reason)) => told("function_error", reason),
             Self::TimedOut => "lambda_filter_function_timeout".into(),
             Self::Malformed(_) => "lambda_filter_malformed_answer".into(),
+            Self::Broken(Broken::Exception(reason)) => told("broken_stream", reason),
             Self::Broken(_) => "lambda_filter_broken_stream".into(),
             Self::AnswerTooLarge => "lambda_filter_answer_too_large".into(),
-            Self::Throttled { kind, .. } => typed("throttled", kind),
+            Self::Throttled { reason, .. } => told("throttled", reason),
             Self::TooLarge => "lambda_filter_too_large".into(),
-            Self::NotFound(kind) => typed("function_not_found", kind),
-            Self::Refused(kind) => typed("credentials_refused", kind),
+            Self::NotFound(reason) => told("function_not_found", reason),
+            Self::Refused(reason) => told("credentials_refused", reason),
             Self::Credentials(error) => Cow::Owned(format!("lambda_filter_credentials_{}", error.word())),
-            Self::Service { kind, .. } => typed("service_error", kind),
+            Self::Service { reason, .. } => told("service_error", reason),
             Self::Unlisted => "lambda_filter_unlisted_function".into(),
             Self::Upgrade => "lambda_filter_upgrade".into(),
+            Self::Unanswered { details, .. } => Cow::Owned(details.clone()),
             Self::Callout(_) => "lambda_filter_callout_failed".into(),
         }
     }
@@ -149,39 +153,41 @@ impl Failure {
     }
 }
 
-/// An error's type, as it may stand in a log: a word up to its first colon, or nothing.
-pub(crate) fn word(kind: &[u8]) -> String {
-    let kind = kind.split(|byte| *byte == b':').next().unwrap_or_default();
-    let plain = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'-');
-    if kind.len() > 64 || !kind.iter().all(plain) {
-        return String::new();
-    }
-    String::from_utf8_lossy(kind).into_owned()
-}
-
 #[cfg(test)]
 mod tests {
+    #[cfg(all(target_arch = "wasm32", target_os = "unknown"))]
+    use wasm_bindgen_test::wasm_bindgen_test as test;
+
     use super::*;
 
+    fn of_function(json: &str) -> Failure {
+        Failure::Function(Reason::default()).explained_by(json.as_bytes())
+    }
+
     #[test]
-    fn errors_of_functions_tell_their_type_alone() {
-        let of = |json: &str| Failure::of_function(json.as_bytes());
-        assert_eq!(
-            of(r#"{"errorType": "TypeError", "errorMessage": "secret"}"#),
-            Failure::Function("TypeError".into())
-        );
-        assert_eq!(of(r#"{"errorMessage": "x Task timed out after 3.00 seconds"}"#), Failure::TimedOut);
-        assert_eq!(of(r#"{"errorType": "Sandbox.Timedout"}"#), Failure::TimedOut);
-        for other in ["", "[]", "{\"errorType\": 5}", "{\"errorType\": \"two words\"}"] {
-            assert_eq!(of(other), Failure::Function(String::new()), "{other}");
+    fn errors_of_functions_are_told_to_logs_and_not_to_clients() {
+        let failure = of_function(r#"{"errorType": "TypeError", "errorMessage": "no such field"}"#);
+        assert_eq!(failure.to_string(), "function error TypeError: no such field");
+        let response = failure.response();
+        assert_eq!(response.details, "lambda_filter_function_error{TypeError:no_such_field}");
+        assert_eq!((response.status, &*response.body), (502, &b"the function failed\n"[..]));
+        for timeout in [
+            r#"{"errorMessage": "x Task timed out after 3.00 seconds"}"#,
+            r#"{"errorType": "Sandbox.Timedout"}"#,
+        ] {
+            assert_eq!(of_function(timeout), Failure::TimedOut);
         }
-        assert_eq!(of("{\"errorType\": \"E\"}").response().details, "lambda_filter_function_error{E}");
+        for other in ["", "[]", "{\"errorType\": 5}", "{\"errorType\": \"two words\"}"] {
+            assert_eq!(of_function(other), Failure::Function(Reason::default()), "{other}");
+        }
     }
 
     #[test]
     fn answers_of_the_api_are_mapped() {
         let mapped = |status| {
-            Failure::of_api(status, word(b"KindException:http://x/"), Some(b"7".to_vec())).response()
+            let reason = Reason::of_kind(b"KindException:http://x/");
+            let failure = Failure::of_api(status, reason, Some(b"7".to_vec()));
+            failure.explained_by(br#"{"message": "why"}"#).response()
         };
         for (status, wanted) in [
             (400, 502),
@@ -199,6 +205,6 @@ mod tests {
             let waits = response.fields.contains(&("retry-after".to_owned(), b"7".to_vec()));
             assert_eq!(waits, status == 429);
         }
-        assert_eq!(mapped(404).details, "lambda_filter_function_not_found{KindException}");
+        assert_eq!(mapped(404).details, "lambda_filter_function_not_found{KindException:why}");
     }
 }

@@ -17,8 +17,8 @@ pub(crate) enum Event<'f> {
     Chunk(&'f [u8]),
     /// The function has ended; the payload says how.
     Complete(&'f [u8]),
-    /// Lambda gives up; the name of the exception.
-    Exception(&'f str),
+    /// Lambda gives up, and says why.
+    Exception { name: &'f str, payload: &'f [u8] },
     /// A frame of a kind that came later than this code.
     Other,
 }
@@ -105,7 +105,9 @@ fn event(frame: &[u8]) -> Result<Event<'_>, FrameError> {
     let payload = frame.get(PRELUDE + length..end).ok_or(FrameError::Length)?;
     let names = Names::read(headers)?;
     Ok(match (names.message, names.event, names.exception) {
-        (Some("exception" | "error"), _, exception) => Event::Exception(exception.unwrap_or_default()),
+        (Some("exception" | "error"), _, exception) => {
+            Event::Exception { name: exception.unwrap_or_default(), payload }
+        }
         (_, Some("PayloadChunk"), _) => Event::Chunk(payload),
         (_, Some("InvokeComplete"), _) => Event::Complete(payload),
         _ => Event::Other,

@@ -1,3 +1,6 @@
+#[cfg(all(target_arch = "wasm32", target_os = "unknown"))]
+use wasm_bindgen_test::wasm_bindgen_test as test;
+
 use super::*;
 
 /// A frame with text headers.
@@ -56,7 +59,7 @@ fn frames_are_read_whatever_pieces_they_come_in() {
             Event::Chunk(b"ab\0"),
             Event::Chunk(b""),
             Event::Complete(b"{}"),
-            Event::Exception("X"),
+            Event::Exception { name: "X", payload: b"" },
             Event::Other,
         ];
         assert_eq!(seen, wanted.map(|event| format!("{event:?}")), "{size}");

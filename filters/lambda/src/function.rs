@@ -149,7 +149,7 @@ fn partition(region: &str) -> &'static str {
 ///
 /// # Errors
 /// Says what is wrong with the endpoint or region.
-pub(crate) fn authority(config: &Config) -> Result<String, ConfigError> {
+pub fn authority(config: &Config) -> Result<String, ConfigError> {
     let plain = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
     if config.region.is_empty() || config.region.len() > 63 || !config.region.bytes().all(plain) {
         return Err(ConfigError::new("region", "is no region: lower-case letters, digits and hyphens"));

@@ -3,7 +3,8 @@
 //! Invariants:
 //! - A client's fields and body travel in the event; of them the call to AWS has only what the configuration names.
 //! - A result reaches the client as an answer of its format, or as an error that tells nothing of it.
-//! - Nothing of an event, a result or a secret reaches the log, details or counters.
+//! - Nothing of an event, a result or a secret reaches the log, details or counters; what an error says of itself does, a line
+//!   of it.
 
 mod answer;
 mod body;
@@ -14,6 +15,7 @@ mod failure;
 mod frames;
 mod function;
 mod outcome;
+mod reason;
 mod relayed;
 mod stats;
 mod streaming;
@@ -34,6 +36,7 @@ use event::Format;
 use failure::Failure;
 use ferrule_aws::SecretConfig;
 use function::Function;
+pub use function::authority;
 use outcome::{ApiHead, Verdict};
 use streaming::{Broken, Streaming};
 
@@ -72,8 +75,8 @@ enum Stage {
     #[default]
     Idle,
     Called,
-    /// The body says which error it is.
-    Judging,
+    /// The body says more of the error.
+    Judging(Failure),
     /// The body is the answer's text.
     Unwrapping,
     Streaming {
@@ -130,7 +133,11 @@ impl Filter for Lambda {
     }
 
     fn on_overflow(&self, stream: &mut Stream, host: &mut dyn Host, message: Message) -> Flow {
-        let failure = if message == Message::Request { Failure::TooLarge } else { Failure::AnswerTooLarge };
+        let failure = match (message, std::mem::take(&mut stream.stage)) {
+            (Message::Request, _) => Failure::TooLarge,
+            (_, Stage::Judging(failure)) => failure,
+            _ => Failure::AnswerTooLarge,
+        };
         self.calls.as_ref().map_or(Flow::Leave, |calls| calls.fail(stream, host, failure))
     }
 
@@ -149,8 +156,11 @@ impl Filter for Lambda {
     }
 
     /// What Envoy says in Lambda's place is not a function's answer.
-    fn on_local_reply(&self, stream: &mut Stream, _: &mut dyn Host, _: u16, _: &str) {
-        stream.stage = Stage::Idle;
+    fn on_local_reply(&self, stream: &mut Stream, host: &mut dyn Host, status: u16, details: &str) {
+        let stage = std::mem::take(&mut stream.stage);
+        if let (Some(calls), Stage::Called) = (&self.calls, stage) {
+            calls.told(stream, host, &Failure::Unanswered { status, details: details.to_owned() });
+        }
     }
 }
 
@@ -175,13 +185,13 @@ impl Calls {
     }
 
     fn on_body(&self, stream: &mut Stream, host: &mut dyn Host, message: Message) -> Flow {
-        match (message, &stream.stage) {
-            (Message::Request, _) => {
-                let outcome = self.invoke(stream, host);
-                outcome.unwrap_or_else(|failure| self.fail(stream, host, failure))
-            }
-            (_, Stage::Judging) => {
-                let failure = Failure::of_function(&host.body(message).concat());
+        if message == Message::Request {
+            let outcome = self.invoke(stream, host);
+            return outcome.unwrap_or_else(|failure| self.fail(stream, host, failure));
+        }
+        match std::mem::take(&mut stream.stage) {
+            Stage::Judging(failure) => {
+                let failure = failure.explained_by(&host.body(message).concat());
                 self.fail(stream, host, failure)
             }
             _ => self.unwrap_answer(stream, host),
@@ -278,9 +288,8 @@ impl Calls {
                 host.set_field(Fields::ResponseHeaders, ":status", status.to_string().as_bytes());
                 self.pass(stream, host)
             }
-            Verdict::Fail(failure) => self.fail(stream, host, failure),
-            Verdict::Judge => {
-                stream.stage = Stage::Judging;
+            Verdict::Fail(failure) => {
+                stream.stage = Stage::Judging(failure);
                 Flow::AwaitBody
             }
             Verdict::Unwrap => {
@@ -354,10 +363,15 @@ impl Calls {
     }
 
     fn fail(&self, stream: &mut Stream, host: &mut dyn Host, failure: Failure) -> Flow {
-        let name = self.function(stream).map_or("", |function| &function.name);
-        stats::failed(host, name, &failure);
+        self.told(stream, host, &failure);
         stream.stage = Stage::Idle;
         Flow::Respond(self.refusal(failure))
+    }
+
+    /// Counts and logs.
+    fn told(&self, stream: &Stream, host: &mut dyn Host, failure: &Failure) {
+        let name = self.function(stream).map_or("", |function| &function.name);
+        stats::failed(host, name, failure);
     }
 
     fn refusal(&self, failure: Failure) -> ferrule_kit::Response {

@@ -4,14 +4,15 @@ use ferrule_kit::{Fields, Host, Message, Reply, Response};
 
 use crate::answer::Answer;
 use crate::config::{ErrorStatus, InvocationMode, PayloadMode};
-use crate::failure::{Failure, word};
+use crate::failure::Failure;
+use crate::reason::Reason;
 
 /// What decides.
 #[derive(Debug, Default)]
 pub(crate) struct ApiHead {
     status: u16,
     is_function_error: bool,
-    error_type: String,
+    reason: Reason,
     retry_after: Option<Vec<u8>>,
     /// The streamed result says that it begins with a head.
     pub(crate) has_prelude: bool,
@@ -24,10 +25,8 @@ pub(crate) enum Verdict {
     Pass,
     /// It is the client's, with that status.
     PassAs(u16),
-    /// The client gets an error.
+    /// The client gets an error, of which the body says more.
     Fail(Failure),
-    /// Its body says which error the client gets.
-    Judge,
     /// Its body is the answer's text.
     Unwrap,
     /// Its body is a stream of frames.
@@ -53,8 +52,8 @@ impl ApiHead {
                 ..Self::default()
             };
         }
-        let error_type = word(&field("x-amzn-errortype").unwrap_or_default());
-        Self { status, error_type, retry_after: field("retry-after"), ..Self::default() }
+        let reason = Reason::of_kind(&field("x-amzn-errortype").unwrap_or_default());
+        Self { status, reason, retry_after: field("retry-after"), ..Self::default() }
     }
 
     pub(crate) fn verdict(
@@ -66,13 +65,15 @@ impl ApiHead {
         if !(200..300).contains(&self.status) {
             return match errors {
                 ErrorStatus::Gateway => {
-                    Verdict::Fail(Failure::of_api(self.status, self.error_type, self.retry_after))
+                    Verdict::Fail(Failure::of_api(self.status, self.reason, self.retry_after))
                 }
                 ErrorStatus::Gloo | ErrorStatus::Envoy => Verdict::Pass,
             };
         }
         match (errors, invocation, payload) {
-            (ErrorStatus::Gateway, ..) if self.is_function_error => Verdict::Judge,
+            (ErrorStatus::Gateway, ..) if self.is_function_error => {
+                Verdict::Fail(Failure::Function(Reason::default()))
+            }
             (ErrorStatus::Gloo, ..) if self.is_function_error => Verdict::PassAs(504),
             (ErrorStatus::Envoy, ..) if self.is_function_error => Verdict::Pass,
             (_, InvocationMode::ResponseStream, _) => Verdict::Stream,

@@ -23,8 +23,7 @@ impl Calls {
         match head.verdict(self.invocation, self.format.mode, self.errors) {
             Verdict::Pass => Ok(outcome::relay(&reply, None)),
             Verdict::PassAs(status) => Ok(outcome::relay(&reply, Some(status))),
-            Verdict::Fail(failure) => Err(failure),
-            Verdict::Judge => Err(Failure::of_function(&reply.body.concat())),
+            Verdict::Fail(failure) => Err(failure.explained_by(&reply.body.concat())),
             Verdict::Unwrap => {
                 let json = reply.body.concat();
                 self.reader.read(&json).map(outcome::respond).map_err(Failure::Malformed)

@@ -7,9 +7,9 @@ use ferrule_json::{Document, Kind};
 use ferrule_kit::Host;
 
 use crate::answer::{Malformed, Reader};
-use crate::failure::word;
 use crate::frames::{Event, FrameError, Frames};
 use crate::outcome::put_head;
+use crate::reason::Reason;
 
 /// Where the head must have ended.
 const MAX_HEAD: usize = 16 * 1024;
@@ -36,7 +36,7 @@ pub(crate) fn bytes_head() -> Head {
     Head { status: 200, fields }
 }
 
-/// Why a result ends before its end. Tells nothing of the content.
+/// Why a result ends before its end.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum Broken {
     #[error("{0}")]
@@ -48,9 +48,9 @@ pub(crate) enum Broken {
     #[error("the stream ends before the function has")]
     Early,
     #[error("the function failed: {0}")]
-    Function(String),
+    Function(Reason),
     #[error("the stream failed: {0}")]
-    Exception(String),
+    Exception(Reason),
 }
 
 /// A result under way.
@@ -108,7 +108,10 @@ impl Streaming {
                     ended_well(how, &self.names)?;
                     self.complete = true;
                 }
-                Event::Exception(name) => return Err(Broken::Exception(word(name.as_bytes()))),
+                Event::Exception { name, payload } => {
+                    let reason = Reason::of_kind(name.as_bytes()).or(Reason::read(payload));
+                    return Err(Broken::Exception(reason));
+                }
                 Event::Other => {}
             }
         }
@@ -132,8 +135,7 @@ fn ended_well(how: &[u8], names: &[String]) -> Result<(), Broken> {
     let document = Document::parse(how, names).map_err(|error| Broken::Head(Malformed::Json(error)))?;
     match document.member(0).map(ferrule_json::Node::kind) {
         None | Some(Kind::Null) => Ok(()),
-        Some(Kind::String(code)) => Err(Broken::Function(word(code.as_bytes()))),
-        Some(_) => Err(Broken::Function(String::new())),
+        Some(_) => Err(Broken::Function(Reason::read(how))),
     }
 }
 

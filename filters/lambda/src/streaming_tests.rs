@@ -1,3 +1,6 @@
+#[cfg(all(target_arch = "wasm32", target_os = "unknown"))]
+use wasm_bindgen_test::wasm_bindgen_test as test;
+
 use super::*;
 use crate::config::PayloadMode;
 use crate::frames::tests::{chunk, complete, frame};
@@ -56,17 +59,20 @@ fn bytes_without_a_head_are_passed_on() {
 
 #[test]
 fn what_breaks_a_stream_is_told() {
-    let exception =
-        frame(&[(":message-type", "exception"), (":exception-type", "ServiceException")], b"secret");
-    let failed = complete(br#"{"ErrorCode": "Unhandled", "ErrorDetails": "secret"}"#);
+    let exception = frame(
+        &[(":message-type", "exception"), (":exception-type", "ServiceException")],
+        b"{\"message\":\"why\"}",
+    );
+    let failed = complete(br#"{"ErrorCode": "Unhandled", "ErrorDetails": "why"}"#);
+    let reason = |kind: &str| Reason::of_kind(kind.as_bytes()).or(Reason::read(br#"{"message": "why"}"#));
     let wrong = [b"{]".as_slice(), &SEPARATOR].concat();
     for (stream, error) in [
         (chunk(b"a"), Broken::Early),
         (vec![0; 5], Broken::Frame(FrameError::Truncated)),
         (vec![255; 12], Broken::Frame(FrameError::Length)),
-        (exception, Broken::Exception("ServiceException".to_owned())),
-        (failed, Broken::Function("Unhandled".to_owned())),
-        (complete(br#"{"ErrorCode": 5}"#), Broken::Function(String::new())),
+        (exception, Broken::Exception(reason("ServiceException"))),
+        (failed, Broken::Function(reason("Unhandled"))),
+        (complete(br#"{"ErrorCode": 5}"#), Broken::Function(Reason::default())),
     ] {
         assert_eq!(play(Streaming::with_head(false), &stream, 3), Err(error));
     }

@@ -109,6 +109,9 @@ fn parameter<'q>(query: &'q [u8], name: &str) -> Option<&'q [u8]> {
 
 #[cfg(test)]
 mod tests {
+    #[cfg(all(target_arch = "wasm32", target_os = "unknown"))]
+    use wasm_bindgen_test::wasm_bindgen_test as test;
+
     use ferrule_kit::MemoryHost;
 
     use super::*;

@@ -70,6 +70,23 @@ fn a_rotated_secret_signs_the_next_request() {
 }
 
 #[test]
+fn credentials_that_expire_while_a_body_comes_sign_nothing() {
+    let mut host = request();
+    host.clock = SystemTime::UNIX_EPOCH + Duration::from_secs(1_440_938_160);
+    let secret = r#"{"accessKey": "A", "secretKey": "s", "expiration": "2015-08-30T12:36:01Z"}"#;
+    host.secrets.insert("s".to_owned(), secret.into());
+    let mut driver = Driver::<Lambda>::new(filter(SECRET));
+    let step = driver.on(Event::Headers { message: Message::Request, end: false }, &mut host);
+    assert!(matches!(step, Step::Stop(_)), "{step:?}");
+    host.clock += Duration::from_secs(1);
+    host.push_body(Message::Request, "late");
+    match driver.on(Event::Data { message: Message::Request, end: true }, &mut host) {
+        Step::Respond(response) => assert_eq!(response.details, "lambda_filter_credentials_expired"),
+        step => panic!("{step:?}"),
+    }
+}
+
+#[test]
 fn the_listener_is_told_which_secret_to_follow() {
     let named = r#"{"functionName": "f", "region": "r", "credentials": {"secret": {"sdsName": "s", "sdsConfig": {"ads": {}}}}}"#;
     let sources = ferrule_kit::Filter::secrets(&*filter(named));

@@ -27,6 +27,9 @@ pub(super) fn is_textual(mode: PayloadMode, media_type: Option<&str>, encoding: 
 
 #[cfg(test)]
 mod tests {
+    #[cfg(all(target_arch = "wasm32", target_os = "unknown"))]
+    use wasm_bindgen_test::wasm_bindgen_test as test;
+
     use super::*;
 
     #[test]
