@@ -18,6 +18,7 @@ const FILES: &[&str] = &[
     "envoy/extensions/filters/http/decompressor/v3/decompressor.proto",
     "envoy/extensions/filters/http/dynamic_modules/v3/dynamic_modules.proto",
     "envoy/extensions/filters/http/ext_authz/v3/ext_authz.proto",
+    "envoy/extensions/filters/http/header_mutation/v3/header_mutation.proto",
     "envoy/extensions/filters/http/router/v3/router.proto",
     "envoy/extensions/filters/http/set_filter_state/v3/set_filter_state.proto",
     "envoy/extensions/filters/http/set_metadata/v3/set_metadata.proto",

@@ -9,6 +9,7 @@ use crate::api::meta::KGATEWAY_GROUP;
 use crate::api::reference::BackendObjectReference;
 use crate::api::service::{Service, ServicePort};
 use crate::api::stream_route::BackendRef;
+use crate::aws::{self, Functions};
 use crate::kinds::World;
 use crate::object::{Key, ObjectRef};
 use crate::problem::{Problem, Reason};
@@ -123,13 +124,24 @@ pub(crate) fn reference(key: &Key) -> ObjectRef {
 }
 
 /// Looks at a Backend.
-pub(crate) fn outcome(key: &Key, backend: &Backend) -> BackendOutcome {
+pub(crate) fn outcome(world: &World, functions: &Functions, key: &Key, backend: &Backend) -> BackendOutcome {
     let reference = reference(key);
-    let problem =
-        fault(backend).map(|(field, why)| Problem::new(&reference, field, Reason::InvalidBackend, why));
+    let function = functions.get(key);
+    let of_function = || function?.as_ref().err().map(|fault| (fault.field.clone(), fault.why.clone()));
+    let problem = fault(backend)
+        .or_else(of_function)
+        .map(|(field, why)| Problem::new(&reference, field, Reason::InvalidBackend, why));
     let generation = backend.metadata.generation.unwrap_or_default();
+    let signer = function.and_then(|function| function.as_ref().ok()).map(|outbound| &outbound.identity);
+    let health = signer.filter(|_| problem.is_none()).map(|signer| aws::health(world, signer, generation));
+    // Calls that nobody can sign are refused, which is not what was wanted (CredentialsReady says more).
+    let unsigned = health.as_ref().filter(|health| health.status != "True").map(|health| {
+        Problem::new(&reference, "spec.aws.auth", Reason::CredentialsNotReady, &health.message)
+    });
+    let problem = problem.or(unsigned);
     let problems: Vec<&Problem> = problem.iter().collect();
-    let conditions = vec![condition("Accepted", "Accepted", generation, &problems)];
+    let accepted = condition("Accepted", "Accepted", generation, &problems);
+    let conditions = std::iter::once(accepted).chain(health).collect();
     let status = Arc::new(Status::Backend(BackendStatus { conditions }));
     BackendOutcome { reference, status, problem }
 }
@@ -172,8 +184,29 @@ impl Named<'_> {
 /// Why a reference leads nowhere.
 pub(crate) type Unresolved = (Reason, String);
 
-/// Resolves a reference made by a route that speaks `application`.
+/// Resolves a reference made by a route that speaks `application`, or by one of its filters.
 pub(crate) fn resolve<'a>(
+    world: &World,
+    from: &ObjectRef,
+    backend: impl Into<Named<'a>>,
+    application: Application,
+) -> Result<Destination, Unresolved> {
+    match find(world, from, backend, application)? {
+        Destination::Backend(key, _) if is_function(world, &key) => Err((
+            Reason::UnsupportedAppProtocol,
+            format!("{} is a function, which only backendRefs of HTTPRoutes can call", reference(&key)),
+        )),
+        found => Ok(found),
+    }
+}
+
+/// Whether requests to a Backend are calls of a function.
+pub(crate) fn is_function(world: &World, backend: &Key) -> bool {
+    world.backends.get(backend).is_some_and(|backend| backend.spec.aws.is_some())
+}
+
+/// Resolves a reference that may be to a function as well.
+pub(crate) fn find<'a>(
     world: &World,
     from: &ObjectRef,
     backend: impl Into<Named<'a>>,
@@ -303,7 +336,9 @@ pub(crate) fn fault(backend: &Backend) -> Option<(String, String)> {
         ));
     }
     let Some(fixed) = &spec.fixed else {
-        return Some(("spec".to_owned(), format!("type {kind} is not supported; supported: Static")));
+        let unsupported =
+            || ("spec".to_owned(), format!("type {kind} is not supported; supported: AWS, Static"));
+        return spec.aws.is_none().then(unsupported);
     };
     if fixed.hosts.is_empty() {
         return Some(("spec.static.hosts".to_owned(), "needs at least one host".to_owned()));

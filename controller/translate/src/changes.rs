@@ -24,6 +24,10 @@ pub(crate) struct Changes {
     /// Routes below HTTP.
     pub(crate) streams: BTreeSet<RouteId>,
     pub(crate) backends: BTreeSet<Key>,
+    /// What calls of functions are made from, besides the Backends: policies and Secrets.
+    pub(crate) signers: bool,
+    /// Credentials that are fetched elsewhere.
+    pub(crate) credentials: bool,
     /// Backends and Services.
     pub(crate) destinations: BTreeSet<Key>,
 }
@@ -58,6 +62,9 @@ impl Seen {
         changes.context = parents || grants || classes || differs(&seen.namespaces, &now.namespaces);
         changes.policies = grants || texts || differs(&seen.traffic_policies, &now.traffic_policies);
         changes.selectable = parents || !changes.routes.is_empty();
+        changes.signers = texts || differs(&seen.lambda_policies, &now.lambda_policies);
+        changes.credentials =
+            seen.credentials.differences(&now.credentials, Arc::ptr_eq).next().is_some();
         changes.security = texts
             || differs(&seen.backend_tls_policies, &now.backend_tls_policies)
             || differs(&seen.cluster_trust_bundles, &now.cluster_trust_bundles);

@@ -6,11 +6,13 @@ use std::sync::Arc;
 use crate::api::backend::Backend;
 use crate::api::endpoint_slice::EndpointSlice;
 use crate::api::service::{Service, ServicePort};
+use crate::aws::{AwsEndpoint, Functions};
 use crate::backend_tls::{BackendTls, Security, Trust};
 use crate::backends::{Application, Destination, port_of};
 use crate::gateways::tls::{CERTIFICATE, PRIVATE_KEY};
 use crate::kinds::World;
 use crate::object::{Key, ObjectRef};
+use crate::outcome::Context;
 use crate::slices::Slices;
 use crate::translation::{Origins, Resource, ResourceKind, Resources};
 use crate::xds;
@@ -45,6 +47,7 @@ struct Endpoints {
 
 enum Source {
     Backend(Arc<Backend>),
+    Function(AwsEndpoint),
     Service(Arc<Service>),
 }
 
@@ -61,11 +64,12 @@ impl Clusters {
     /// that it looked at.
     pub(crate) fn renew(
         &mut self,
-        world: &World,
+        context: &Context<'_>,
         backend_tls: &BackendTls,
         mut touched: BTreeSet<Destination>,
         is_used: impl Fn(&Destination) -> bool,
     ) -> BTreeSet<Destination> {
+        let Context { world, functions, .. } = *context;
         for service in self.slices.update(&world.endpoint_slices) {
             touched.extend(self.of_service(&service).cloned());
         }
@@ -76,7 +80,7 @@ impl Clusters {
             if !is_used(destination) {
                 continue;
             }
-            let around = Around { world, backend_tls, clients: &clients, slices: &self.slices };
+            let around = Around { world, functions, backend_tls, clients: &clients, slices: &self.slices };
             let lowered = around.lower(destination, earlier);
             if lowered.as_ref().is_some_and(|lowered| matches!(lowered.security, Security::Tls(_))) {
                 self.secured.insert(destination.clone());
@@ -251,6 +255,7 @@ impl Lowered {
 /// What clusters are made from.
 struct Around<'a> {
     world: &'a World,
+    functions: &'a Functions,
     backend_tls: &'a BackendTls,
     clients: &'a BTreeSet<Option<Key>>,
     slices: &'a Slices,
@@ -258,7 +263,7 @@ struct Around<'a> {
 
 impl Around<'_> {
     fn lower(&self, destination: &Destination, earlier: Option<Lowered>) -> Option<Lowered> {
-        let source = Source::of(self.world, destination)?;
+        let source = Source::of(self.world, self.functions, destination)?;
         let (security, policy) = self.secured(&source, destination)?;
         let same = |earlier: &Lowered| {
             earlier.source.is(&source)
@@ -307,6 +312,7 @@ impl Around<'_> {
             (Source::Backend(backend), Destination::Backend(_, application)) => {
                 xds::cluster::of_backend(&name, backend, *application)
             }
+            (Source::Function(endpoint), _) => xds::cluster::of_function(&name, endpoint),
             _ => return None,
         };
         let clusters = match &security {
@@ -333,9 +339,12 @@ fn endpoints(name: &str, port: &ServicePort, slices: &[&Arc<EndpointSlice>]) -> 
 }
 
 impl Source {
-    fn of(world: &World, destination: &Destination) -> Option<Self> {
+    fn of(world: &World, functions: &Functions, destination: &Destination) -> Option<Self> {
         Some(match destination {
-            Destination::Backend(key, _) => Self::Backend(Arc::clone(world.backends.get(key)?)),
+            Destination::Backend(key, _) => match functions.get(key) {
+                Some(function) => Self::Function(function.as_ref().ok()?.endpoint.clone()),
+                None => Self::Backend(Arc::clone(world.backends.get(key)?)),
+            },
             Destination::Service(key, ..) => Self::Service(Arc::clone(world.services.get(key)?)),
         })
     }
@@ -344,6 +353,7 @@ impl Source {
     fn is(&self, other: &Self) -> bool {
         match (self, other) {
             (Self::Backend(ours), Self::Backend(theirs)) => Arc::ptr_eq(ours, theirs),
+            (Self::Function(ours), Self::Function(theirs)) => ours == theirs,
             (Self::Service(ours), Self::Service(theirs)) => Arc::ptr_eq(ours, theirs),
             _ => false,
         }

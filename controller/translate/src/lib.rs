@@ -8,11 +8,13 @@
 
 pub mod api;
 mod attach;
+mod aws;
 mod backend_tls;
 mod backends;
 mod carried;
 mod changes;
 mod clusters;
+mod credentials;
 pub mod features;
 mod gateways;
 mod grpc;
@@ -42,6 +44,7 @@ mod translator;
 mod world;
 mod xds;
 
+pub use credentials::{Identity, Issue, SecretText};
 pub use kinds::{KINDS, Kind, Object, Store, World};
 pub use object::{Key, ObjectRef, ParseError, Parsed};
 pub use problem::{Problem, Reason, Severity};

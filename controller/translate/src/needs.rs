@@ -3,6 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use crate::aws::Outbound;
+use crate::credentials::Identity;
 use crate::object::ObjectRef;
 use crate::policies::{Applied, POLICIES, SecretKey};
 use crate::xds::auth::Auth;
@@ -20,6 +22,10 @@ pub(crate) struct Needs {
     pub(crate) auths: BTreeMap<String, (Arc<Auth>, BTreeSet<ObjectRef>)>,
     /// Whether any of them has sessions.
     pub(crate) sessions: bool,
+    /// Whether fields are edited before functions are called.
+    pub(crate) edits: bool,
+    /// Filters that make requests fit for AWS, each with who signs.
+    pub(crate) outbound: BTreeMap<&'static str, BTreeSet<Identity>>,
     /// Whose needs these are.
     pub(crate) policies: BTreeSet<ObjectRef>,
 }
@@ -34,6 +40,11 @@ impl Needs {
         }
     }
 
+    /// Notes what a route's requests become.
+    pub(crate) fn send(&mut self, outbound: &Outbound) {
+        self.outbound.entry(outbound.filter).or_default().insert(outbound.identity.clone());
+    }
+
     /// Notes whom a route asks.
     pub(crate) fn ask(&mut self, route: &ObjectRef, auths: &[Arc<Auth>]) {
         for auth in auths {
@@ -44,7 +55,7 @@ impl Needs {
 
     /// Whether anything is needed that not every route has.
     pub(crate) fn is_any(&self) -> bool {
-        self.decompression || self.sessions || self.filters.contains(&true) || !self.auths.is_empty()
+        self.decompression || self.sessions || self.edits || !self.outbound.is_empty() || self.filters.contains(&true) || !self.auths.is_empty()
     }
 
     /// Adds what others need.
@@ -54,6 +65,10 @@ impl Needs {
         }
         self.decompression |= other.decompression;
         self.sessions |= other.sessions;
+        self.edits |= other.edits;
+        for (filter, identities) in other.outbound {
+            self.outbound.entry(filter).or_default().extend(identities);
+        }
         for (ours, theirs) in self.secrets.iter_mut().zip(other.secrets) {
             ours.extend(theirs);
         }

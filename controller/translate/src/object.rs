@@ -5,7 +5,7 @@ use std::sync::{Arc, LazyLock};
 
 use serde_json::Value;
 
-use crate::api::meta::{GATEWAY_GROUP, KGATEWAY_GROUP};
+use crate::api::meta::{FERRULE_GROUP, GATEWAY_GROUP, KGATEWAY_GROUP};
 use crate::api::secret::discreet;
 use crate::kinds::{KINDS, Object};
 
@@ -111,7 +111,7 @@ impl Object {
                 "Secret" => refused(&path, &discreet(&reason)),
                 _ => refused(&path, &reason),
             })?;
-        if !group.ends_with(GATEWAY_GROUP) && !group.ends_with(KGATEWAY_GROUP) {
+        if ![GATEWAY_GROUP, KGATEWAY_GROUP, FERRULE_GROUP].contains(&group.as_str()) {
             // Of Kubernetes' own kinds only a part is known here.
             unknown_fields.clear();
         }

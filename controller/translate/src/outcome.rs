@@ -7,6 +7,7 @@ use crate::api::grpc_route::GRPCRoute;
 use crate::api::http_route::HTTPRoute;
 use crate::api::meta::GATEWAY_GROUP;
 use crate::attach::{Attaching, Attachment, attach, dangling};
+use crate::aws::Functions;
 use crate::backends::Destination;
 use crate::carried::Dependent;
 use crate::gateways::{Entrance, Gateways};
@@ -26,6 +27,7 @@ pub(crate) struct Context<'a> {
     pub(crate) world: &'a World,
     pub(crate) policies: &'a PolicyIndex,
     pub(crate) gateways: &'a Gateways,
+    pub(crate) functions: &'a Functions,
 }
 
 /// Kind and key.
@@ -92,13 +94,13 @@ pub(crate) fn renew(
     source: Source,
     mut earlier: Option<RouteOutcome>,
 ) -> RouteOutcome {
-    let Context { settings, world, policies, gateways } = context;
+    let Context { settings, world, gateways, .. } = context;
     let reference = ObjectRef::at(GATEWAY_GROUP, id.0, &id.1);
     let same = earlier.as_ref().filter(|earlier| earlier.source.is(&source));
     let route = same.map_or_else(|| source.as_http(), |earlier| Arc::clone(&earlier.route));
     let attachments = attach(world, gateways, attaching(&reference, &route));
     let told = earlier.as_mut().and_then(|earlier| earlier.status.take());
-    let inputs = route::inputs(world, policies, &reference, &route);
+    let inputs = route::inputs(context, &reference, &route);
     let mut kept =
         earlier.filter(|earlier| earlier.inputs == inputs).map(|earlier| earlier.lowered).unwrap_or_default();
     let lowered: BTreeMap<Entrance, Arc<LoweredRoute>> = entrances(gateways, &attachments)

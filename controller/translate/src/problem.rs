@@ -37,6 +37,7 @@ pub enum Reason {
     InvalidKind,
     BackendNotFound,
     InvalidBackend,
+    CredentialsNotReady,
     Invalid,
     Conflicted,
     TargetNotFound,
@@ -69,6 +70,7 @@ impl Reason {
             | Self::Conflicted
             | Self::TargetNotFound
             | Self::InvalidBackend
+            | Self::CredentialsNotReady
             | Self::InvalidParameters
             | Self::UnsupportedAddress => Some("Accepted"),
             Self::HostnameConflict | Self::ProtocolConflict => Some("Conflicted"),

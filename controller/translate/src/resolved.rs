@@ -1,12 +1,15 @@
 //! What the references of one rule lead to: those to backends, and those in filters.
 
+use std::sync::Arc;
+
 use crate::api::http_filter::HTTPExternalAuthFilter;
 use crate::api::http_route::{HTTPRouteFilter, HTTPRouteRule};
 use crate::api::reference::BackendObjectReference;
-use crate::backends::{Application, Destination, Named, Unresolved, resolve};
+use crate::aws::{Functions, Outbound};
+use crate::backends::{self, Application, Destination, Named, Unresolved, find, resolve};
 use crate::kinds::World;
 use crate::object::{Key, ObjectRef};
-use crate::problem::Problem;
+use crate::problem::{Problem, Reason};
 
 /// Where a reference leads, or why nowhere.
 pub(crate) type Found = Result<Destination, Unresolved>;
@@ -34,6 +37,8 @@ impl Level {
 pub(crate) struct Resolved {
     /// By backend reference.
     pub(crate) backends: Vec<Found>,
+    /// By backend reference: what its requests become, where they do not stay as they are.
+    pub(crate) outbound: Vec<Option<Arc<Outbound>>>,
     in_filters: Vec<InFilter>,
 }
 
@@ -47,16 +52,20 @@ struct InFilter {
 
 impl Resolved {
     /// Resolves the references of a rule of `from`.
-    pub(crate) fn of(world: &World, from: &ObjectRef, rule: &HTTPRouteRule) -> Self {
+    pub(crate) fn of(world: &World, functions: &Functions, from: &ObjectRef, rule: &HTTPRouteRule) -> Self {
         let application = Application::of_route(&from.kind);
-        let backends = rule.backend_refs.iter().map(|named| resolve(world, from, named, application));
+        let backends = rule.backend_refs.iter().map(|named| match application {
+            Application::Http => called(functions, find(world, from, named, application)),
+            _ => (resolve(world, from, named, application), None),
+        });
+        let (backends, outbound) = backends.unzip();
         let in_filters = filters(rule).filter_map(|(level, place, filter)| {
             let (field, named, application) = named_by(filter, application)?;
             Some(InFilter { level, place, field, found: resolve(world, from, named, application) })
         });
         let mut in_filters: Vec<InFilter> = in_filters.collect();
         in_filters.shrink_to_fit();
-        Self { backends: backends.collect(), in_filters }
+        Self { backends, outbound, in_filters }
     }
 
     /// Where the filter at that place leads.
@@ -83,6 +92,19 @@ impl Resolved {
             problem(format!("{}[{place}].{field}", level.list()), found)
         });
         backends.chain(in_filters).collect()
+    }
+}
+
+/// What requests become on their way there. A function that cannot be called is none.
+fn called(functions: &Functions, found: Found) -> (Found, Option<Arc<Outbound>>) {
+    let Ok(Destination::Backend(key, _)) = &found else { return (found, None) };
+    match functions.get(key) {
+        None => (found, None),
+        Some(Ok(outbound)) => (found, Some(Arc::clone(outbound))),
+        Some(Err(fault)) => {
+            let why = format!("{} is not valid: {}", backends::reference(key), fault.why);
+            (Err((Reason::BackendNotFound, why)), None)
+        }
     }
 }
 

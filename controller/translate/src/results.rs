@@ -65,7 +65,7 @@ impl Results {
         }
         let Self { clusters, proxies, stream_uses, .. } = self;
         let is_used = |to: &Destination| stream_uses.contains(to) || proxies.values().any(|one| one.uses(to));
-        let touched = clusters.renew(context.world, backend_tls, touched, is_used);
+        let touched = clusters.renew(context, backend_tls, touched, is_used);
         for (key, ports) in ports {
             let whose = Whose { gateway: key, world: context.world, backend_tls };
             if let Some(proxy) = proxies.get_mut(key) {
@@ -160,7 +160,9 @@ impl Results {
 
     fn renew_backends(&mut self, context: &Context<'_>, changes: &Changes) {
         for key in &changes.backends {
-            let outcome = context.world.backends.get(key).map(|backend| backends::outcome(key, backend));
+            let Context { world, functions, .. } = *context;
+            let backend = world.backends.get(key);
+            let outcome = backend.map(|backend| backends::outcome(world, functions, key, backend));
             match outcome {
                 Some(outcome) => {
                     let problems = outcome.problem.as_slice();

@@ -10,10 +10,11 @@ use prost::Message;
 
 use crate::api::http_route::{HTTPRoute, HTTPRouteMatch, HTTPRouteRule};
 use crate::api::reference::LocalObjectReference;
+use crate::aws::Outbound;
 use crate::backends::Application;
 use crate::gateways::Entrance;
-use crate::kinds::World;
 use crate::object::ObjectRef;
+use crate::outcome::Context;
 use crate::policies::{Applied, PolicyIndex, Target};
 use crate::precedence::Precedence;
 use crate::problem::{Problem, Reason};
@@ -68,17 +69,17 @@ pub(crate) struct Entry {
     pub(crate) auths: Box<[Arc<Auth>]>,
     /// Whether its requests stay with an endpoint.
     pub(crate) has_sessions: bool,
+    /// Whether fields of its messages are edited before a function is called.
+    pub(crate) has_edits: bool,
+    /// What its requests become.
+    pub(crate) outbound: Option<Arc<Outbound>>,
     pub(crate) field: String,
 }
 
 /// Looks everything up that lowering needs.
-pub(crate) fn inputs(
-    world: &World,
-    policies: &PolicyIndex,
-    reference: &ObjectRef,
-    route: &Arc<HTTPRoute>,
-) -> RouteInputs {
-    let resolved = route.spec.rules.iter().map(|rule| Resolved::of(world, reference, rule)).collect();
+pub(crate) fn inputs(context: &Context<'_>, reference: &ObjectRef, route: &Arc<HTTPRoute>) -> RouteInputs {
+    let Context { world, policies, functions, .. } = context;
+    let resolved = route.spec.rules.iter().map(|rule| Resolved::of(world, functions, reference, rule)).collect();
     let applied = route.spec.rules.iter().map(|rule| applied(policies, reference, rule)).collect();
     RouteInputs { route: ByAddress(Arc::clone(route)), resolved, applied }
 }
@@ -209,12 +210,11 @@ impl Match<'_> {
         matcher.runtime_fraction = share.fraction();
         let encoded = matcher.encode_to_vec();
         let auths = share.action.auths.clone().into();
-        let has_sessions = share.action.has_sessions();
-        let body = xds::action::route(
-            share.action,
-            matcher,
-            &xds::filter::per_route(&settings.filter_host, &applied),
-        );
+        let (has_sessions, has_edits) = (share.action.has_sessions(), share.action.has_edits());
+        let outbound = share.action.outbound.clone();
+        let mut filters = xds::filter::per_route(&settings.filter_host, &applied);
+        filters.extend(outbound.iter().filter_map(|one| xds::outbound::switch(&settings.filter_host, one)));
+        let body = xds::action::route(share.action, matcher, &filters);
         let kind = reference.kind.to_lowercase();
         let mut name = format!("{kind}/{}/{}/{place}/{at}", reference.namespace, reference.name);
         if let Some(number) = number {
@@ -233,6 +233,8 @@ impl Match<'_> {
             applied,
             auths,
             has_sessions,
+            has_edits,
+            outbound,
             field: format!("spec.rules[{place}].matches[{at}]"),
         }
     }

@@ -6,6 +6,8 @@ use std::sync::Arc;
 
 use prost::Message;
 
+use crate::aws;
+use crate::credentials::Identity;
 use crate::kinds::World;
 use crate::needs::Needs;
 use crate::object::ObjectRef;
@@ -47,6 +49,11 @@ pub(crate) fn lower(
             asking.push(filter);
         }
     }
+    for (name, identities) in &needs.outbound {
+        let filter = xds::filter::native(module, name, &xds::outbound::shared(identities));
+        insert(ResourceKind::ExtensionConfig, &filter.name, filter.encode_to_vec());
+        asking.push(filter);
+    }
     if !asking.is_empty() {
         let name = format!("{}/{}/secrets", gateway.namespace, gateway.name);
         let keeper = xds::secret_keeper::lower(&name, asking);
@@ -55,6 +62,28 @@ pub(crate) fn lower(
     for key in needs.secrets.iter().flatten().collect::<BTreeSet<_>>() {
         secret(world, key, resources, origins);
     }
+    for identity in needs.outbound.values().flatten().collect::<BTreeSet<_>>() {
+        credentials(world, identity, &from, resources, origins);
+    }
+}
+
+/// The credentials of who signs; a refusal is told where they come from.
+fn credentials(
+    world: &World,
+    identity: &Identity,
+    users: &Arc<[ObjectRef]>,
+    resources: &mut Resources,
+    origins: &mut Origins,
+) {
+    let Some(text) = aws::text(world, identity) else { return };
+    let name: Arc<str> = identity.to_string().into();
+    let secret = xds::secret::lower(&name, text.bytes());
+    resources.insert(ResourceKind::Secret, Resource::new(&name, &secret));
+    let origin = match identity {
+        Identity::Secret(key) => [ObjectRef::at("", "Secret", key)].into(),
+        Identity::Own | Identity::Role { .. } => Arc::clone(users),
+    };
+    origins.insert((ResourceKind::Secret, name), origin);
 }
 
 fn secret(world: &World, key: &SecretKey, resources: &mut Resources, origins: &mut Origins) {

@@ -6,6 +6,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use crate::aws::Functions;
 use crate::backend_tls::{self, BackendTls, Used};
 use crate::backends::Destination;
 use crate::changes::Seen;
@@ -32,6 +33,7 @@ pub struct Translator {
     /// What routes depended on in the last world besides objects.
     openings: Openings,
     policies: PolicyIndex,
+    functions: Functions,
     backend_tls: BackendTls,
     results: Results,
 }
@@ -50,11 +52,17 @@ impl Translator {
 
     /// Translates a world. Total: what is wrong becomes status and, for the routes concerned, a 500.
     pub fn translate(&mut self, world: &World) -> Translation {
-        let Self { settings, seen, credentials, openings, policies, backend_tls, results } = self;
+        let Self { settings, seen, credentials, openings, policies, functions, backend_tls, results } = self;
         let mut gateways = Gateways::plan(world, settings, credentials);
         let mut changes = seen.update(world);
         if changes.policies || changes.selectable && policies.selects() {
             changes.context |= policies.update(world, settings);
+        }
+        let touched = functions.update(world, settings, &changes);
+        changes.destinations.extend(touched.iter().cloned());
+        changes.backends.extend(touched);
+        if changes.credentials {
+            changes.backends.extend(functions.fetched().map(|(backend, _)| backend.clone()));
         }
         gateways.resolve_filters(world, policies);
         let before = std::mem::replace(openings, gateways.openings());
@@ -62,10 +70,11 @@ impl Translator {
         if changes.context || changes.security || !changes.destinations.is_empty() {
             *backend_tls = BackendTls::plan(world, &gateways, credentials);
         }
-        let context = Context { settings, world, policies, gateways: &gateways };
+        let context = Context { settings, world, policies, gateways: &gateways, functions };
         let ports = results::ports(&context);
         results.renew(&context, &ports, backend_tls, &changes);
-        let mut translation = Translation::default();
+        let identities = functions.fetched().map(|(_, identity)| identity.clone()).collect();
+        let mut translation = Translation { identities, ..Translation::default() };
         let mut used = BTreeMap::new();
         for (key, plan) in &gateways.plans {
             let (Some(ports), Some(proxy)) = (ports.get(key), results.proxies.get(key)) else { continue };
@@ -79,6 +88,7 @@ impl Translator {
             gateways: &gateways,
             sums: &results.sums,
             policies,
+            functions,
             backend_tls,
             used: &used,
         };

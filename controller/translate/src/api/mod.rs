@@ -13,6 +13,7 @@ pub mod gateway_parameters;
 pub mod grpc_route;
 pub mod http_filter;
 pub mod http_route;
+pub mod lambda_policy;
 pub mod listener_set;
 pub mod meta;
 pub mod namespace;

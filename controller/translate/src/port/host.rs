@@ -185,6 +185,8 @@ fn needs(around: &Around<'_>, entries: &[HostEntry<'_>]) -> Needs {
         needs.note(&entry.applied);
         needs.ask(&route.reference, &entry.auths);
         needs.sessions |= entry.has_sessions;
+        needs.edits |= entry.has_edits;
+        entry.outbound.iter().for_each(|outbound| needs.send(outbound));
     }
     needs
 }

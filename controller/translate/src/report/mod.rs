@@ -2,11 +2,13 @@
 
 mod backend_tls;
 mod gateway;
+mod lambda_policy;
 mod listener;
 mod policy;
 
 use std::collections::BTreeMap;
 
+use crate::aws::Functions;
 use crate::backend_tls::{BackendTls, Used};
 use crate::gateways::Gateways;
 use crate::kinds::World;
@@ -22,6 +24,7 @@ pub(crate) struct Found<'a> {
     pub(crate) gateways: &'a Gateways,
     pub(crate) sums: &'a Sums,
     pub(crate) policies: &'a PolicyIndex,
+    pub(crate) functions: &'a Functions,
     pub(crate) backend_tls: &'a BackendTls,
     /// Where the routes of each Gateway lead.
     pub(crate) used: &'a BTreeMap<Key, Used<'a>>,
@@ -34,6 +37,7 @@ pub(crate) fn statuses(found: &Found<'_>, translation: &mut Translation) {
     gateway::classes(found, translation);
     gateway::gateways(found, translation);
     gateway::listener_sets(found, translation);
+    lambda_policy::policies(found, translation);
     policy::traffic_policies(found, translation);
     backend_tls::policies(found, translation);
     translation.problems.sort();

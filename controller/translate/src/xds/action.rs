@@ -18,8 +18,9 @@ use super::header::HeaderEdits;
 use super::mirror::{self, of_million};
 use super::per_filter::{self, OF_ROUTE, PerFilter};
 use super::rewrite::{self, PathRewrite, precise_host};
-use super::{Unsupported, cors, limits, redirect, session};
+use super::{Unsupported, cors, edits, limits, redirect, session};
 use crate::api::http_route::{HTTPBackendRef, HTTPRouteMatch, HTTPRouteRule};
+use crate::aws::Outbound;
 use crate::backends::Application;
 use crate::gateways::Entrance;
 use crate::resolved::{Found, Resolved};
@@ -40,9 +41,24 @@ pub(crate) struct Action {
     filters: PerFilter,
     /// Filters that ask first.
     pub(crate) auths: Vec<Arc<Auth>>,
+    /// What the requests become.
+    pub(crate) outbound: Option<Arc<Outbound>>,
 }
 
 impl Action {
+    /// Whether fields are edited by a filter.
+    pub(crate) fn has_edits(&self) -> bool {
+        self.filters.contains_key(edits::NAME)
+    }
+
+    /// Makes the requests what a function takes: all that edits them comes before.
+    fn becoming(mut self, outbound: &Arc<Outbound>) -> Self {
+        let (request, response) = (std::mem::take(&mut self.request), std::mem::take(&mut self.response));
+        self.filters.extend(edits::lower(request, response).map(|edits| (edits::NAME.to_owned(), edits)));
+        self.outbound = Some(Arc::clone(outbound));
+        self
+    }
+
     /// Whether the requests stay with an endpoint.
     pub(crate) fn has_sessions(&self) -> bool {
         self.filters.contains_key(session::NAME)
@@ -79,6 +95,7 @@ pub(crate) fn fixed(status: u32) -> Action {
         response: HeaderEdits::default(),
         filters: PerFilter::new(),
         auths: Vec::new(),
+        outbound: None,
     }
 }
 
@@ -140,7 +157,8 @@ impl<'a> Lowering<'a> {
         let redirect = EnvoyAction::Redirect(redirect.transpose()?.unwrap_or_default());
         let Some(auths) = self.auths(&filters)? else { return Ok(fixed(500)) };
         let (request, response) = (filters.request, filters.response);
-        Ok(Action { action: redirect, request, response, filters: PerFilter::new(), auths })
+        let filters = PerFilter::new();
+        Ok(Action { action: redirect, request, response, filters, auths, outbound: None })
     }
 
     fn forward(&self, filters: &Filters<'a>) -> Result<Vec<Share>, Unsupported> {
@@ -151,19 +169,23 @@ impl<'a> Lowering<'a> {
                 return refused(&format!("backendRefs[{place}].weight"), &why);
             }
             let filters = filters.and_of_backend(place, &backend.filters)?;
-            backends.push(Backend { backend, found: &self.resolved.backends[place], filters });
+            let (found, outbound) = (&self.resolved.backends[place], self.resolved.outbound[place].as_ref());
+            backends.push(Backend { backend, found, outbound, filters });
         }
         backends.retain(|backend| backend.weight() > 0);
         match backends.as_slice() {
             [] => Ok(whole(fixed(self.unavailable()))),
             [only] => self.single(only).map(whole),
-            many if many.iter().any(|one| need_route(&one.backend.filters)) => self.split(many),
+            many if many.iter().any(Backend::needs_route) => self.split(many),
             many => self.mix(filters, many).map(whole),
         }
     }
 
     fn single(&self, backend: &Backend<'a>) -> Result<Action, Unsupported> {
-        self.route(&backend.filters, ClusterSpecifier::Cluster(backend.cluster()))
+        let action = self.route(&backend.filters, ClusterSpecifier::Cluster(backend.cluster()))?;
+        let Some(outbound) = backend.outbound else { return Ok(action) };
+        backend.filters.leave_alone_what_is_signed()?;
+        Ok(action.becoming(outbound))
     }
 
     /// An Envoy route for each backend.
@@ -215,7 +237,8 @@ impl<'a> Lowering<'a> {
         }
         let Some(auths) = self.auths(filters)? else { return Ok(fixed(500)) };
         let (request, response) = (filters.request.clone(), filters.response.clone());
-        Ok(Action { action: EnvoyAction::Route(action), request, response, filters: of_filters, auths })
+        let action = EnvoyAction::Route(action);
+        Ok(Action { action, request, response, filters: of_filters, auths, outbound: None })
     }
 
     /// Who is asked about the requests; `None` where one of them is not there, and so none may pass.
@@ -275,12 +298,18 @@ fn whole(action: Action) -> Vec<Share> {
 struct Backend<'a> {
     backend: &'a HTTPBackendRef,
     found: &'a Found,
+    outbound: Option<&'a Arc<Outbound>>,
     filters: Filters<'a>,
 }
 
 impl Backend<'_> {
     fn weight(&self) -> u64 {
         self.backend.weight.unwrap_or(1).into()
+    }
+
+    /// Whether it needs an Envoy route of its own, besides for its filters.
+    fn needs_route(&self) -> bool {
+        self.outbound.is_some() || need_route(&self.backend.filters)
     }
 
     fn cluster(&self) -> String {

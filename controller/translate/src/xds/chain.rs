@@ -3,9 +3,12 @@
 use envoy_types::pb::envoy::extensions::filters::http::router::v3::Router;
 use envoy_types::pb::envoy::extensions::filters::network::http_connection_manager::v3::HttpFilter;
 use envoy_types::pb::envoy::extensions::filters::network::http_connection_manager::v3::http_filter::ConfigType;
+use ferrule_aws_signing::AwsSigning;
+use ferrule_kit::Filter;
+use ferrule_lambda::Lambda;
 
 use super::auth::Auth;
-use super::{any, cors, decompressor, filter, scope, session};
+use super::{any, cors, decompressor, edits, filter, scope, session};
 use crate::needs::Needs;
 use crate::policies::POLICIES;
 use crate::settings::Settings;
@@ -24,6 +27,10 @@ enum Slot {
     Auth,
     /// Envoy's sessions.
     Session,
+    /// Edits of fields of calls of functions, which are signed afterwards.
+    Edits,
+    /// The filter of that name that makes requests fit for AWS.
+    Outbound(&'static str),
     /// Envoy's decompressors.
     Decompressors,
     /// Envoy's router.
@@ -33,13 +40,16 @@ enum Slot {
 /// Every place, in the order in which requests pass them. Responses pass them the other way round: what stands further
 /// down gives those above it the response as it has changed it. Preflight requests are answered before anything else looks
 /// at them, and what may not pass is transformed by nobody.
-const SLOTS: [Slot; 8] = [
+const SLOTS: [Slot; 11] = [
     Slot::Scope,
     Slot::Prerouting,
     Slot::Cors,
     Slot::Auth,
     Slot::Session,
     Slot::Policy("transformation"),
+    Slot::Edits,
+    Slot::Outbound(Lambda::NAME),
+    Slot::Outbound(AwsSigning::NAME),
     Slot::Decompressors,
     Slot::Router,
 ];
@@ -66,6 +76,11 @@ fn filters(
         Slot::Scope => settings.scopes().map(scope::filter).into_iter().collect(),
         Slot::Policy(name) => {
             let is_used = POLICIES.iter().zip(needs.filters).any(|(p, used)| used && p.filter() == *name);
+            is_used.then(|| filter::placed(&settings.filter_host, name, port)).into_iter().collect()
+        }
+        Slot::Edits => needs.edits.then(edits::filter).into_iter().collect(),
+        Slot::Outbound(name) => {
+            let is_used = needs.outbound.contains_key(name);
             is_used.then(|| filter::placed(&settings.filter_host, name, port)).into_iter().collect()
         }
         Slot::Cors => vec![cors::filter()],

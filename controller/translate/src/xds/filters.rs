@@ -84,6 +84,19 @@ impl<'a> Filters<'a> {
         Ok(())
     }
 
+    /// Refuses what Envoy does after a call has been signed: the signature would hold no more, or others would get to see it.
+    pub(crate) fn leave_alone_what_is_signed(&self) -> Result<(), Unsupported> {
+        let rewrite = self.host.or(self.path).map(|(level, _)| (level, "URLRewrite"));
+        let mirror = self.mirrors.first().map(|(level, ..)| (*level, "RequestMirror"));
+        match rewrite.or(mirror) {
+            Some((level, kind)) => {
+                let why = format!("{kind} is not supported where a request becomes a signed call of a function");
+                Err((level.list(), why))
+            }
+            None => Ok(()),
+        }
+    }
+
     fn rewrite(&mut self, filter: &'a HTTPRouteFilter, level: Level) {
         let rewrite = filter.url_rewrite.as_deref().map(|rewrite| (level, rewrite));
         self.host = rewrite.filter(|(_, rewrite)| rewrite.hostname.is_some()).or(self.host);

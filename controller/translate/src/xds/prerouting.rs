@@ -23,7 +23,7 @@ use envoy_types::pb::google::protobuf::{Any, Struct, Value};
 
 use super::auth::Auth;
 use super::per_filter::PerFilter;
-use super::{action, any, decompressor, filter, session};
+use super::{action, any, decompressor, edits, filter, session};
 use crate::gateways::{Prerouting, Step};
 use crate::needs::Needs;
 use crate::policies::POLICIES;
@@ -99,7 +99,9 @@ fn needed(host: &FilterHost, label: &str, prerouting: &Prerouting, needs: &Needs
     let of_policies = POLICIES.iter().zip(needs.filters).filter(|(_, used)| *used);
     let of_policies = of_policies.filter_map(|(policy, _)| filter::switchable(host, policy.filter()));
     let sessions = needs.sessions.then(|| session::NAME.to_owned());
-    let names = steps.chain(ends).chain(sessions).chain(of_policies).chain(needs.auths.keys().cloned());
+    let edits = needs.edits.then(|| edits::NAME.to_owned());
+    let outbound = needs.outbound.keys().filter_map(|name| filter::switchable(host, name));
+    let names = steps.chain(ends).chain(sessions).chain(edits).chain(outbound).chain(of_policies).chain(needs.auths.keys().cloned());
     let mut filters: PerFilter = names.map(|name| (name, on())).collect();
     if needs.decompression || prerouting.needs().decompression {
         filters.extend(decompressor::switch(true));

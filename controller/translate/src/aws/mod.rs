@@ -1,0 +1,96 @@
+//! What requests become on their way to AWS: calls of functions.
+//!
+//! Routes are lowered with what is found here; a rotation of credentials changes none of it.
+
+mod function;
+mod identity;
+mod policy;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use serde_json::Value;
+
+use crate::changes::Changes;
+use crate::credentials::Identity;
+use crate::kinds::World;
+use crate::object::Key;
+use crate::problem::Problem;
+use crate::settings::Settings;
+
+pub(crate) use function::AwsEndpoint;
+pub(crate) use identity::{health, text};
+pub(crate) use policy::{Policies, faults, reference};
+
+/// What is wrong with a Backend.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Fault {
+    /// Field of the Backend.
+    pub(crate) field: String,
+    pub(crate) why: String,
+    /// The same where a policy is to blame.
+    pub(crate) policy: Option<Problem>,
+}
+
+impl Fault {
+    fn new(field: impl Into<String>, why: impl Into<String>) -> Self {
+        Self { field: field.into(), why: why.into(), policy: None }
+    }
+}
+
+/// A filter that makes requests fit for AWS, as a route switches it on.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Outbound {
+    /// Name of the filter in the module.
+    pub(crate) filter: &'static str,
+    pub(crate) config: Value,
+    pub(crate) identity: Identity,
+    /// Where requests go.
+    pub(crate) endpoint: AwsEndpoint,
+}
+
+/// The Backends of type AWS.
+#[derive(Default)]
+pub(crate) struct Functions {
+    found: BTreeMap<Key, Result<Arc<Outbound>, Fault>>,
+    pub(crate) policies: Policies,
+}
+
+impl Functions {
+    /// Brings all in step with a world. Returns the Backends that mean something else now.
+    pub(crate) fn update(&mut self, world: &World, settings: &Settings, changes: &Changes) -> BTreeSet<Key> {
+        let mut keys = changes.backends.clone();
+        if changes.signers {
+            self.policies = Policies::of(world);
+            keys.extend(self.found.keys().cloned());
+        }
+        let mut touched = BTreeSet::new();
+        for key in keys {
+            let now = world.backends.get(&key).and_then(|backend| {
+                let aws = backend.spec.aws.as_ref()?;
+                let policy = self.policies.of_backend(&key).and_then(|policy| world.lambda_policies.get(policy));
+                Some(function::compile(world, settings, &key, aws, policy.map(|policy| &**policy)))
+            });
+            if self.found.get(&key) == now.as_ref() {
+                continue;
+            }
+            match now {
+                Some(now) => drop(self.found.insert(key.clone(), now)),
+                None => drop(self.found.remove(&key)),
+            }
+            touched.insert(key);
+        }
+        touched
+    }
+
+    /// What requests to a Backend become, if it is of type AWS, or what is wrong with it.
+    pub(crate) fn get(&self, backend: &Key) -> Option<&Result<Arc<Outbound>, Fault>> {
+        self.found.get(backend)
+    }
+
+    /// The Backends whose calls are signed by anybody whose credentials are fetched elsewhere.
+    pub(crate) fn fetched(&self) -> impl Iterator<Item = (&Key, &Identity)> {
+        let sound = self.found.iter().filter_map(|(key, found)| Some((key, &found.as_ref().ok()?.identity)));
+        sound.filter(|(_, identity)| !matches!(identity, Identity::Secret(_)))
+    }
+}
