@@ -14,6 +14,8 @@ mod frames;
 #[path = "native_host/rig.rs"]
 #[allow(dead_code, reason = "shared with other tests")]
 mod rig;
+#[path = "lambda/source.rs"]
+mod source;
 #[path = "streaming/wire.rs"]
 #[allow(dead_code, reason = "shared with other tests")]
 mod wire;
@@ -26,6 +28,7 @@ use serde_json::{Value, json};
 
 use frames::{chunk, complete};
 use rig::{PATIENCE, Rig, to_upstream};
+use source::Source as _;
 use wire::Wire;
 
 /// Pieces that a result comes in.
@@ -43,6 +46,24 @@ fn native(filter: &str, config: &Value) -> Value {
     }})
 }
 
+/// The same filter as a wasm module.
+fn wasm(filter: &str, config: &Value) -> Value {
+    let module = envoy_harness::envoy::Built::here().unwrap().target().join(format!("wasm/{filter}.wasm"));
+    assert!(module.is_file(), "{} is missing; build it by `just wasm`", module.display());
+    json!({"name": filter, "typed_config": {
+        "@type": "type.googleapis.com/envoy.extensions.filters.http.wasm.v3.Wasm",
+        "config": {
+            "name": filter,
+            "vm_config": {"runtime": "envoy.wasm.runtime.v8", "code": {"local": {"filename": module}}},
+            "configuration": {
+                "@type": "type.googleapis.com/google.protobuf.StringValue",
+                "value": json!({"default": config}).to_string(),
+            },
+            "allow_on_headers_stop_iteration": true,
+        },
+    }})
+}
+
 /// A configuration that calls `hello` with these more members.
 fn calls(more: &Value) -> Value {
     let mut config = json!({"functionName": "hello", "region": "us-east-1",
@@ -53,12 +74,13 @@ fn calls(more: &Value) -> Value {
     config
 }
 
-/// Envoy with the filter before an upstream on that port, which may be asked to call functions.
-fn before(port: u16, filter: &Value) -> Rig {
+/// Envoy with the filter before an upstream on that port, which may be asked to call functions, and with changes to the bootstrap.
+fn before(port: u16, filter: &Value, edit: impl FnOnce(&mut Value)) -> Rig {
     Rig::edited(PATIENCE, filter, &[to_upstream("/", &json!({}))], |bootstrap, _| {
         let mut cluster = rig::cluster("upstream", port);
         cluster["metadata"] = json!({"filter_metadata": {"com.amazonaws.lambda": {"egress_gateway": true}}});
         bootstrap["static_resources"]["clusters"] = json!([cluster]);
+        edit(bootstrap);
     })
 }
 
@@ -66,7 +88,7 @@ fn before(port: u16, filter: &Value) -> Rig {
 fn streaming(mode: &str) -> (Rig, Wire, Wire) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let config = calls(&json!({"invocationMode": "ResponseStream", "payloadMode": mode}));
-    let rig = before(listener.local_addr().unwrap().port(), &native("lambda", &config));
+    let rig = before(listener.local_addr().unwrap().port(), &native("lambda", &config), |_| {});
     let mut client = Wire::to(&rig);
     client.send("GET /events HTTP/1.1\r\nhost: test\r\n\r\n");
     let mut endpoint = Wire::accept(&listener);
@@ -132,7 +154,7 @@ fn neither_events_nor_results_nor_secrets_reach_the_log() {
         endpoint::Answer::ok(body)
     });
     let config = calls(&json!({"payloadMode": "ApiGatewayV2"}));
-    let rig = before(endpoint.port, &native("lambda", &config));
+    let rig = before(endpoint.port, &native("lambda", &config), |_| {});
     let mut client = rig.client();
     for (path, status) in [("/?h1dden-event", 200), ("/malformed?h1dden-event", 502)] {
         assert_eq!(client.ask("POST", path, "h1dden-event").unwrap().status(), status, "{path}");
@@ -148,13 +170,12 @@ fn neither_events_nor_results_nor_secrets_reach_the_log() {
 #[test]
 fn the_readmes_bootstrap_calls_the_function() {
     let endpoint = endpoint::Endpoint::answering(|_| endpoint::Answer::ok(r#"{"body": "called"}"#));
-    let files = tempfile::tempdir().unwrap();
-    let secret = files.path().join("secret.yaml");
-    credentials::write(&secret, r#"{"accessKey": "AKID", "secretKey": "s3cret-key"}"#);
+    let secret = source::File::new();
+    secret.put(r#"{"accessKey": "AKID", "secretKey": "s3cret-key"}"#);
     let readme = include_str!("../../filters/lambda/README.md");
-    let (_, rest) = readme.split_once("```yaml\nstatic_resources:").unwrap();
-    let example = format!("static_resources:{}", rest.split("```").next().unwrap());
-    let example = example.replace("/etc/aws/secret.yaml", &secret.display().to_string());
+    let example = readme.split("```yaml\n").find(|block| block.starts_with("node:")).unwrap();
+    let example = example.split("```").next().unwrap();
+    let example = example.replace("/etc/aws/secret.yaml", &secret.path().display().to_string());
     let mut bootstrap: Value = serde_saphyr::from_str(&example).unwrap();
     let resources = &mut bootstrap["static_resources"];
     resources["clusters"] = json!([rig::cluster("lambda", endpoint.port)]);

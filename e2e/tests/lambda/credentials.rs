@@ -1,16 +1,15 @@
-//! Credentials that Envoy follows: rotated in a file under load, and not there yet.
+//! Credentials that Envoy follows: rotated under load, and not there yet.
 
 use std::collections::BTreeMap;
-use std::fs;
-use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 
 use serde_json::{Value, json};
 
-use super::endpoint::{Answer, Endpoint};
+use super::endpoint::{Answer, Endpoint, Request};
 use super::rig::Rig;
+use super::source::{File, NAME, Source, Xds};
 use super::{before, calls, native, wait_for};
 
 /// How often a secret is rotated under load.
@@ -23,22 +22,14 @@ fn credentials(number: usize) -> Value {
     json!({"accessKey": format!("AKID{number}"), "secretKey": "s3cret", "sessionToken": format!("token{number}")})
 }
 
-/// Puts a secret in the place of the one in the file, at once as Envoy's watch wants it.
-pub(crate) fn write(file: &Path, text: &str) {
-    let next = file.with_extension("next");
-    let resource = json!({
-        "@type": "type.googleapis.com/envoy.extensions.transport_sockets.tls.v3.Secret",
-        "name": "aws",
-        "generic_secret": {"secret": {"inline_string": text}},
-    });
-    fs::write(&next, json!({"resources": [resource]}).to_string()).unwrap();
-    fs::rename(&next, file).unwrap();
+/// The credentials of a filter that follows a secret.
+fn followed(source: &dyn Source) -> Value {
+    json!({"secret": {"sdsName": NAME, "sdsConfig": source.config()}})
 }
 
-/// The credentials of a filter that follows the file.
-fn followed(file: &Path) -> Value {
-    let source = json!({"path_config_source": {"path": file}, "resource_api_version": "V3"});
-    json!({"secret": {"sdsName": "aws", "sdsConfig": source}})
+/// Envoy with a filter that follows the source.
+fn following(source: &dyn Source, endpoint: &Endpoint, filter: &Value) -> Rig {
+    before(endpoint.port, filter, |bootstrap| source.introduce(bootstrap))
 }
 
 /// Accepts what is signed by a key with its own token, and nothing else.
@@ -67,7 +58,7 @@ fn load(rig: &Rig, stop: &Arc<AtomicBool>) -> Vec<thread::JoinHandle<BTreeMap<u1
 }
 
 /// Waits until a request is signed by key number so many.
-fn wait_for(endpoint: &Endpoint, number: usize) {
+fn wait_for_key(endpoint: &Endpoint, number: usize) {
     let key = format!("AKID{number}");
     wait_for(&key, || {
         endpoint.requests().last().is_some_and(|last| last.access_key() == Some(&key)).then_some(())
@@ -75,16 +66,15 @@ fn wait_for(endpoint: &Endpoint, number: usize) {
 }
 
 /// Rotates what the filter follows, again and again.
-fn rotate_under_load(filter: impl FnOnce(&Path) -> Value) {
-    let (files, endpoint) = (tempfile::tempdir().unwrap(), strict());
-    let file = files.path().join("secret.json");
-    write(&file, &credentials(0).to_string());
-    let rig = before(endpoint.port, &filter(&file));
+fn rotate_under_load(source: &dyn Source, filter: &Value) {
+    let endpoint = strict();
+    source.put(&credentials(0).to_string());
+    let rig = following(source, &endpoint, filter);
     let stop = Arc::new(AtomicBool::new(false));
     let clients = load(&rig, &stop);
     for number in 0..ROTATIONS {
-        write(&file, &credentials(number).to_string());
-        wait_for(&endpoint, number);
+        source.put(&credentials(number).to_string());
+        wait_for_key(&endpoint, number);
     }
     stop.store(true, Ordering::Relaxed);
     for client in clients {
@@ -93,25 +83,33 @@ fn rotate_under_load(filter: impl FnOnce(&Path) -> Value) {
     }
 }
 
-#[test]
-fn credentials_in_a_file_are_rotated_under_load_without_a_failed_call() {
-    rotate_under_load(|file| native("lambda", &calls(&json!({"credentials": followed(file)}))));
+fn calling(source: &dyn Source) -> Value {
+    native("lambda", &calls(&json!({"credentials": followed(source)})))
 }
 
 #[test]
-fn credentials_in_a_file_are_rotated_under_load_without_a_failed_request() {
-    rotate_under_load(|file| {
-        let config = json!({"region": "us-east-1", "service": "execute-api", "credentials": followed(file)});
-        native("aws_signing", &config)
-    });
+fn credentials_in_a_file_are_rotated_under_load_without_a_failed_call() {
+    let source = File::new();
+    rotate_under_load(&source, &calling(&source));
+}
+
+#[test]
+fn credentials_from_a_control_plane_are_rotated_under_load_without_a_failed_call() {
+    let source = Xds::new();
+    rotate_under_load(&source, &calling(&source));
+}
+
+#[test]
+fn requests_are_signed_by_rotated_credentials_without_a_failure() {
+    let source = File::new();
+    let config = json!({"region": "us-east-1", "service": "execute-api", "credentials": followed(&source)});
+    rotate_under_load(&source, &native("aws_signing", &config));
 }
 
 #[test]
 fn nothing_is_called_before_credentials_have_come_and_after_they_have_expired() {
-    let (files, endpoint) = (tempfile::tempdir().unwrap(), strict());
-    let file = files.path().join("secret.json");
-    fs::write(&file, json!({"resources": []}).to_string()).unwrap();
-    let rig = before(endpoint.port, &native("lambda", &calls(&json!({"credentials": followed(&file)}))));
+    let (source, endpoint) = (File::new(), strict());
+    let rig = following(&source, &endpoint, &calling(&source));
     let mut client = rig.client();
     let mut becomes = |status: u16| {
         let answers = || (client.ask("GET", "/", "").unwrap().status() == status).then_some(());
@@ -121,19 +119,19 @@ fn nothing_is_called_before_credentials_have_come_and_after_they_have_expired() 
     assert!(endpoint.requests().is_empty());
     let log = || rig.envoy.log().since(0).join("\n");
     assert!(log().contains("the secret with the credentials has not come"), "{}", log());
-    write(&file, &credentials(1).to_string());
+    source.put(&credentials(1).to_string());
     becomes(200);
     let mut expired = credentials(2);
     expired["expiration"] = json!("2020-01-01T00:00:00Z");
-    write(&file, &expired.to_string());
+    source.put(&expired.to_string());
     becomes(500);
-    write(&file, r#"{"accessKey": "AKID3", "secretKey": "h1dden"#);
+    source.put(r#"{"accessKey": "AKID3", "secretKey": "h1dden"#);
     becomes(500);
-    write(&file, &credentials(4).to_string());
+    source.put(&credentials(4).to_string());
     becomes(200);
-    let keys: Vec<String> =
-        endpoint.requests().iter().filter_map(|request| request.access_key().map(str::to_owned)).collect();
-    assert!(keys.iter().all(|key| key == "AKID1" || key == "AKID4"), "{keys:?}");
+    let requests = endpoint.requests();
+    let keys: Vec<_> = requests.iter().filter_map(Request::access_key).collect();
+    assert!(keys.iter().all(|key| ["AKID1", "AKID4"].contains(key)), "{keys:?}");
     assert!(log().contains("the credentials have expired"), "{}", log());
     assert!(!["s3cret", "h1dden", "token1"].iter().any(|secret| log().contains(secret)), "{}", log());
 }

@@ -7,12 +7,16 @@
 
 mod config;
 
+use std::sync::Arc;
+use std::time::SystemTime;
+
 use ferrule_aws::{
-    Identity, IdentityError, Payload, Request, SecretConfig, Sha256Hex, Signer, canonical_path,
-    canonical_query, single_encoded_path,
+    Credentials, Identity, IdentityError, Payload, Request, SecretConfig, Sha256Hex, Signature, Signer,
+    canonical_path, canonical_query, single_encoded_path,
 };
 use ferrule_kit::{
-    ConfigError, Counter, Fields, Filter, Flow, Host, Level, Message, Response, SecretSource, is_field_name,
+    ConfigError, Counter, Fields, Filter, Flow, Host, Level, Lines, Message, Response, SecretSource,
+    is_field_name, line,
 };
 
 pub use config::*;
@@ -136,34 +140,46 @@ impl Signing {
         if let Some(authority) = &self.host {
             host.set_field(Fields::RequestHeaders, ":authority", authority.as_bytes());
         }
-        OWN.iter().for_each(|name| host.remove_field(Fields::RequestHeaders, name));
-        let signature = {
-            let field = |name| host.field(Fields::RequestHeaders, name).unwrap_or_default();
-            let (method, target, authority) = (field(":method"), field(":path"), field(":authority"));
-            let (path, query) = match target.iter().position(|byte| *byte == b'?') {
-                Some(at) => (&target[..at], &target[at + 1..]),
-                None => (&*target, &b""[..]),
-            };
-            let path = if self.is_s3 { single_encoded_path(path) } else { canonical_path(path) };
-            let lines = host.field_lines(Fields::RequestHeaders);
-            let fields = lines.iter().filter_map(|(name, value)| {
-                let name = std::str::from_utf8(name).ok()?;
-                self.is_signed(name).then_some((name, &**value))
-            });
-            let fields: Vec<(&str, &[u8])> = fields.chain([("host", &*authority)]).collect();
-            let query = canonical_query(query);
-            let method = String::from_utf8_lossy(&method);
-            let request = Request { method: &method, path: &path, query: &query, fields: &fields, payload };
-            self.signer.sign(&credentials, &request, now)
-        };
+        let lines = host.field_lines(Fields::RequestHeaders);
+        let clients = OWN.map(|name| line(&lines, name).is_some());
+        let signature = self.signature(&lines, payload, &credentials, now);
+        drop(lines);
+        let stale = OWN.into_iter().zip(clients).filter(|(_, sent)| *sent);
+        stale.for_each(|(name, _)| host.remove_field(Fields::RequestHeaders, name));
         for (name, value) in signature.fields() {
             host.set_field(Fields::RequestHeaders, name, value);
         }
         Ok(())
     }
 
+    /// That of a request with these lines, the client's own signature aside.
+    fn signature(
+        &self,
+        lines: &Lines<'_>,
+        payload: Payload,
+        credentials: &Arc<Credentials>,
+        now: SystemTime,
+    ) -> Signature {
+        let pseudo = |name| line(lines, name).unwrap_or_default();
+        let (method, target) = (String::from_utf8_lossy(pseudo(":method")), pseudo(":path"));
+        let (path, query) = match target.iter().position(|byte| *byte == b'?') {
+            Some(at) => (&target[..at], &target[at + 1..]),
+            None => (target, &b""[..]),
+        };
+        let path = if self.is_s3 { single_encoded_path(path) } else { canonical_path(path) };
+        let fields = lines.iter().filter_map(|(name, value)| {
+            let name = std::str::from_utf8(name).ok()?;
+            self.is_signed(name).then_some((name, &**value))
+        });
+        let fields: Vec<(&str, &[u8])> = fields.chain([("host", pseudo(":authority"))]).collect();
+        let query = canonical_query(query);
+        let request = Request { method: &method, path: &path, query: &query, fields: &fields, payload };
+        self.signer.sign(credentials, &request, now)
+    }
+
     fn is_signed(&self, name: &str) -> bool {
-        name.starts_with("x-amz-") || self.signed.iter().any(|signed| signed == name)
+        let amz = || name.starts_with("x-amz-") && !OWN.contains(&name);
+        amz() || self.signed.iter().any(|signed| signed == name)
     }
 }
 

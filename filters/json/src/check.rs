@@ -268,6 +268,7 @@ impl<'a, 'n> Checker<'a, 'n> {
 }
 
 /// How many bytes the escape takes that stands at `at`, if it is one.
+#[inline(always)]
 fn escape_length(bytes: &[u8], at: usize) -> Option<usize> {
     match bytes.get(at + 1..)? {
         [b'"' | b'\\' | b'/' | b'b' | b'f' | b'n' | b'r' | b't', ..] => Some(2),

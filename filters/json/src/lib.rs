@@ -13,7 +13,7 @@ use std::borrow::Cow;
 use std::ops::Range;
 
 pub use check::JsonError;
-pub use string::{string_length, unescape, write_string};
+pub use string::{string_length, unescape, unescape_bytes, write_string};
 
 /// How many arrays and objects may enclose a value.
 pub const MAX_DEPTH: u32 = 128;

@@ -9,6 +9,14 @@ pub type Octets<'a> = Cow<'a, [u8]>;
 /// Owned field lines in order, names in lower case (RFC 9110 §5).
 pub type FieldLines = Vec<(String, Vec<u8>)>;
 
+/// Field lines as a host lends them; read all at once where many are asked for, because each question costs as much as a line.
+pub type Lines<'l> = [(Octets<'l>, Octets<'l>)];
+
+/// The value of the first line of that name.
+pub fn line<'l>(lines: &'l Lines<'_>, name: &str) -> Option<&'l [u8]> {
+    lines.iter().find(|(known, _)| **known == *name.as_bytes()).map(|(_, value)| &**value)
+}
+
 /// One of the two messages of an exchange (RFC 9110 §6).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Message {

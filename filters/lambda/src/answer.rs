@@ -10,7 +10,7 @@ use std::borrow::Cow;
 use base64::Engine;
 use base64::alphabet;
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
-use ferrule_json::{Document, Kind, Node, unescape};
+use ferrule_json::{Document, Kind, Node, unescape, unescape_bytes};
 
 use crate::config::PayloadMode;
 
@@ -158,11 +158,11 @@ fn member<'a>(document: &Document<'a>, place: usize) -> Option<Node<'a>> {
 /// Format 2.0 without a status: the value is the body, a string without its quotes.
 fn inferred(root: Node<'_>) -> Result<Answer<'_>, Malformed> {
     let body = match root.kind() {
-        Kind::String(raw) => text_of(raw)?,
-        _ => Cow::Borrowed(root.text()),
+        Kind::String(raw) => unescape_bytes(raw).ok_or(Malformed::Surrogate)?,
+        _ => Cow::Borrowed(root.text().as_bytes()),
     };
     let fields = vec![(Cow::Borrowed("content-type"), Cow::Borrowed("application/json"))];
-    Ok(Answer { status: 200, fields, body: into_bytes(body) })
+    Ok(Answer { status: 200, fields, body })
 }
 
 /// A number or its text; only those that end an exchange (RFC 9110 §15).
@@ -188,24 +188,17 @@ fn body<'a>(document: &Document<'a>) -> Result<Cow<'a, [u8]>, Malformed> {
     };
     let text = match member(document, BODY).map(Node::kind) {
         None => return Ok(Cow::Borrowed(b"")),
-        Some(Kind::String(raw)) => text_of(raw)?,
+        Some(Kind::String(raw)) => unescape_bytes(raw).ok_or(Malformed::Surrogate)?,
         Some(_) => return Err(Malformed::Type("a body")),
     };
     if !is_base64 {
-        return Ok(into_bytes(text));
+        return Ok(text);
     }
-    BASE64.decode(text.as_bytes()).map(Cow::Owned).map_err(|_| Malformed::Base64)
+    BASE64.decode(text).map(Cow::Owned).map_err(|_| Malformed::Base64)
 }
 
 fn text_of(raw: &str) -> Result<Cow<'_, str>, Malformed> {
     unescape(raw).ok_or(Malformed::Surrogate)
-}
-
-fn into_bytes(text: Cow<'_, str>) -> Cow<'_, [u8]> {
-    match text {
-        Cow::Borrowed(text) => Cow::Borrowed(text.as_bytes()),
-        Cow::Owned(text) => Cow::Owned(text.into_bytes()),
-    }
 }
 
 /// Field lines of an answer under way.

@@ -8,7 +8,7 @@ use std::borrow::Cow;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use ferrule_aws::{Identity, Payload, Request, Sha256Hex, Signer};
-use ferrule_kit::{Callout, ConfigError, FieldLines, Fields, Host, Message, is_field_name};
+use ferrule_kit::{Callout, ConfigError, FieldLines, Fields, Host, Lines, Message, is_field_name, line};
 
 use crate::config::{Config, InvocationMode, LogType, PayloadMode};
 use crate::failure::Failure;
@@ -68,6 +68,9 @@ pub(crate) struct Caller {
 /// The fields of a call, pseudo-fields among them.
 pub(crate) struct Call {
     fields: Vec<(Cow<'static, str>, Vec<u8>)>,
+    /// Names of the request's lines that the call does not have, a line of text each: a request has too many for an
+    /// allocation each.
+    others: String,
 }
 
 impl Caller {
@@ -97,7 +100,7 @@ impl Caller {
         self.identity.secret()
     }
 
-    /// The signed call of `function` with a payload in these chunks.
+    /// The signed call of `function` that a request with these lines makes, with a payload in these chunks.
     ///
     /// # Errors
     /// There is no one to sign it, or the payload is too large.
@@ -105,6 +108,7 @@ impl Caller {
         &self,
         function: &Function,
         host: &dyn Host,
+        lines: &Lines<'_>,
         payload: impl Iterator<Item = &'p [u8]> + Clone,
     ) -> Result<Call, Failure> {
         let length: usize = payload.clone().map(<[u8]>::len).sum();
@@ -114,8 +118,8 @@ impl Caller {
         let now = host.now();
         let credentials =
             self.identity.credentials(now, |name| host.secret(name)).map_err(Failure::Credentials)?;
-        let signed = self.signed_fields(host);
-        let lines: Vec<(&str, &[u8])> = signed
+        let signed = self.signed_fields(lines);
+        let signed_lines: Vec<(&str, &[u8])> = signed
             .iter()
             .map(|(name, value)| (&**name, value.as_slice()))
             .chain([("host", self.authority.as_bytes())])
@@ -124,7 +128,7 @@ impl Caller {
             method: "POST",
             path: &function.canonical,
             query: &self.functions.query,
-            fields: &lines,
+            fields: &signed_lines,
             payload: Payload::Hash(Sha256Hex::of(payload)),
         };
         let signature = self.signer.sign(&credentials, &request, now);
@@ -136,18 +140,20 @@ impl Caller {
             fields.push((name.into(), value.as_bytes().to_vec()));
         }
         fields.push(("content-length".into(), length.to_string().into_bytes()));
-        fields.extend(trace_id(host).map(|trace| (TRACE_ID.into(), trace)));
-        Ok(Call { fields })
+        fields.extend(trace_id(lines).map(|trace| (TRACE_ID.into(), trace)));
+        let others = others(lines, &fields);
+        Ok(Call { fields, others })
     }
 
-    fn signed_fields(&self, host: &dyn Host) -> Vec<(Cow<'static, str>, Vec<u8>)> {
-        let media_type = || host.field(Fields::RequestHeaders, "content-type").map(Cow::into_owned);
-        let media_type = if self.is_json { Some(b"application/json".to_vec()) } else { media_type() };
+    fn signed_fields(&self, lines: &Lines<'_>) -> Vec<(Cow<'static, str>, Vec<u8>)> {
+        let json = self.is_json.then_some(&b"application/json"[..]);
+        let media_type = json.or_else(|| line(lines, "content-type")).map(<[u8]>::to_vec);
         let mut fields = Vec::with_capacity(16);
         fields.extend(self.fixed.iter().map(|(name, value)| (Cow::Borrowed(*name), value.clone())));
         fields.extend(media_type.map(|value| ("content-type".into(), value)));
         for name in &self.forwarded {
-            let values = host.field_values(Fields::RequestHeaders, name);
+            let named = lines.iter().filter(|(known, _)| **known == *name.as_bytes());
+            let values: Vec<&[u8]> = named.map(|(_, value)| &**value).collect();
             if !values.is_empty() {
                 fields.push((Cow::Owned(name.clone()), values.join(&b","[..])));
             }
@@ -159,18 +165,7 @@ impl Caller {
 impl Call {
     /// Turns the request at hand into this call; its body is the host's to set.
     pub(crate) fn recast(&self, host: &mut dyn Host) {
-        // Names on lines of one text: a request has too many for an allocation each.
-        let mut others = String::new();
-        for (name, _) in host.field_lines(Fields::RequestHeaders) {
-            let stays = name.starts_with(b":") || ROUTER.contains(&&*name) || self.has(&name);
-            if let Ok(name) = std::str::from_utf8(&name)
-                && !stays
-            {
-                others.push_str(name);
-                others.push('\n');
-            }
-        }
-        others.lines().for_each(|name| host.remove_field(Fields::RequestHeaders, name));
+        self.others.lines().for_each(|name| host.remove_field(Fields::RequestHeaders, name));
         for (name, value) in &self.fields {
             host.set_field(Fields::RequestHeaders, name, value);
         }
@@ -181,10 +176,22 @@ impl Call {
         let fields = self.fields.into_iter().map(|(name, value)| (name.into_owned(), value));
         Callout { cluster, fields: fields.collect::<FieldLines>(), body, timeout }
     }
+}
 
-    fn has(&self, name: &[u8]) -> bool {
-        self.fields.iter().any(|(known, _)| known.as_bytes() == name)
+/// Names of lines that are not the router's and none of `fields`.
+fn others(lines: &Lines<'_>, fields: &[(Cow<'static, str>, Vec<u8>)]) -> String {
+    let mut names = String::new();
+    for (name, _) in lines {
+        let own = || fields.iter().any(|(known, _)| *known.as_bytes() == **name);
+        let stays = name.starts_with(b":") || ROUTER.contains(&&**name) || own();
+        if let Ok(name) = std::str::from_utf8(name)
+            && !stays
+        {
+            names.push_str(name);
+            names.push('\n');
+        }
     }
+    names
 }
 
 /// A call has no trailers.

@@ -55,6 +55,8 @@ struct Calls {
     reader: Reader,
     invocation: InvocationMode,
     errors: ErrorStatus,
+    /// Only then Lambda sends one.
+    asks_for_log: bool,
     timeout: Duration,
 }
 
@@ -175,6 +177,7 @@ impl Calls {
             reader: Reader::new(config.payload_mode),
             invocation: config.invocation_mode,
             errors: config.error_status,
+            asks_for_log: config.log_type == LogType::Tail,
             timeout: Duration::from_millis(config.timeout_ms.into()),
             format: Format {
                 mode: config.payload_mode,
@@ -250,13 +253,15 @@ impl Calls {
     fn invoke(&self, stream: &mut Stream, host: &mut dyn Host) -> Result<Flow, Failure> {
         let function = self.function(stream).ok_or(Failure::Unlisted)?;
         let event = (self.format.mode != PayloadMode::None).then(|| event::write(&self.format, host));
+        let lines = host.field_lines(Fields::RequestHeaders);
         let call = match &event {
-            Some(event) => self.caller.call(function, host, std::iter::once(event.as_slice()))?,
+            Some(event) => self.caller.call(function, host, &lines, std::iter::once(event.as_slice()))?,
             None => {
                 let chunks = host.body(Message::Request);
-                self.caller.call(function, host, chunks.iter().map(|chunk| &**chunk))?
+                self.caller.call(function, host, &lines, chunks.iter().map(|chunk| &**chunk))?
             }
         };
+        drop(lines);
         host.count(stats::INVOKED, 1);
         stream.stage = Stage::Called;
         if !host.recasts_requests() {
@@ -281,7 +286,6 @@ impl Calls {
 
     fn on_answer(&self, stream: &mut Stream, host: &mut dyn Host, end: bool) -> Flow {
         let head = ApiHead::read(|name| host.field(Fields::ResponseHeaders, name).map(Cow::into_owned));
-        let has_prelude = head.has_prelude;
         match head.verdict(self.invocation, self.format.mode, self.errors) {
             Verdict::Pass => self.pass(stream, host),
             Verdict::PassAs(status) => {
@@ -297,12 +301,14 @@ impl Calls {
                 Flow::AwaitBody
             }
             Verdict::Stream if end => self.fail(stream, host, Failure::Broken(Broken::Early)),
-            Verdict::Stream => self.begin_stream(stream, host, has_prelude),
+            Verdict::Stream => self.begin_stream(stream, host),
         }
     }
 
     fn pass(&self, stream: &mut Stream, host: &mut dyn Host) -> Flow {
-        outcome::drop_log(host);
+        if self.asks_for_log {
+            outcome::drop_log(host);
+        }
         if !stream.is_head {
             return Flow::Leave;
         }
@@ -322,7 +328,9 @@ impl Calls {
         }
     }
 
-    fn begin_stream(&self, stream: &mut Stream, host: &mut dyn Host, has_prelude: bool) -> Flow {
+    fn begin_stream(&self, stream: &mut Stream, host: &mut dyn Host) -> Flow {
+        let media_type = host.field(Fields::ResponseHeaders, "content-type");
+        let has_prelude = media_type.is_some_and(|media_type| outcome::has_prelude(&media_type));
         let result = Box::new(self.result(has_prelude));
         let headers_sent = self.format.mode == PayloadMode::None;
         stream.stage = Stage::Streaming { result, headers_sent };

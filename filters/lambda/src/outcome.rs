@@ -1,6 +1,6 @@
 //! What an answer of the Lambda API means, before its body is looked at, and how answers take its place.
 
-use ferrule_kit::{Fields, Host, Message, Reply, Response};
+use ferrule_kit::{FieldLines, Fields, Host, Message, Reply, Response};
 
 use crate::answer::Answer;
 use crate::config::{ErrorStatus, InvocationMode, PayloadMode};
@@ -14,8 +14,6 @@ pub(crate) struct ApiHead {
     is_function_error: bool,
     reason: Reason,
     retry_after: Option<Vec<u8>>,
-    /// The streamed result says that it begins with a head.
-    pub(crate) has_prelude: bool,
 }
 
 /// What is to be done with the answer.
@@ -33,8 +31,10 @@ pub(crate) enum Verdict {
     Stream,
 }
 
-/// Fields of an answer of the API that the client gets, too, besides those that Envoy has added.
-const KEPT: [&[u8]; 4] = [b"date", b"server", b"x-amzn-requestid", b"x-amzn-trace-id"];
+/// Fields of an answer of the API that the client gets, too.
+const KEPT: [&[u8]; 2] = [b"x-amzn-requestid", b"x-amzn-trace-id"];
+/// Those of an answer that Envoy has added, or would.
+const ADDED: [&[u8]; 2] = [b"date", b"server"];
 /// The end of the function's log.
 const LOG: &str = "x-amz-log-result";
 
@@ -44,13 +44,8 @@ impl ApiHead {
         let number = |text: Vec<u8>| std::str::from_utf8(&text).ok()?.parse().ok();
         let status = field(":status").and_then(number).unwrap_or(502);
         if (200..300).contains(&status) {
-            let media_type = field("content-type").unwrap_or_default();
-            return Self {
-                status,
-                is_function_error: field("x-amz-function-error").is_some(),
-                has_prelude: media_type.starts_with(b"application/vnd.awslambda.http-integration-response"),
-                ..Self::default()
-            };
+            let is_function_error = field("x-amz-function-error").is_some();
+            return Self { status, is_function_error, ..Self::default() };
         }
         let reason = Reason::of_kind(&field("x-amzn-errortype").unwrap_or_default());
         Self { status, reason, retry_after: field("retry-after"), ..Self::default() }
@@ -85,6 +80,11 @@ impl ApiHead {
     }
 }
 
+/// Whether a streamed result of that media type says that it begins with a head.
+pub(crate) fn has_prelude(media_type: &[u8]) -> bool {
+    media_type.starts_with(b"application/vnd.awslambda.http-integration-response")
+}
+
 /// The error with the status that those get who are used to another one.
 pub(crate) fn malformed(failure: Failure, errors: ErrorStatus) -> Response {
     let mut response = failure.response();
@@ -106,7 +106,8 @@ pub(crate) fn put_head<'f>(
     fields: impl Iterator<Item = (&'f str, &'f str)> + Clone,
 ) {
     let stays = |name: &[u8]| {
-        let kept = name.starts_with(b":") || name.starts_with(b"x-envoy-") || KEPT.contains(&name);
+        let added = name.starts_with(b":") || name.starts_with(b"x-envoy-") || ADDED.contains(&name);
+        let kept = added || KEPT.contains(&name);
         kept && !fields.clone().any(|(known, _)| known.as_bytes() == name)
     };
     let lines = host.field_lines(Fields::ResponseHeaders);
@@ -136,13 +137,20 @@ pub(crate) fn put(host: &mut dyn Host, answer: &Answer<'_>, to_head: bool) {
     host.put_body(Message::Response, &[&answer.body]);
 }
 
-/// An answer as one that the filter makes itself.
-pub(crate) fn respond(answer: Answer<'_>) -> Response {
+/// The answer in the reply to a callout, as one that the filter makes itself.
+pub(crate) fn respond(reply: &Reply<'_>, answer: Answer<'_>) -> Response {
     let fields =
         answer.fields.into_iter().map(|(name, value)| (name.into_owned(), value.into_owned().into_bytes()));
+    let mut fields: FieldLines = fields.collect();
+    for (name, value) in reply.fields.iter().filter(|(name, _)| KEPT.contains(&&**name)) {
+        let name = String::from_utf8_lossy(name);
+        if !fields.iter().any(|(known, _)| *known == *name) {
+            fields.push((name.into_owned(), value.to_vec()));
+        }
+    }
     Response {
         status: answer.status,
-        fields: fields.collect(),
+        fields,
         body: answer.body.into_owned(),
         details: "lambda_filter_answered".into(),
     }

@@ -19,25 +19,27 @@ impl Calls {
     pub(crate) fn relayed(&self, reply: Result<Reply<'_>, CalloutError>) -> Result<Response, Failure> {
         let reply = reply.map_err(Failure::Callout)?;
         let head = ApiHead::read(|name| outcome::field_of(&reply, name));
-        let has_prelude = head.has_prelude;
         match head.verdict(self.invocation, self.format.mode, self.errors) {
             Verdict::Pass => Ok(outcome::relay(&reply, None)),
             Verdict::PassAs(status) => Ok(outcome::relay(&reply, Some(status))),
             Verdict::Fail(failure) => Err(failure.explained_by(&reply.body.concat())),
             Verdict::Unwrap => {
                 let json = reply.body.concat();
-                self.reader.read(&json).map(outcome::respond).map_err(Failure::Malformed)
+                let answer = self.reader.read(&json).map_err(Failure::Malformed)?;
+                Ok(outcome::respond(&reply, answer))
             }
-            Verdict::Stream => self.gathered(&reply, has_prelude),
+            Verdict::Stream => self.gathered(&reply),
         }
     }
 
-    fn gathered(&self, reply: &Reply<'_>, has_prelude: bool) -> Result<Response, Failure> {
+    fn gathered(&self, reply: &Reply<'_>) -> Result<Response, Failure> {
+        let has_prelude = outcome::has_prelude(&outcome::field_of(reply, "content-type").unwrap_or_default());
         let (mut result, mut body) = (self.result(has_prelude), Vec::new());
         let head = result.take(&self.reader, &reply.body.concat(), &mut body).map_err(Failure::Broken)?;
         result.end().map_err(Failure::Broken)?;
         let head = head.unwrap_or_else(streaming::bytes_head);
         let fields = head.fields.into_iter().map(|(name, value)| (name.into(), value.into()));
-        Ok(outcome::respond(Answer { status: head.status, fields: fields.collect(), body: Cow::Owned(body) }))
+        let answer = Answer { status: head.status, fields: fields.collect(), body: Cow::Owned(body) };
+        Ok(outcome::respond(reply, answer))
     }
 }

@@ -1,18 +1,18 @@
 //! The trace that a call belongs to, as X-Ray names it.
 
-use ferrule_kit::{Fields, Host};
+use ferrule_kit::{Lines, line};
 
 /// AWS's own field, and that of W3C's Trace Context.
 pub(crate) const TRACE_ID: &str = "x-amzn-trace-id";
 const TRACEPARENT: &str = "traceparent";
 
 /// The client's own trace, or one made of its `traceparent`.
-pub(crate) fn trace_id(host: &dyn Host) -> Option<Vec<u8>> {
+pub(crate) fn trace_id(lines: &Lines<'_>) -> Option<Vec<u8>> {
     let plain = |value: &[u8]| value.len() <= 256 && value.iter().all(|byte| matches!(byte, b' '..=b'~'));
-    let own = host.field(Fields::RequestHeaders, TRACE_ID).filter(|value| !value.is_empty() && plain(value));
-    own.map(|value| value.into_owned()).or_else(|| {
-        let parent = host.field(Fields::RequestHeaders, TRACEPARENT)?;
-        of_traceparent(std::str::from_utf8(&parent).ok()?).map(String::into_bytes)
+    let own = line(lines, TRACE_ID).filter(|value| !value.is_empty() && plain(value));
+    own.map(<[u8]>::to_vec).or_else(|| {
+        let parent = line(lines, TRACEPARENT)?;
+        of_traceparent(std::str::from_utf8(parent).ok()?).map(String::into_bytes)
     })
 }
 
