@@ -5,6 +5,7 @@ mod admin;
 mod blame;
 pub mod cli;
 mod convert;
+mod credentials;
 mod delivery;
 mod demo;
 mod diagnostic;

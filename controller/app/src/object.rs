@@ -1,7 +1,7 @@
 //! From what a file says to an object of the translator: its key, its generation, what is wrong with it.
 
 use ferrule_schema::{Schemas, Violation};
-use ferrule_translate::api::meta::{GATEWAY_GROUP, KGATEWAY_GROUP};
+use ferrule_translate::api::meta::{FERRULE_GROUP, GATEWAY_GROUP, KGATEWAY_GROUP};
 use ferrule_translate::{KINDS, Kind, Object, ObjectRef, ParseError, Parsed};
 use serde_json::{Value, json};
 
@@ -44,7 +44,7 @@ pub(crate) fn key(identity: &Identity) -> Result<Option<ObjectRef>, Wrong> {
 
 /// Whether an object is meant for a gateway, rather than for others that read the same folder.
 pub(crate) fn is_for_gateways(identity: &Identity) -> bool {
-    [GATEWAY_GROUP, KGATEWAY_GROUP].contains(&group_and_version(identity).0)
+    [GATEWAY_GROUP, KGATEWAY_GROUP, FERRULE_GROUP].contains(&group_and_version(identity).0)
 }
 
 /// Group and version; core's group is the empty one.

@@ -78,7 +78,7 @@ impl Workbench {
 
     fn read(&mut self) -> Update {
         let look = self.folder.look(Patience::Now);
-        Update { changes: look.changes, diagnostics: self.folder.diagnostics(), took: Duration::ZERO }
+        Update::of_objects(look.changes, self.folder.diagnostics(), Duration::ZERO)
     }
 }
 

@@ -132,18 +132,25 @@ impl Pipeline {
     }
 
     fn is_of_endpoints(&self, update: &Update) -> bool {
-        let Update { changes, diagnostics, .. } = update;
+        let Update { changes, diagnostics, credentials, .. } = update;
         let objects = changes.put.keys().chain(changes.moved.keys()).chain(&changes.removed);
-        *diagnostics == self.of_files && objects.into_iter().all(|object| &*object.kind == "EndpointSlice")
+        credentials.is_none()
+            && diagnostics.as_ref().is_none_or(|diagnostics| *diagnostics == self.of_files)
+            && objects.into_iter().all(|object| &*object.kind == "EndpointSlice")
     }
 
     /// Takes updates into the world, translates it and publishes the result.
     pub(crate) fn run(&mut self, updates: Vec<Update>) -> Translated {
         let (mut changed, mut removed) = (Vec::new(), Vec::new());
-        for Update { changes, diagnostics, took } in updates {
-            self.metrics.reads.observe(took);
-            self.metrics.manifest_errors.store(diagnostics.len() as u64, Ordering::Relaxed);
-            self.of_files = diagnostics;
+        for Update { changes, diagnostics, credentials, took } in updates {
+            if let Some(diagnostics) = diagnostics {
+                self.metrics.reads.observe(took);
+                self.metrics.manifest_errors.store(diagnostics.len() as u64, Ordering::Relaxed);
+                self.of_files = diagnostics;
+            }
+            if let Some(credentials) = credentials {
+                self.world.credentials = credentials;
+            }
             self.apply(changes, &mut changed, &mut removed);
         }
         self.tick += 1;
@@ -286,7 +293,7 @@ mod tests {
         let Ok(Parsed::Object { object, .. }) = Object::parse(json) else { panic!("{kind} is not read") };
         let mut changes = Changes::default();
         changes.put.insert(object.reference(), Arc::new(Loaded::of_server(object, 1)));
-        Update { changes, diagnostics: Vec::new(), took: std::time::Duration::ZERO }
+        Update::of_objects(changes, Vec::new(), std::time::Duration::ZERO)
     }
 
     #[test]

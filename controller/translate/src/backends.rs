@@ -136,7 +136,9 @@ pub(crate) fn outcome(world: &World, functions: &Functions, key: &Key, backend: 
     let health = signer.filter(|_| problem.is_none()).map(|signer| aws::health(world, signer, generation));
     // Calls that nobody can sign are refused, which is not what was wanted (CredentialsReady says more).
     let unsigned = health.as_ref().filter(|health| health.status != "True").map(|health| {
-        Problem::new(&reference, "spec.aws.auth", Reason::CredentialsNotReady, &health.message)
+        let is_pending = health.status == "Unknown";
+        let reason = if is_pending { Reason::CredentialsPending } else { Reason::CredentialsNotReady };
+        Problem::new(&reference, "spec.aws.auth", reason, &health.message)
     });
     let problem = problem.or(unsigned);
     let problems: Vec<&Problem> = problem.iter().collect();

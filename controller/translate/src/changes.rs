@@ -63,8 +63,7 @@ impl Seen {
         changes.policies = grants || texts || differs(&seen.traffic_policies, &now.traffic_policies);
         changes.selectable = parents || !changes.routes.is_empty();
         changes.signers = texts || differs(&seen.lambda_policies, &now.lambda_policies);
-        changes.credentials =
-            seen.credentials.differences(&now.credentials, Arc::ptr_eq).next().is_some();
+        changes.credentials = seen.credentials.differences(&now.credentials, Arc::ptr_eq).next().is_some();
         changes.security = texts
             || differs(&seen.backend_tls_policies, &now.backend_tls_policies)
             || differs(&seen.cluster_trust_bundles, &now.cluster_trust_bundles);

@@ -5,6 +5,7 @@
 use std::fmt;
 use std::sync::Arc;
 
+use ferrule_shared_map::SharedMap;
 use zeroize::Zeroizing;
 
 use crate::object::Key;
@@ -48,6 +49,9 @@ pub struct Issue {
     /// Why the last fetch failed; nothing of a secret.
     pub error: Option<String>,
 }
+
+/// What is known of those whose credentials are fetched elsewhere.
+pub type Issues = SharedMap<Identity, Arc<Issue>>;
 
 /// A text that is wiped when it goes, and that `Debug` does not show.
 #[derive(Clone, PartialEq, Eq)]

@@ -25,7 +25,7 @@ use crate::api::secret::Secret;
 use crate::api::service::Service;
 use crate::api::stream_route::{TCPRoute, TLSRoute, UDPRoute};
 use crate::api::traffic_policy::TrafficPolicy;
-use crate::credentials::{Identity, Issue};
+use crate::credentials::Issues;
 use crate::object::{Key, ObjectRef};
 
 /// The objects of one kind, in the order of their keys.
@@ -93,7 +93,7 @@ macro_rules! kinds {
         pub struct World {
             $(pub $store: Store<$kind>,)+
             /// What is known of those who sign and are no Secrets.
-            pub credentials: SharedMap<Identity, Arc<Issue>>,
+            pub credentials: Issues,
         }
 
         impl World {

@@ -44,7 +44,7 @@ mod translator;
 mod world;
 mod xds;
 
-pub use credentials::{Identity, Issue, SecretText};
+pub use credentials::{Identity, Issue, Issues, SecretText};
 pub use kinds::{KINDS, Kind, Object, Store, World};
 pub use object::{Key, ObjectRef, ParseError, Parsed};
 pub use problem::{Problem, Reason, Severity};

@@ -55,7 +55,12 @@ impl Needs {
 
     /// Whether anything is needed that not every route has.
     pub(crate) fn is_any(&self) -> bool {
-        self.decompression || self.sessions || self.edits || !self.outbound.is_empty() || self.filters.contains(&true) || !self.auths.is_empty()
+        self.decompression
+            || self.sessions
+            || self.edits
+            || !self.outbound.is_empty()
+            || self.filters.contains(&true)
+            || !self.auths.is_empty()
     }
 
     /// Adds what others need.

@@ -38,6 +38,7 @@ pub enum Reason {
     BackendNotFound,
     InvalidBackend,
     CredentialsNotReady,
+    CredentialsPending,
     Invalid,
     Conflicted,
     TargetNotFound,
@@ -71,6 +72,7 @@ impl Reason {
             | Self::TargetNotFound
             | Self::InvalidBackend
             | Self::CredentialsNotReady
+            | Self::CredentialsPending
             | Self::InvalidParameters
             | Self::UnsupportedAddress => Some("Accepted"),
             Self::HostnameConflict | Self::ProtocolConflict => Some("Conflicted"),
@@ -104,7 +106,7 @@ impl Reason {
     /// How much is broken.
     pub fn severity(self) -> Severity {
         match self {
-            Self::Shadowed | Self::ParentNotFound => Severity::Warning,
+            Self::Shadowed | Self::ParentNotFound | Self::CredentialsPending => Severity::Warning,
             _ => Severity::Error,
         }
     }

@@ -79,7 +79,8 @@ pub(crate) struct Entry {
 /// Looks everything up that lowering needs.
 pub(crate) fn inputs(context: &Context<'_>, reference: &ObjectRef, route: &Arc<HTTPRoute>) -> RouteInputs {
     let Context { world, policies, functions, .. } = context;
-    let resolved = route.spec.rules.iter().map(|rule| Resolved::of(world, functions, reference, rule)).collect();
+    let resolved =
+        route.spec.rules.iter().map(|rule| Resolved::of(world, functions, reference, rule)).collect();
     let applied = route.spec.rules.iter().map(|rule| applied(policies, reference, rule)).collect();
     RouteInputs { route: ByAddress(Arc::clone(route)), resolved, applied }
 }

@@ -55,6 +55,12 @@ pub(crate) fn get(at: SocketAddr, path: &str) -> Result<Answer, String> {
     Connection::open(at)?.ask("GET", path, "")
 }
 
+/// Posts a body once.
+#[allow(dead_code, reason = "not of every test")]
+pub(crate) fn post(at: SocketAddr, path: &str, body: &str) -> Result<Answer, String> {
+    Connection::open(at)?.ask("POST", path, body)
+}
+
 /// A keep-alive connection.
 struct Connection {
     stream: BufReader<TcpStream>,

@@ -72,6 +72,15 @@ impl Controller {
 
     /// Starts it on a folder that is prepared first, and waits until it can be asked.
     pub(crate) fn with(arguments: &[&str], prepare: impl FnOnce(&Path)) -> Self {
+        Self::surrounded(&[], arguments, prepare)
+    }
+
+    /// Starts it with more in its environment.
+    pub(crate) fn surrounded(
+        environment: &[(&str, &str)],
+        arguments: &[&str],
+        prepare: impl FnOnce(&Path),
+    ) -> Self {
         let home = tempfile::tempdir().unwrap();
         let (listener, upstream) = (free_port(), free_port());
         copy_quickstart(&home.path().join("config"), listener, upstream);
@@ -81,6 +90,7 @@ impl Controller {
         command.arg("-f").arg(home.path().join("config"));
         command.arg("--admin").arg(admin(home.path()));
         command.args(arguments).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
+        command.envs(environment.iter().copied());
         let mut process = command.spawn().unwrap();
         let lines: Arc<Mutex<Vec<String>>> = Arc::default();
         let (stderr, sink) = (process.stderr.take().unwrap(), lines.clone());

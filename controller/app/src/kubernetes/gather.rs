@@ -234,7 +234,7 @@ impl Gather {
             return true;
         }
         let changes = self.held.take();
-        let update = Update { changes, diagnostics: self.store.diagnostics(), took: Duration::ZERO };
+        let update = Update::of_objects(changes, self.store.diagnostics(), Duration::ZERO);
         self.outlets.updates.send(update).is_ok()
     }
 

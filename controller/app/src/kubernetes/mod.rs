@@ -47,6 +47,7 @@ use tokio::task::JoinHandle;
 
 use crate::account::Account;
 use crate::cli::ControllerArgs;
+use crate::credentials::Wishes;
 use crate::listen::Listener;
 use crate::metrics::Metrics;
 use crate::observer::{Observer, SharedWriter, Surroundings};
@@ -125,7 +126,10 @@ pub(crate) async fn control(args: ControllerArgs) -> anyhow::Result<()> {
     let pipeline = Pipeline::new(translator, Publisher::new(server), metrics.clone()).with_proxies(settings);
     let (translated_in, translations) = mpsc::unbounded_channel();
     let fleet = leading.fleet.clone();
+    let tell = reading.news;
+    let wishes = Wishes::start(move |update| tell.send(update).is_ok());
     pipeline.spawn(reading.updates, move |translated| {
+        wishes.follow(&translated.translation);
         fleet.send_replace(Some(Arc::clone(&translated.fleet)));
         translated_in.send(translated).is_ok()
     })?;
@@ -157,6 +161,8 @@ async fn answer(args: &ControllerArgs, window: &Arc<Window>) -> anyhow::Result<V
 
 /// What every replica does: it watches.
 struct Reading {
+    /// For those who have news that no watch has.
+    news: blocking::Sender<Update>,
     updates: blocking::Receiver<Update>,
     touched: mpsc::UnboundedReceiver<Vec<ObjectRef>>,
     living: Living,
@@ -172,6 +178,7 @@ impl Reading {
     ) -> Self {
         let living = Living::default();
         let (updates_in, updates) = blocking::channel();
+        let news = updates_in.clone();
         let (touched_in, touched) = mpsc::unbounded_channel();
         let (services_in, services) = signal::channel(HashMap::new());
         let outlets = Outlets { updates: updates_in, touched: touched_in, services: services_in, waiting };
@@ -181,7 +188,7 @@ impl Reading {
         tokio::spawn(Gather::new(client.clone(), store, CONTROLLER, outlets).run(definitions.clone()));
         let (surroundings_in, surroundings) = mpsc::channel(1);
         tokio::spawn(survey(services, definitions, accounts, surroundings_in));
-        Self { updates, touched, living, surroundings }
+        Self { news, updates, touched, living, surroundings }
     }
 }
 

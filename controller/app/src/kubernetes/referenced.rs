@@ -63,6 +63,12 @@ impl Referrers {
         for (key, policy) in &self.world.traffic_policies {
             self.of_transformation(&key.0, policy.spec.transformation.as_ref(), &mut found);
         }
+        for (key, backend) in &self.world.backends {
+            let auth = backend.spec.aws.as_ref().and_then(|aws| aws.auth.as_ref());
+            for secret in auth.and_then(|auth| auth.secret_ref.as_ref()) {
+                self.add((KGATEWAY_GROUP, "Backend", &key.0), ("", "Secret"), None, &secret.name, &mut found);
+            }
+        }
         found
     }
 
@@ -151,6 +157,7 @@ fn matters(object: &Object) -> bool {
             | Object::ReferenceGrant(_)
             | Object::BackendTLSPolicy(_)
             | Object::TrafficPolicy(_)
+            | Object::Backend(_)
     )
 }
 
@@ -221,7 +228,7 @@ mod tests {
     }
 
     #[test]
-    fn transformations_and_authorities_name_what_they_read() {
+    fn transformations_authorities_and_functions_name_what_they_read() {
         let mut referrers = Referrers::new("ours");
         let policy = json!({
             "apiVersion": "gateway.kgateway.dev/v1alpha1", "kind": "TrafficPolicy",
@@ -239,10 +246,15 @@ mod tests {
                 {"group": "x", "kind": "ConfigMap", "name": "no"},
                 {"group": "certificates.k8s.io", "kind": "ClusterTrustBundle", "name": "example.com:signer:all"}]}},
         });
-        referrers.update(&changes(&[policy, tls]));
+        let function = json!({
+            "apiVersion": "gateway.kgateway.dev/v1alpha1", "kind": "Backend",
+            "metadata": {"name": "f", "namespace": "d"},
+            "spec": {"aws": {"auth": {"type": "Secret", "secretRef": {"name": "aws"}}, "lambda": {"functionName": "f"}}},
+        });
+        referrers.update(&changes(&[policy, tls, function]));
         let mut told = told(&referrers);
         told.sort();
         let bundle = "ClusterTrustBundle /example.com:signer:all";
-        assert_eq!(told, [bundle, "ConfigMap d/ca", "ConfigMap d/texts", "Secret d/login"]);
+        assert_eq!(told, [bundle, "ConfigMap d/ca", "ConfigMap d/texts", "Secret d/aws", "Secret d/login"]);
     }
 }

@@ -118,7 +118,8 @@ fn by_call(
     let placed = |error: ConfigError| place(&error, policy);
     ferrule_kit::compile::<Lambda>(config.to_string().as_bytes()).map_err(placed)?;
     let no_endpoint = |why: &str| Err(Fault::new("spec.aws.lambda.endpointURL", why));
-    let Ok(authority) = serde_json::from_value(config.clone()).map(|config| ferrule_lambda::authority(&config))
+    let Ok(authority) =
+        serde_json::from_value(config.clone()).map(|config| ferrule_lambda::authority(&config))
     else {
         return no_endpoint("cannot be read");
     };
@@ -164,7 +165,11 @@ fn of_backend(aws: &AwsBackend, lambda: &AwsLambda, region: &str) -> Result<Map<
 /// Requests that go to a function's URL as they are, signed.
 fn by_url(region: &str, identity: Identity, url: &str, policy: &LambdaPolicy) -> Result<Outbound, Fault> {
     if let Some(field) = policy.spec.call.keys().next() {
-        return Err(in_policy(policy, field, "has no meaning for a functionURL, whose function gets requests from Lambda"));
+        return Err(in_policy(
+            policy,
+            field,
+            "has no meaning for a functionURL, whose function gets requests from Lambda",
+        ));
     }
     let secure = url.strip_prefix("https://").map(|rest| (rest, true));
     let found = secure.or_else(|| url.strip_prefix("http://").map(|rest| (rest, false)));
@@ -201,5 +206,5 @@ fn in_policy(policy: &LambdaPolicy, field: &str, why: &str) -> Fault {
     let on = policy::reference(&key);
     let detail = format!("{on} {field}: {why}");
     let problem = Problem::new(&on, field, Reason::Invalid, why);
-    Fault { policy: Some(problem), ..Fault::new("spec.aws.lambda", detail) }
+    Fault { policy: Some(Box::new(problem)), ..Fault::new("spec.aws.lambda", detail) }
 }

@@ -50,10 +50,13 @@ pub(super) fn of(
 fn is_role(arn: &str) -> bool {
     let mut parts = arn.splitn(6, ':');
     let mut next = || parts.next().unwrap_or_default();
-    let (scheme, partition, service, region, account, role) = (next(), next(), next(), next(), next(), next());
+    let (scheme, partition, service, region, account, role) =
+        (next(), next(), next(), next(), next(), next());
     let is_name = |text: &str| text.bytes().all(|b| b.is_ascii_graphic());
     scheme == "arn"
-        && partition.strip_prefix("aws").is_some_and(|rest| rest.bytes().all(|b| b.is_ascii_lowercase() || b == b'-'))
+        && partition
+            .strip_prefix("aws")
+            .is_some_and(|rest| rest.bytes().all(|b| b.is_ascii_lowercase() || b == b'-'))
         && (service, region) == ("iam", "")
         && account.len() == 12
         && account.bytes().all(|b| b.is_ascii_digit())
@@ -84,24 +87,29 @@ pub(crate) fn text(world: &World, identity: &Identity) -> Option<SecretText> {
 /// How someone's credentials stand: the condition `CredentialsReady`.
 pub(crate) fn health(world: &World, identity: &Identity, generation: i64) -> Condition {
     let issue = world.credentials.get(identity);
-    let (status, reason, message) = match (identity, issue.map(|issue| (&**issue, issue.credentials.is_some()))) {
-        (Identity::Secret(key), _) => {
-            ("True", "Static", format!("those of {}", ObjectRef::at("", "Secret", key)))
-        }
-        (_, None) => ("Unknown", "Pending", "they are being fetched".to_owned()),
-        (_, Some((issue, true))) => {
-            let until = issue.expires.as_ref().map(|time| format!(", until {time}")).unwrap_or_default();
-            let of = format!("by {}{until}", issue.source);
-            match &issue.error {
-                None => ("True", "Fetched", of),
-                Some(error) => ("True", "RefreshFailing", format!("{of}; the last attempt to renew them failed: {error}")),
+    let (status, reason, message) =
+        match (identity, issue.map(|issue| (&**issue, issue.credentials.is_some()))) {
+            (Identity::Secret(key), _) => {
+                ("True", "Static", format!("those of {}", ObjectRef::at("", "Secret", key)))
             }
-        }
-        (_, Some((issue, false))) => {
-            let why = issue.error.clone().unwrap_or_else(|| "they have expired".to_owned());
-            ("False", "FetchFailed", why)
-        }
-    };
+            (_, None) => ("Unknown", "Pending", "they have not been fetched yet".to_owned()),
+            (_, Some((issue, true))) => {
+                let until = issue.expires.as_ref().map(|time| format!(", until {time}")).unwrap_or_default();
+                let of = format!("by {}{until}", issue.source);
+                match &issue.error {
+                    None => ("True", "Fetched", of),
+                    Some(error) => (
+                        "True",
+                        "RefreshFailing",
+                        format!("{of}; the last attempt to renew them failed: {error}"),
+                    ),
+                }
+            }
+            (_, Some((issue, false))) => {
+                let why = issue.error.clone().unwrap_or_else(|| "they have expired".to_owned());
+                ("False", "FetchFailed", why)
+            }
+        };
     Condition {
         kind: "CredentialsReady".to_owned(),
         status: status.to_owned(),

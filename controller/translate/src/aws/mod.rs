@@ -29,7 +29,7 @@ pub(crate) struct Fault {
     pub(crate) field: String,
     pub(crate) why: String,
     /// The same where a policy is to blame.
-    pub(crate) policy: Option<Problem>,
+    pub(crate) policy: Option<Box<Problem>>,
 }
 
 impl Fault {
@@ -68,7 +68,8 @@ impl Functions {
         for key in keys {
             let now = world.backends.get(&key).and_then(|backend| {
                 let aws = backend.spec.aws.as_ref()?;
-                let policy = self.policies.of_backend(&key).and_then(|policy| world.lambda_policies.get(policy));
+                let policy =
+                    self.policies.of_backend(&key).and_then(|policy| world.lambda_policies.get(policy));
                 Some(function::compile(world, settings, &key, aws, policy.map(|policy| &**policy)))
             });
             if self.found.get(&key) == now.as_ref() {

@@ -51,18 +51,27 @@ impl Policies {
     }
 
     /// What there is to say of a policy, target by target, besides what is wrong with the function that it makes.
-    pub(crate) fn reports(&self, world: &World, key: &Key, policy: &LambdaPolicy) -> Vec<(Key, Option<Problem>)> {
+    pub(crate) fn reports(
+        &self,
+        world: &World,
+        key: &Key,
+        policy: &LambdaPolicy,
+    ) -> Vec<(Key, Option<Problem>)> {
         let on = reference(key);
         let report = |backend: Key| {
             let to = crate::backends::reference(&backend);
             let target = |reason, why: String| Some(Problem::new(&on, "spec.targetRefs", reason, why));
-            let lambda = world.backends.get(&backend).map(|found| found.spec.aws.as_ref().and_then(|aws| aws.lambda.as_ref()));
+            let lambda = world
+                .backends
+                .get(&backend)
+                .map(|found| found.spec.aws.as_ref().and_then(|aws| aws.lambda.as_ref()));
             let problem = match (lambda, self.of_backend(&backend)) {
                 (None, _) => target(Reason::TargetNotFound, format!("{to} does not exist")),
                 (Some(None), _) => target(Reason::Invalid, format!("{to} is no Lambda function")),
-                (_, Some(winner)) if winner != key => {
-                    target(Reason::Conflicted, format!("{} is older and about the same {to}", reference(winner)))
-                }
+                (_, Some(winner)) if winner != key => target(
+                    Reason::Conflicted,
+                    format!("{} is older and about the same {to}", reference(winner)),
+                ),
                 _ => None,
             };
             (backend, problem)

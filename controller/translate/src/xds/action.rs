@@ -9,7 +9,7 @@ use envoy_types::pb::envoy::config::route::v3::route_action::{
     ClusterNotFoundResponseCode, ClusterSpecifier, HostRewriteSpecifier, RequestMirrorPolicy,
 };
 use envoy_types::pb::envoy::config::route::v3::weighted_cluster::ClusterWeight;
-use envoy_types::pb::google::protobuf::{Any, UInt32Value};
+use envoy_types::pb::google::protobuf::{Any, UInt32Value, UInt64Value};
 use prost::Message;
 
 use super::auth::{self, Auth};
@@ -24,6 +24,9 @@ use crate::aws::Outbound;
 use crate::backends::Application;
 use crate::gateways::Entrance;
 use crate::resolved::{Found, Resolved};
+
+/// Bytes that a call may hold: more than any payload that Lambda takes, whose limit is the filter's to tell ("Lambda quotas").
+const MAX_PAYLOAD: u64 = 8 << 20;
 
 /// A cluster that never exists: its share of requests gets the error that the specification asks for
 /// (HTTPRouteRule.backendRefs, GRPCRouteRule.backendRefs).
@@ -54,7 +57,7 @@ impl Action {
     /// Makes the requests what a function takes: all that edits them comes before.
     fn becoming(mut self, outbound: &Arc<Outbound>) -> Self {
         let (request, response) = (std::mem::take(&mut self.request), std::mem::take(&mut self.response));
-        self.filters.extend(edits::lower(request, response).map(|edits| (edits::NAME.to_owned(), edits)));
+        self.filters.insert(edits::NAME.to_owned(), edits::lower(request, response));
         self.outbound = Some(Arc::clone(outbound));
         self
     }
@@ -108,6 +111,7 @@ pub(crate) fn route(action: Action, matched: envoy::RouteMatch, filters: &PerFil
         request_headers_to_remove: action.request.remove,
         response_headers_to_add: action.response.add,
         response_headers_to_remove: action.response.remove,
+        request_body_buffer_limit: action.outbound.as_ref().map(|_| UInt64Value { value: MAX_PAYLOAD }),
         ..envoy::Route::default()
     };
     let mut encoded = route.encode_to_vec();

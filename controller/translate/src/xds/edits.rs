@@ -11,13 +11,13 @@ use envoy_types::pb::envoy::extensions::filters::network::http_connection_manage
 use envoy_types::pb::envoy::extensions::filters::network::http_connection_manager::v3::http_filter::ConfigType;
 use envoy_types::pb::google::protobuf::Any;
 
-use super::any;
 use super::header::HeaderEdits;
+use super::{any, misdirected, scope};
 
 /// Name of the filter in the chain.
 pub(crate) const NAME: &str = "ferrule.edits";
 
-/// The filter, which is off but on routes with edits.
+/// The filter, which is off but on routes to functions.
 pub(crate) fn filter() -> HttpFilter {
     HttpFilter {
         name: NAME.to_owned(),
@@ -27,14 +27,15 @@ pub(crate) fn filter() -> HttpFilter {
     }
 }
 
-/// The edits of a route, if it has any.
-pub(crate) fn lower(request: HeaderEdits, response: HeaderEdits) -> Option<Any> {
+/// Fields that are between Envoy and us, and no function's business.
+const HIDDEN: [&str; 2] = [scope::KEY, misdirected::CHAIN];
+
+/// The edits of a route. Fields that no function is to see go first.
+pub(crate) fn lower(mut request: HeaderEdits, response: HeaderEdits) -> Any {
+    request.remove.splice(..0, HIDDEN.map(str::to_owned));
     let (request_mutations, response_mutations) = (mutations(request), mutations(response));
-    if request_mutations.is_empty() && response_mutations.is_empty() {
-        return None;
-    }
     let mutations = Mutations { request_mutations, response_mutations, ..Mutations::default() };
-    Some(any(&HeaderMutationPerRoute { mutations: Some(mutations) }))
+    any(&HeaderMutationPerRoute { mutations: Some(mutations) })
 }
 
 /// Fields are removed first, and then added in their order.

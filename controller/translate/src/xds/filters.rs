@@ -90,7 +90,8 @@ impl<'a> Filters<'a> {
         let mirror = self.mirrors.first().map(|(level, ..)| (*level, "RequestMirror"));
         match rewrite.or(mirror) {
             Some((level, kind)) => {
-                let why = format!("{kind} is not supported where a request becomes a signed call of a function");
+                let why =
+                    format!("{kind} is not supported where a request becomes a signed call of a function");
                 Err((level.list(), why))
             }
             None => Ok(()),

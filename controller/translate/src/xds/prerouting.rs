@@ -101,7 +101,13 @@ fn needed(host: &FilterHost, label: &str, prerouting: &Prerouting, needs: &Needs
     let sessions = needs.sessions.then(|| session::NAME.to_owned());
     let edits = needs.edits.then(|| edits::NAME.to_owned());
     let outbound = needs.outbound.keys().filter_map(|name| filter::switchable(host, name));
-    let names = steps.chain(ends).chain(sessions).chain(edits).chain(outbound).chain(of_policies).chain(needs.auths.keys().cloned());
+    let names = steps
+        .chain(ends)
+        .chain(sessions)
+        .chain(edits)
+        .chain(outbound)
+        .chain(of_policies)
+        .chain(needs.auths.keys().cloned());
     let mut filters: PerFilter = names.map(|name| (name, on())).collect();
     if needs.decompression || prerouting.needs().decompression {
         filters.extend(decompressor::switch(true));
