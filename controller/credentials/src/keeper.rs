@@ -87,16 +87,11 @@ impl<S: Source> Keeper<S> {
     }
 
     fn land(&mut self, landed: Result<(Identity, Result<Fetched, String>), tokio::task::JoinError>) {
-        // One that was aborted is not wanted any more; one that panicked is taken up again below.
-        let Ok((identity, fetched)) = landed else {
-            let finished = |flight: &AbortHandle| flight.is_finished();
-            for (course, flight) in self.courses.values_mut() {
-                if flight.as_ref().is_some_and(finished) {
-                    *flight = None;
-                    course.failed(SystemTime::now(), "the fetch broke off".to_owned(), chance());
-                }
-            }
-            return;
+        let (identity, fetched) = match landed {
+            Ok(landed) => landed,
+            // Nobody wants to know.
+            Err(error) if error.is_cancelled() => return,
+            Err(_) => return self.broke_off(),
         };
         let Some((course, flight)) = self.courses.get_mut(&identity) else { return };
         *flight = None;
@@ -108,6 +103,15 @@ impl<S: Source> Keeper<S> {
             Err(error) => {
                 tracing::warn!("AWS credentials {identity}: {error}");
                 course.failed(SystemTime::now(), error, chance());
+            }
+        }
+    }
+
+    /// A fetch has panicked; which one shows by what is not on its way any more.
+    fn broke_off(&mut self) {
+        for (course, flight) in self.courses.values_mut() {
+            if flight.take_if(|flight| flight.is_finished()).is_some() {
+                course.failed(SystemTime::now(), "the fetch broke off".to_owned(), chance());
             }
         }
     }
