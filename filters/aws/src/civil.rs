@@ -122,7 +122,9 @@ mod tests {
         assert_eq!(written(951_782_399), "20000228T235959Z");
         assert_eq!(written(951_782_400), "20000229T000000Z");
         assert_eq!(written(u64::from(u32::MAX) * 1000), "99991231T235959Z");
-        assert_eq!(Civil::of(UNIX_EPOCH - Duration::from_secs(1)).days, 0);
+        // The clocks of some targets know nothing earlier.
+        let earlier = UNIX_EPOCH.checked_sub(Duration::from_secs(1)).unwrap_or(UNIX_EPOCH);
+        assert_eq!(Civil::of(earlier).days, 0);
     }
 
     #[test]
