@@ -159,8 +159,10 @@ fn neither_events_nor_results_nor_secrets_reach_the_log() {
     for (path, status) in [("/?h1dden-event", 200), ("/malformed?h1dden-event", 502)] {
         assert_eq!(client.ask("POST", path, "h1dden-event").unwrap().status(), status, "{path}");
     }
-    let log = rig.envoy.log().since(0).join("\n");
-    assert!(log.contains("has a statusCode that is none"), "{log}");
+    let log = wait_for("a line of the log", || {
+        let log = rig.envoy.log().since(0).join("\n");
+        log.contains("has a statusCode that is none").then_some(log)
+    });
     for secret in ["h1dden-event", "h1dden-result", "s3cret-key"] {
         assert!(!log.contains(secret), "{secret}: {log}");
     }
