@@ -65,7 +65,7 @@ impl Referrers {
         }
         for (key, backend) in &self.world.backends {
             let auth = backend.spec.aws.as_ref().and_then(|aws| aws.auth.as_ref());
-            for secret in auth.and_then(|auth| auth.secret_ref.as_ref()) {
+            if let Some(secret) = auth.and_then(|auth| auth.secret_ref.as_ref()) {
                 self.add((KGATEWAY_GROUP, "Backend", &key.0), ("", "Secret"), None, &secret.name, &mut found);
             }
         }
