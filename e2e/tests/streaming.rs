@@ -23,6 +23,7 @@ mod rig;
 #[path = "streaming/tunnels.rs"]
 mod tunnels;
 #[path = "streaming/wire.rs"]
+#[allow(dead_code, reason = "shared with other tests")]
 mod wire;
 
 use std::net::TcpListener;

@@ -1,6 +1,6 @@
 //! An endpoint of AWS on the loopback address: keeps the requests that it gets, and answers them as a test says.
 
-use std::io::{BufRead, BufReader, Read, Write};
+use std::io::{BufRead, BufReader, Write};
 use std::net::{TcpListener, TcpStream};
 use std::sync::{Arc, Mutex};
 use std::thread;
