@@ -23,15 +23,11 @@ mod provision;
 mod rbac;
 mod referenced;
 mod replicas;
-mod selection;
 mod status;
 mod store;
 #[cfg(test)]
 mod tests;
 mod watch;
-
-pub(crate) use options::image;
-pub(crate) use selection::Selection;
 
 use std::collections::HashMap;
 use std::fmt;

@@ -18,10 +18,10 @@ use serde_json::Value;
 use super::item::Item;
 use super::kinds;
 use super::live::{Live, Living};
-use super::selection::Selection;
 use super::watch::{Sighting, Source};
 use crate::diagnostic::{Diagnostic, Severity};
 use crate::object::{self, Wrong};
+use crate::selection::Selection;
 use crate::watch::{Changes, Loaded, content_hash};
 
 /// All objects that were seen.

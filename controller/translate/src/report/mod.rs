@@ -4,6 +4,7 @@ mod backend_tls;
 mod gateway;
 mod listener;
 mod policy;
+mod route;
 
 use std::collections::BTreeMap;
 
@@ -14,6 +15,8 @@ use crate::object::Key;
 use crate::policies::PolicyIndex;
 use crate::sums::Sums;
 use crate::translation::Translation;
+
+pub(crate) use route::status as route_status;
 
 /// What a translation has found out.
 pub(crate) struct Found<'a> {
