@@ -1,6 +1,7 @@
 use serde_json::json;
 
 use super::super::discovery;
+use super::super::watch::Extent;
 use super::*;
 
 /// A store, and what it is told.
@@ -17,7 +18,7 @@ impl Bench {
 
     fn tell(&mut self, kind: &str, sighting: Sighting) {
         let place = ferrule_translate::KINDS.iter().position(|known| known.name == kind).unwrap();
-        let source = Source { kind: place, object: None };
+        let source = Source { kind: place, extent: Extent::Everything };
         let resource = discovery::resource(source.kind(), source.kind().versions[0]);
         self.store.on_sighting(source, &Arc::new(resource), sighting);
     }
