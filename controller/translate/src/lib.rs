@@ -43,7 +43,7 @@ mod world;
 mod xds;
 
 pub use kinds::{KINDS, Kind, Object, Store, World};
-pub use object::{Key, ObjectRef, ParseError, Parsed};
+pub use object::{Key, ObjectNames, ObjectRef, ParseError, Parsed};
 pub use problem::{Problem, Reason, Severity};
 pub use settings::{FilterHost, Layout, ReservedPorts, Settings};
 pub use status::{Status, merge_status};
