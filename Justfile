@@ -72,7 +72,7 @@ cluster-test: cluster-programs
 
 [private]
 cluster-programs:
-    cargo build -p ferrule-cluster -p ferrule-controller -p ferrule-native -p envoy-bootstrap
+    cargo build -p ferrule-cluster -p ferrule-controller -p ferrule-native -p ferrule-probe -p envoy-bootstrap
 
 # Figures of one AREA beside their baselines, from one run: filters, transformation, transformation-soak [REQUESTS], lambda, lambda-soak [REQUESTS], control-plane
 bench AREA *ARGUMENTS:

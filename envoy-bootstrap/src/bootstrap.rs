@@ -82,6 +82,8 @@ impl Bootstrap {
             "layered_runtime": layered_runtime(),
             "stats_config": {"stats_matcher": self.stats_matcher.clone().unwrap_or_else(stats_matcher)},
             "deferred_stat_options": {"enable_deferred_creation_stats": true},
+            // Merging the histograms of thousands of clusters every few seconds would hold up changes, asked for or not.
+            "stats_flush_on_admin": true,
         });
         if let Some(format) = &self.log_format {
             bootstrap["application_log_config"] = json!({"log_format": format});

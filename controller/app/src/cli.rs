@@ -6,7 +6,7 @@ use std::time::Duration;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use envoy_bootstrap::Address;
 
-use crate::kubernetes::{self, Selection};
+use crate::selection::Selection;
 
 /// A function gateway on stock Envoy: Gateway API and kgateway resources in, delta xDS out.
 #[derive(Debug, Parser)]
@@ -141,7 +141,7 @@ pub struct ControllerArgs {
     #[arg(long, value_name = "ADDRESS", env = "FERRULE_XDS_ADDRESS")]
     pub(crate) xds_address: Option<Address>,
     /// Image of proxies, unless their GatewayParameters name another [default: ferrule-proxy of this version]
-    #[arg(long, value_name = "IMAGE", env = "FERRULE_PROXY_IMAGE", value_parser = kubernetes::image)]
+    #[arg(long, value_name = "IMAGE", env = "FERRULE_PROXY_IMAGE")]
     pub(crate) proxy_image: Option<ferrule_provision::Image>,
     /// Send the routes of a port in one table, not in one for each host; what benches compare with
     #[arg(long, hide = true)]

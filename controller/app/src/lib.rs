@@ -27,6 +27,7 @@ mod proxies;
 mod publish;
 mod record;
 mod run;
+mod selection;
 mod serving;
 mod signals;
 mod status;

@@ -124,8 +124,11 @@ impl Pipeline {
         for slice in &removed {
             self.silent.remove(slice);
         }
-        let slices: Vec<_> =
-            changed.into_iter().chain(removed).map(|slice| (slice.namespace, slice.name)).collect();
+        let slices: Vec<_> = changed
+            .iter()
+            .chain(&removed)
+            .map(|slice| (slice.namespace.clone(), slice.name.clone()))
+            .collect();
         let endpoints = self.translator.endpoints(&self.world, &slices);
         self.publisher.replace_endpoints(&endpoints);
         None
@@ -201,7 +204,7 @@ impl Pipeline {
 
     fn hold(&mut self, object: ObjectRef, loaded: Arc<Loaded>) {
         match &loaded.invitation {
-            Some(invitation) => drop(self.invitations.insert(object.clone(), invitation.clone())),
+            Some(invitation) => drop(self.invitations.insert(object.clone(), Invitation::clone(invitation))),
             None => drop(self.invitations.remove(&object)),
         }
         self.index.insert(object, loaded);
@@ -264,7 +267,7 @@ impl Pipeline {
 
     /// A problem with the place of its field.
     fn place(&self, problem: &Problem) -> Diagnostic {
-        let place = self.index.get(&problem.on).and_then(|loaded| loaded.place.as_ref());
+        let place = self.index.get(&problem.on).and_then(|loaded| loaded.place.as_deref());
         Diagnostic {
             file: place.map(|place| place.file.clone()),
             at: place.map(|place| place.positions.find(&problem.field)),

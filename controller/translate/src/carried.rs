@@ -13,7 +13,8 @@ pub(crate) trait Dependent {
 /// Results of one kind, in the order of their keys.
 #[derive(Debug)]
 pub(crate) struct Carried<K, V> {
-    results: BTreeMap<K, V>,
+    /// Boxed: a tree has room for more than it holds.
+    results: BTreeMap<K, Box<V>>,
     /// Keys of the results that name an object, ascending.
     dependents: HashMap<Key, Vec<K>>,
 }
@@ -28,12 +29,13 @@ impl<K: Ord + Clone, V: Dependent> Carried<K, V> {
     /// Puts a result in where there is none.
     pub(crate) fn put(&mut self, key: K, value: V) {
         for named in value.named() {
-            let dependents = self.dependents.entry(named.clone()).or_default();
+            // As a rule there is one.
+            let dependents = self.dependents.entry(named.clone()).or_insert_with(|| Vec::with_capacity(1));
             if let Err(place) = dependents.binary_search(&key) {
                 dependents.insert(place, key.clone());
             }
         }
-        self.results.insert(key, value);
+        self.results.insert(key, Box::new(value));
     }
 
     /// Takes a result out.
@@ -48,7 +50,7 @@ impl<K: Ord + Clone, V: Dependent> Carried<K, V> {
                 self.dependents.remove(named);
             }
         }
-        Some(value)
+        Some(*value)
     }
 
     /// Keys of the results that name any of these objects.
@@ -58,7 +60,7 @@ impl<K: Ord + Clone, V: Dependent> Carried<K, V> {
 
     /// All results, ascending by key.
     pub(crate) fn iter(&self) -> impl Iterator<Item = (&K, &V)> {
-        self.results.iter()
+        self.results.iter().map(|(key, value)| (key, &**value))
     }
 }
 

@@ -20,7 +20,8 @@ use crate::xds;
 /// Clusters by destination; one is made again when its object or its TLS changes, its endpoints when a slice does.
 #[derive(Default)]
 pub(crate) struct Clusters {
-    lowered: BTreeMap<Destination, Option<Lowered>>,
+    /// Boxed: a tree has room for more than it holds.
+    lowered: BTreeMap<Destination, Option<Box<Lowered>>>,
     /// Those that are spoken to by TLS.
     secured: BTreeSet<Destination>,
     slices: Slices,
@@ -32,8 +33,8 @@ pub(crate) type Made = (Resource, Arc<[ObjectRef]>);
 struct Lowered {
     source: Source,
     security: Security,
-    /// By certificate that the Gateway shows; the one for none only, where there is no TLS.
-    clusters: BTreeMap<Option<Key>, Resource>,
+    /// By certificate that the Gateway shows, ascending; the one for none only, where there is no TLS.
+    clusters: Box<[(Option<Key>, Resource)]>,
     endpoints: Option<Endpoints>,
     origin: Arc<[ObjectRef]>,
     /// The policy that secures it.
@@ -124,7 +125,7 @@ impl Clusters {
             let found = self.slices.of(service);
             let (first, last) = Destination::ports(service);
             for (destination, lowered) in self.lowered.range_mut(first..=last) {
-                let before = lowered.as_ref().and_then(Lowered::endpoints_version);
+                let before = lowered.as_deref().and_then(Lowered::endpoints_version);
                 let Some(lowered) = lowered.as_mut().filter(|lowered| lowered.endpoints.is_some()) else {
                     continue;
                 };
@@ -139,7 +140,7 @@ impl Clusters {
 
     /// A destination's cluster and endpoints, as far as it has them.
     pub(crate) fn resources(&self, whose: Whose<'_>, destination: &Destination) -> [Option<Made>; 2] {
-        let Some(lowered) = self.lowered.get(destination).and_then(Option::as_ref) else {
+        let Some(lowered) = self.lowered.get(destination).and_then(Option::as_deref) else {
             return [None, None];
         };
         let cluster = lowered.cluster(whose.backend_tls.client(whose.gateway));
@@ -174,7 +175,7 @@ impl Clusters {
         origins: &mut Origins,
     ) {
         let used = self.secured.iter().filter(|destination| is_used(destination));
-        let lowered: Vec<&Lowered> = used.filter_map(|to| self.lowered.get(to)?.as_ref()).collect();
+        let lowered: Vec<&Lowered> = used.filter_map(|to| self.lowered.get(to)?.as_deref()).collect();
         for (resource, from) in whose.secrets(&lowered) {
             origins.insert((ResourceKind::Secret, Arc::clone(&resource.name)), from);
             resources.insert(ResourceKind::Secret, resource);
@@ -226,7 +227,10 @@ fn certificate_name((namespace, name): &Key) -> String {
 impl Lowered {
     /// The cluster for a Gateway that shows this certificate.
     fn cluster(&self, client: Option<&Key>) -> Option<&Resource> {
-        self.clusters.get(&client.cloned()).or_else(|| self.clusters.get(&None))
+        let of =
+            |client: Option<&Key>| self.clusters.binary_search_by(|(shown, _)| shown.as_ref().cmp(&client));
+        let place = of(client).or_else(|_| of(None)).ok()?;
+        Some(&self.clusters[place].1)
     }
 
     fn endpoints_version(&self) -> Option<u64> {
@@ -262,18 +266,19 @@ struct Around<'a> {
 }
 
 impl Around<'_> {
-    fn lower(&self, destination: &Destination, earlier: Option<Lowered>) -> Option<Lowered> {
+    fn lower(&self, destination: &Destination, earlier: Option<Box<Lowered>>) -> Option<Box<Lowered>> {
         let source = Source::of(self.world, self.functions, destination)?;
         let (security, policy) = self.secured(&source, destination)?;
         let same = |earlier: &Lowered| {
             earlier.source.is(&source)
                 && earlier.security == security
                 && earlier.policy == policy
-                && (!matches!(security, Security::Tls(_)) || earlier.clusters.keys().eq(self.clients))
+                && (!matches!(security, Security::Tls(_))
+                    || earlier.clusters.iter().map(|(shown, _)| shown).eq(self.clients))
         };
-        let mut lowered = match earlier.filter(same) {
+        let mut lowered = match earlier.filter(|earlier| same(earlier)) {
             Some(earlier) => earlier,
-            None => self.fresh(source, destination, security, policy)?,
+            None => Box::new(self.fresh(source, destination, security, policy)?),
         };
         if let Destination::Service(key, ..) = destination
             && lowered.security != Security::Closed

@@ -46,7 +46,7 @@ mod xds;
 
 pub use credentials::{Identity, Issue, Issues, SecretText};
 pub use kinds::{KINDS, Kind, Object, Store, World};
-pub use object::{Key, ObjectRef, ParseError, Parsed};
+pub use object::{Key, ObjectNames, ObjectRef, ParseError, Parsed};
 pub use problem::{Problem, Reason, Severity};
 pub use settings::{FilterHost, Layout, ReservedPorts, Settings};
 pub use status::{Status, merge_status};

@@ -16,10 +16,11 @@ use crate::kinds::World;
 use crate::object::{Key, ObjectRef};
 use crate::policies::PolicyIndex;
 use crate::problem::Problem;
+use crate::report;
 use crate::resolved::{self, Resolved};
 use crate::route::{self, LoweredRoute, RouteInputs};
 use crate::settings::Settings;
-use crate::status::{self, Status};
+use crate::status::Status;
 
 /// Everything that an outcome may depend on besides the route.
 pub(crate) struct Context<'a> {
@@ -125,7 +126,7 @@ pub(crate) fn renew(
     outcome.problems = problems(world, &outcome);
     let generation = outcome.route.metadata.generation.unwrap_or_default();
     let of_rules = outcome.problems_of_rules();
-    let status = status::of_route(&settings.controller_name, generation, &outcome.attachments, &of_rules);
+    let status = report::route_status(&settings.controller_name, generation, &outcome.attachments, &of_rules);
     outcome.status = status.map(|status| match told {
         Some(told) if *told == status => told,
         _ => Arc::new(status),

@@ -2,6 +2,7 @@
 //! object, those that have changed and those that depend on them.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use crate::backend_tls::BackendTls;
 use crate::backends::{self, Destination};
@@ -13,6 +14,7 @@ use crate::object::Key;
 use crate::outcome::{self, Context, RouteId, RouteOutcome};
 use crate::port::{self, Served};
 use crate::proxy::{HttpPorts, Proxy};
+use crate::status::Status;
 use crate::stream::{self, StreamOutcome};
 use crate::sums::Sums;
 use crate::translation::Resource;
@@ -27,6 +29,8 @@ pub(crate) struct Results {
     pub(crate) clusters: Clusters,
     pub(crate) proxies: BTreeMap<Key, Proxy>,
     pub(crate) sums: Sums,
+    /// The status that a route was given last.
+    told: Option<Arc<Status>>,
 }
 
 /// The ports of all Gateways that speak HTTP.
@@ -44,6 +48,15 @@ pub(crate) fn ports<'a>(context: &Context<'a>) -> Ports<'a> {
         (key.clone(), ports.into_iter().map(served).collect())
     });
     of_gateways.collect()
+}
+
+/// Thousands of routes have one and the same status, so those that follow each other share it.
+fn share(told: &mut Option<Arc<Status>>, status: &mut Option<Arc<Status>>) {
+    if told == status {
+        status.clone_from(told);
+    } else {
+        told.clone_from(status);
+    }
 }
 
 impl Results {
@@ -92,7 +105,8 @@ impl Results {
             }
             match (outcome::Source::of(context.world, &id), earlier) {
                 (Some(source), earlier) => {
-                    let outcome = outcome::renew(context, &id, source, earlier);
+                    let mut outcome = outcome::renew(context, &id, source, earlier);
+                    share(&mut self.told, &mut outcome.status);
                     self.sums.attach(&outcome.attachments);
                     self.sums.tell(&outcome.reference, outcome.status.as_ref(), &outcome.problems);
                     self.follow(ports, &outcome, Proxy::enter);

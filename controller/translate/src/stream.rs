@@ -15,7 +15,8 @@ use crate::kinds::World;
 use crate::object::{Key, ObjectRef};
 use crate::outcome::{Context, RouteId};
 use crate::problem::{Problem, Reason};
-use crate::status::{self, Status};
+use crate::report;
+use crate::status::Status;
 
 /// Largest share of a backend (BackendRef.weight).
 const MAX_WEIGHT: u32 = 1_000_000;
@@ -125,7 +126,7 @@ pub(crate) fn outcome(context: &Context<'_>, id: &RouteId, source: Source) -> St
     of_rules.dedup();
     let generation = source.metadata().generation.unwrap_or_default();
     let told: Vec<&Problem> = of_rules.iter().collect();
-    let status = status::of_route(&settings.controller_name, generation, &attachments, &told);
+    let status = report::route_status(&settings.controller_name, generation, &attachments, &told);
     let of_parents = attachments.iter().filter_map(|attachment| attachment.problem.clone());
     let problems = dangling(world, attaching).into_iter().chain(of_parents).chain(of_rules).collect();
     let named = backends(spec).iter().map(|backend| Named::from(backend).key(&id.1.0)).collect();

@@ -20,7 +20,7 @@ use crate::source::{Lines, Source};
 use crate::{attach, objects, upstream};
 
 /// Routes added one after the other.
-const PROBES: usize = 40;
+const PROBES: usize = 100;
 /// Length of a stretch of constant change.
 const CHURN: Duration = Duration::from_secs(8);
 const ROUTE_CHANGES: u32 = 10;

@@ -146,19 +146,23 @@ impl Gather {
                 self.on_served_by_name(place, served.contains_key(&place));
                 continue;
             }
-            let source = Source { kind: place, object: None };
             match served.get(&place) {
-                Some(resource) => {
-                    self.missed.remove(&place);
-                    if self.unserved.remove(&place) || !self.running.contains_key(&source) {
-                        self.start(source, resource.clone());
-                    }
-                }
-                None => self.on_missing(place, &source),
+                Some(resource) => self.on_served_whole(place, resource),
+                None => self.on_missing(place),
             }
         }
         self.served = served;
         self.follow_references();
+    }
+
+    fn on_served_whole(&mut self, place: usize, resource: &ApiResource) {
+        self.missed.remove(&place);
+        let has_come = self.unserved.remove(&place);
+        for source in self.store.sources(place) {
+            if has_come || !self.running.contains_key(&source) {
+                self.start(source, resource.clone());
+            }
+        }
     }
 
     /// Forgets the objects of a kind that has gone; they are asked for again when it comes back.
@@ -171,14 +175,13 @@ impl Gather {
         gone.iter().for_each(|source| self.stop(source));
     }
 
-    fn on_missing(&mut self, place: usize, source: &Source) {
-        let kind = source.kind();
+    fn on_missing(&mut self, place: usize) {
+        let (kind, sources) = (&KINDS[place], self.store.sources(place));
         if self.unserved.remove(&place) {
-            self.running.remove(source);
-            self.unlisted.remove(source);
-            self.store.forget(source);
+            sources.iter().for_each(|source| self.stop(source));
         }
-        if !self.running.contains_key(source) && self.missed.insert(place) && kinds::is_expected(kind) {
+        let is_running = sources.iter().any(|source| self.running.contains_key(source));
+        if !is_running && self.missed.insert(place) && kinds::is_expected(kind) {
             tracing::warn!(
                 "{} ({} {}) is not served by this cluster: none is read until its definition is installed",
                 kind.name,
@@ -203,7 +206,7 @@ impl Gather {
             return;
         }
         match sighting {
-            Sighting::Unserved if source.object.is_none() => drop(self.unserved.insert(source.kind)),
+            Sighting::Unserved if !source.is_by_name() => drop(self.unserved.insert(source.kind)),
             Sighting::Listed | Sighting::Unserved => {
                 self.store.on_sighting(source.clone(), resource, sighting);
                 self.unlisted.remove(&source);
@@ -246,7 +249,7 @@ impl Gather {
             return is_time;
         }
         let Some(since) = self.held.since else { return false };
-        let lacks_references = self.unlisted.iter().any(|source| source.object.is_some());
+        let lacks_references = self.unlisted.iter().any(Source::is_by_name);
         !lacks_references || since.elapsed() >= PATIENCE
     }
 
@@ -262,7 +265,7 @@ impl Gather {
     /// Watches what is referred to, and nothing else by name.
     fn follow_references(&mut self) {
         let wanted = self.referrers.sources();
-        let idle = |source: &Source| source.object.is_some() && !wanted.contains(source);
+        let idle = |source: &Source| source.is_by_name() && !wanted.contains(source);
         let gone: Vec<Source> = self.running.keys().filter(|source| idle(source)).cloned().collect();
         gone.iter().for_each(|source| self.stop(source));
         for source in wanted {

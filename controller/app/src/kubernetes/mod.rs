@@ -23,15 +23,11 @@ mod provision;
 mod rbac;
 mod referenced;
 mod replicas;
-mod selection;
 mod status;
 mod store;
 #[cfg(test)]
 mod tests;
 mod watch;
-
-pub(crate) use options::image;
-pub(crate) use selection::Selection;
 
 use std::collections::HashMap;
 use std::fmt;
@@ -45,6 +41,7 @@ use serde_json::Value;
 use tokio::sync::{mpsc, oneshot, watch as signal};
 use tokio::task::JoinHandle;
 
+use self::watch::Extent;
 use crate::account::Account;
 use crate::cli::ControllerArgs;
 use crate::credentials::Wishes;
@@ -247,9 +244,12 @@ impl Leading {
         let secrets = (client.clone(), &*args.namespace);
         tokio::spawn(Keeper::new(secrets, names, leading.clone(), authorities_in, tls_in).run());
 
-        let (managed, (changed_in, changed)) = (Managed::default(), signal::channel(0));
-        for place in 0..ferrule_provision::KINDS.len() {
-            tokio::spawn(managed::follow(client.clone(), place, managed.clone(), changed_in.clone()));
+        let extents = Extent::of(&args.watch_namespaces);
+        let of_kind = |place| extents.iter().map(move |extent| (place, extent.clone()));
+        let realms: Vec<_> = (0..ferrule_provision::KINDS.len()).flat_map(of_kind).collect();
+        let (managed, (changed_in, changed)) = (Managed::of(&realms), signal::channel(0));
+        for realm in realms {
+            tokio::spawn(managed::follow(client.clone(), realm, managed.clone(), changed_in.clone()));
         }
         let (fleet, wanted) = signal::channel(None);
         let inbox = provision::Inbox { wanted, authorities, leading, changed };

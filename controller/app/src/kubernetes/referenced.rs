@@ -9,7 +9,7 @@ use ferrule_translate::{KINDS, Key, Object, ObjectRef, World};
 use serde_json::Value;
 
 use super::kinds::{self, Reading};
-use super::watch::Source;
+use super::watch::{Extent, Source};
 use crate::watch::Changes;
 
 /// The objects that may refer to others, and those that decide whether they may.
@@ -131,7 +131,10 @@ impl Referrers {
         };
         let may_refer = || self.world.may_refer((from_group, from_kind), from_namespace, &to);
         if is_name(name) && (to.namespace.is_empty() || may_refer()) {
-            found.insert(Source { kind: place, object: Some((Arc::clone(&to.namespace), to.name)) });
+            found.insert(Source {
+                kind: place,
+                extent: Extent::Object((Arc::clone(&to.namespace), Arc::clone(&to.name))),
+            });
         }
     }
 }

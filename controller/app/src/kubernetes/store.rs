@@ -10,7 +10,7 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 
 use ferrule_provision::{MANAGED_BY, MANAGED_BY_LABEL};
-use ferrule_translate::{Object, ObjectRef};
+use ferrule_translate::{KINDS, Object, ObjectRef};
 use kube::Resource;
 use kube::api::ApiResource;
 use serde_json::Value;
@@ -18,10 +18,10 @@ use serde_json::Value;
 use super::item::Item;
 use super::kinds;
 use super::live::{Live, Living};
-use super::selection::Selection;
-use super::watch::{Sighting, Source};
+use super::watch::{Extent, Sighting, Source};
 use crate::diagnostic::{Diagnostic, Severity};
 use crate::object::{self, Wrong};
+use crate::selection::Selection;
 use crate::watch::{Changes, Loaded, content_hash};
 
 /// All objects that were seen.
@@ -61,6 +61,13 @@ struct Entry {
 impl Store {
     pub(crate) fn new(selection: Selection, living: Living) -> Self {
         Self { selection, living, ..Self::default() }
+    }
+
+    /// What there is to watch of a kind that is read whole.
+    pub(crate) fn sources(&self, kind: usize) -> Vec<Source> {
+        let extents =
+            if KINDS[kind].namespaced { Extent::of(&self.selection) } else { vec![Extent::Everything] };
+        extents.into_iter().map(|extent| Source { kind, extent }).collect()
     }
 
     /// What has changed since this was last asked.

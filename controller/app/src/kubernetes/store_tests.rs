@@ -1,6 +1,7 @@
 use serde_json::json;
 
 use super::super::discovery;
+use super::super::watch::Extent;
 use super::*;
 
 /// A store, and what it is told.
@@ -17,7 +18,10 @@ impl Bench {
 
     fn tell(&mut self, kind: &str, sighting: Sighting) {
         let place = ferrule_translate::KINDS.iter().position(|known| known.name == kind).unwrap();
-        let source = Source { kind: place, object: None };
+        self.tell_of(Source { kind: place, extent: Extent::Everything }, sighting);
+    }
+
+    fn tell_of(&mut self, source: Source, sighting: Sighting) {
         let resource = discovery::resource(source.kind(), source.kind().versions[0]);
         self.store.on_sighting(source, &Arc::new(resource), sighting);
     }
@@ -88,6 +92,23 @@ fn a_complete_list_says_what_is_gone_and_an_incomplete_one_nothing() {
     bench.see("HTTPRoute", route("b", "1", "/"));
     bench.tell("HTTPRoute", Sighting::Listed);
     assert_eq!(bench.news(), (none(), vec!["HTTPRoute d/a".to_owned()]));
+}
+
+#[test]
+fn namespaces_that_are_named_are_listed_each_alone_and_the_cluster_s_own_kinds_whole() {
+    let mut bench = Bench::new("d,e");
+    let place = |name: &str| ferrule_translate::KINDS.iter().position(|kind| kind.name == name).unwrap();
+    let [d, e] = &bench.store.sources(place("HTTPRoute"))[..] else { panic!("not two namespaces") };
+    let (d, e) = (d.clone(), e.clone());
+    let whole = Source { kind: place("GatewayClass"), extent: Extent::Everything };
+    assert_eq!(bench.store.sources(whole.kind), [whole]);
+    bench.tell_of(d.clone(), Sighting::Seen(Item::new(route("a", "1", "/")).unwrap()));
+    bench.news();
+    for (source, gone) in [(e, none()), (d, vec!["HTTPRoute d/a".to_owned()])] {
+        bench.tell_of(source.clone(), Sighting::Begun);
+        bench.tell_of(source, Sighting::Listed);
+        assert_eq!(bench.news(), (none(), gone));
+    }
 }
 
 #[test]

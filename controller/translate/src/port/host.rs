@@ -67,7 +67,8 @@ pub(super) struct HostEntry<'a> {
 impl Host {
     /// The host of a listener at that place, without routes.
     pub(super) fn new(listener: usize) -> Self {
-        Self { listener, routes: Vec::new() }
+        // As a rule there will be one.
+        Self { listener, routes: Vec::with_capacity(1) }
     }
 
     /// What serves it, the one that wins first.

@@ -198,7 +198,7 @@ fn lower_whole(
         let built = lowering.virtual_host(&served.around(host.listener), (domain, domain), &entries);
         configuration.virtual_host(&built);
     }
-    let mut insert = |kind, name: &Arc<str>, body: Vec<u8>, from: Vec<ObjectRef>| {
+    let mut insert = |kind, name: &Arc<str>, body: Box<[u8]>, from: Vec<ObjectRef>| {
         resources.insert(kind, Resource::of_bytes(Arc::clone(name), body.into()));
         origins.insert((kind, Arc::clone(name)), from.into());
     };
@@ -214,7 +214,7 @@ fn lower_whole(
         for ((policy, plugin), _) in used {
             let plugin = plugin.plugin(directory, policy.filter(), served.port);
             let name = plugin.name.as_str().into();
-            insert(ResourceKind::ExtensionConfig, &name, plugin.encode_to_vec(), from.clone());
+            insert(ResourceKind::ExtensionConfig, &name, plugin.encode_to_vec().into(), from.clone());
         }
     }
     from.push(served.plan.reference.clone());

@@ -25,7 +25,8 @@ pub(crate) struct Hosts {
     hosts: BTreeMap<String, Host>,
     /// Domains to look at.
     touched: BTreeSet<String>,
-    tables: BTreeMap<String, Table>,
+    /// Boxed: a tree has room for more than it holds.
+    tables: BTreeMap<String, Box<Table>>,
     /// Domains whose tables need something.
     needy: BTreeSet<String>,
     /// Domains whose tables have something wrong with them.
@@ -144,10 +145,16 @@ fn withdraw(name: &Arc<str>, resources: &mut Resources, origins: &mut Origins) {
 
 impl Table {
     /// The table of a host; the earlier one, if that is still right.
-    fn renew(module: &str, served: &Served<'_>, domain: &str, host: &Host, earlier: Option<Self>) -> Self {
+    fn renew(
+        module: &str,
+        served: &Served<'_>,
+        domain: &str,
+        host: &Host,
+        earlier: Option<Box<Self>>,
+    ) -> Box<Self> {
         let around = served.around(host.listener);
         let known = earlier.filter(|table| table.holds(host, &around));
-        known.unwrap_or_else(|| Self::new(module, served, &around, domain, host))
+        known.unwrap_or_else(|| Box::new(Self::new(module, served, &around, domain, host)))
     }
 
     /// Puts its resources among a proxy's.

@@ -5,6 +5,7 @@ mod gateway;
 mod lambda_policy;
 mod listener;
 mod policy;
+mod route;
 
 use std::collections::BTreeMap;
 
@@ -16,6 +17,8 @@ use crate::object::Key;
 use crate::policies::PolicyIndex;
 use crate::sums::Sums;
 use crate::translation::Translation;
+
+pub(crate) use route::status as route_status;
 
 /// What a translation has found out.
 pub(crate) struct Found<'a> {

@@ -9,7 +9,7 @@ use crate::stage::Stage;
 use crate::visitors::{Target, Visitors};
 
 /// How long the API server is away: longer than the lease lasts, and than any retry waits.
-const AWAY: Duration = Duration::from_secs(30);
+const AWAY: Duration = Duration::from_secs(60);
 
 #[tokio::test(flavor = "multi_thread")]
 async fn serving_goes_on_while_the_api_server_or_etcd_is_gone() {

@@ -2,12 +2,14 @@
 
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
-use rcgen::{CertificateParams, KeyPair};
+use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair};
 use serde_json::{Value, json};
 use std::sync::Arc;
 use tokio_rustls::TlsConnector;
-use tokio_rustls::rustls::pki_types::CertificateDer;
-use tokio_rustls::rustls::{ClientConfig, RootCertStore};
+use tokio_rustls::rustls::client::WantsClientCert;
+use tokio_rustls::rustls::pki_types::pem::PemObject;
+use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use tokio_rustls::rustls::{ClientConfig, ConfigBuilder, RootCertStore};
 
 use crate::stage::Stage;
 
@@ -32,10 +34,49 @@ impl Credentials {
 
 /// A client that trusts what is signed by one of `roots`.
 pub(crate) fn client(roots: RootCertStore) -> TlsConnector {
+    TlsConnector::from(Arc::new(trusting(roots).with_no_client_auth()))
+}
+
+fn trusting(roots: RootCertStore) -> ConfigBuilder<ClientConfig, WantsClientCert> {
     let provider = tokio_rustls::rustls::crypto::ring::default_provider();
     let config = ClientConfig::builder_with_provider(Arc::new(provider));
-    let config = config.with_safe_default_protocol_versions().unwrap();
-    TlsConnector::from(Arc::new(config.with_root_certificates(roots).with_no_client_auth()))
+    config.with_safe_default_protocol_versions().unwrap().with_root_certificates(roots)
+}
+
+/// Signs certificates.
+pub(crate) struct Authority(CertifiedIssuer<'static, KeyPair>);
+
+impl Authority {
+    pub(crate) fn new(name: &str) -> Self {
+        let mut params = CertificateParams::default();
+        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        // Names tell authorities apart from one another and from what they sign.
+        params.distinguished_name.push(DnType::CommonName, name);
+        Self(CertifiedIssuer::self_signed(params, KeyPair::generate().unwrap()).unwrap())
+    }
+
+    pub(crate) fn pem(&self) -> String {
+        self.0.pem()
+    }
+
+    /// A certificate for a host, and its key, both as PEM.
+    pub(crate) fn issue(&self, host: &str) -> (String, String) {
+        let key = KeyPair::generate().unwrap();
+        let certificate = CertificateParams::new([host.to_owned()]).unwrap().signed_by(&key, &self.0);
+        (certificate.unwrap().pem(), key.serialize_pem())
+    }
+
+    /// A client that trusts it, and shows a certificate of its own where it is given an authority to sign that.
+    pub(crate) fn client(&self, shows: Option<&Self>) -> TlsConnector {
+        let mut roots = RootCertStore::empty();
+        roots.add(self.0.der().clone()).unwrap();
+        let Some(signer) = shows else { return client(roots) };
+        let (certificate, key) = signer.issue("client.test");
+        let certificate = CertificateDer::from_pem_slice(certificate.as_bytes()).unwrap();
+        let key = PrivateKeyDer::from_pem_slice(key.as_bytes()).unwrap();
+        let config = trusting(roots).with_client_auth_cert(vec![certificate], key).unwrap();
+        TlsConnector::from(Arc::new(config))
+    }
 }
 
 /// Keeps a certificate and key in the Secret `name` of the namespace `web`.

@@ -4,12 +4,16 @@ use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
+use serde_json::Value;
 use tempfile::TempDir;
 
 use crate::stage::{PROGRAM, Stage, eventually};
 
 /// The controller's own namespace.
 pub(crate) const NAMESPACE: &str = "ferrule-system";
+
+/// The account of `controller/deploy/base`.
+pub(crate) const ACCOUNT: &str = "system:serviceaccount:ferrule-system:ferrule";
 
 /// Where proxies find the controller.
 pub(crate) const XDS_PORT: u16 = 18000;
@@ -46,15 +50,31 @@ impl Controller {
 
     /// Starts one of a name; only that at [`XDS_PORT`] is found by proxies.
     pub(crate) fn named(stage: &Stage, name: &str, port: u16) -> Self {
+        let node = stage.cluster.node();
+        let flags = ["--identity", name, "--ads", &format!("{node}:{port}")];
+        Self::launch(stage, stage.cluster.kubeconfig(), &flags)
+    }
+
+    /// Starts one with further `flags` that may do only what its ServiceAccount may.
+    pub(crate) fn with_rights_of_its_account(stage: &Stage, flags: &[&str]) -> Self {
+        let text = std::fs::read_to_string(stage.cluster.kubeconfig()).unwrap();
+        let mut kubeconfig: Value = serde_json::from_str(&text).unwrap();
+        kubeconfig["users"][0]["user"]["as"] = ACCOUNT.into();
+        let path = stage.cluster.kubeconfig().with_file_name("account.kubeconfig");
+        std::fs::write(&path, kubeconfig.to_string()).unwrap();
+        let address = format!("{}:{XDS_PORT}", stage.cluster.node());
+        Self::launch(stage, &path, &[&["--identity", "first", "--ads", &address], flags].concat())
+    }
+
+    fn launch(stage: &Stage, kubeconfig: &Path, flags: &[&str]) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let log = File::create(folder.path().join("log")).unwrap();
         let node = stage.cluster.node();
         // It ends with the thread that starts it, which is the test's.
         let mut command = Command::new("setpriv");
-        command.args(["--pdeathsig", "KILL"]).arg(program()).arg("controller");
-        command.arg("--kubeconfig").arg(stage.cluster.kubeconfig());
-        command.args(["--namespace", NAMESPACE, "--identity", name]);
-        command.args(["--ads", &format!("{node}:{port}"), "--xds-address", &format!("{node}:{XDS_PORT}")]);
+        command.args(["--pdeathsig", "KILL"]).arg(program()).arg("controller").args(flags);
+        command.arg("--kubeconfig").arg(kubeconfig).args(["--namespace", NAMESPACE]);
+        command.args(["--xds-address", &format!("{node}:{XDS_PORT}")]);
         command.args(["--admin", &format!("unix:{}", folder.path().join("admin").display())]);
         command.env("RUST_LOG", "info").stdin(Stdio::null());
         command.stdout(log.try_clone().unwrap()).stderr(log);
@@ -67,7 +87,7 @@ impl Controller {
     }
 
     /// What it has for proxies, by Gateway; null before it has anything.
-    pub(crate) fn config(&self) -> serde_json::Value {
+    pub(crate) fn config(&self) -> Value {
         let admin = self.folder.path().join("admin");
         let told = Command::new("curl")
             .args(["--silent", "--unix-socket"])

@@ -7,16 +7,13 @@ use kube::api::DeleteParams;
 use serde_json::{Value, json};
 
 use crate::certificate::{Credentials, keep};
-use crate::controller::NAMESPACE;
+use crate::controller::{ACCOUNT, NAMESPACE};
 use crate::objects::{GATEWAY, HTTP_ROUTE, address, condition, route, web};
 use crate::stage::Stage;
 use crate::visitors::{Target, Visitors};
 
 /// Where the deployment is described.
 pub(crate) const BASE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../controller/deploy/base");
-
-/// The deployment's account.
-const ACCOUNT: &str = "system:serviceaccount:ferrule-system:ferrule";
 
 /// Proxies of a Gateway with all that can be asked for.
 const PARAMETERS: &str = "
@@ -31,14 +28,12 @@ spec:
 ";
 
 /// Whether a right is one that the API server's log cannot show in use here: autoscalers of a kind that the cluster does not
-/// know, bundles of authorities that nothing here refers to, status of kinds that this test has none of, removal of what goes with its Gateway anyway, the next authority of xDS,
-/// which is due in months.
+/// know, bundles of authorities that nothing here refers to, status of kinds that this test has none of, removal of what goes
+/// with its Gateway anyway, the next authority of xDS, which is due in months, events that come again (`events.rs`).
 fn is_for_others(resource: &str, verb: &str) -> bool {
     let is_absent = ["verticalpodautoscalers", "clustertrustbundles"].contains(&resource);
-    is_absent
-        || resource.ends_with("/status")
-        || verb == "delete"
-        || (resource, verb) == ("secrets", "update")
+    let is_late = [("secrets", "update"), ("events", "patch")].contains(&(resource, verb));
+    is_absent || is_late || resource.ends_with("/status") || verb == "delete"
 }
 
 /// A right that goes with another: a watch of an API server that does not stream lists begins with a list, and to apply what is

@@ -18,7 +18,7 @@ fn held_by_other(day: u32, second: u64) -> Value {
     json!({
         "apiVersion": "coordination.k8s.io/v1", "kind": "Lease",
         "metadata": {"name": "ferrule-leader", "namespace": NAMESPACE},
-        "spec": {"holderIdentity": "other", "leaseDurationSeconds": 3, "renewTime": now, "acquireTime": now},
+        "spec": {"holderIdentity": "other", "leaseDurationSeconds": 5, "renewTime": now, "acquireTime": now},
     })
 }
 
@@ -32,13 +32,15 @@ async fn a_holder_whose_clock_is_wrong_leads_as_long_as_it_renews_and_no_longer(
     prepare(&stage).await;
     stage.create(&held_by_other(1, 0)).await.unwrap();
     let controller = Controller::start(&stage);
-    web(&stage).await;
     // Three times as long as the lease lasts. The holder's renewals are of years ahead, then of a past day.
-    for second in 0..10 {
-        tokio::time::sleep(Duration::from_secs(1)).await;
-        let renewed = held_by_other(if second < 5 { 20 } else { 2 }, second);
-        stage.patch(LEASE, LEADER, &json!({"spec": renewed["spec"]})).await;
-    }
+    let renew = async {
+        for second in 0..15 {
+            let renewed = held_by_other(if second < 8 { 20 } else { 2 }, second);
+            stage.patch(LEASE, LEADER, &json!({"spec": renewed["spec"]})).await;
+            tokio::time::sleep(Duration::from_secs(1)).await;
+        }
+    };
+    tokio::join!(renew, web(&stage));
     assert_eq!(stage.get(HTTP_ROUTE, "web/echo").await["status"], Value::Null);
     assert_eq!(holder(&stage.get(LEASE, LEADER).await).as_deref(), Some("other"));
     // It is silent now, and its last word is of a time that is yet to come.

@@ -4,6 +4,7 @@
 #![allow(clippy::panic, reason = "A test that cannot go on has failed.")]
 
 mod controller;
+mod judge;
 mod objects;
 mod stage;
 mod visitors;
@@ -14,8 +15,16 @@ mod certificate;
 mod changes;
 mod definitions;
 mod deployment;
+mod events;
 mod expired_watch;
 mod field_managers;
+mod filters;
 mod killed_controller;
 mod lease;
+mod nack;
+mod namespaces;
+mod parameters;
 mod parity;
+mod routability;
+mod sessions;
+mod trust_bundle;

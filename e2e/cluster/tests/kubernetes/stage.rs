@@ -22,7 +22,14 @@ const MANAGER: &str = "tests";
 const PATIENCE: Duration = Duration::from_secs(120);
 
 /// Kinds without namespaces.
-const CLUSTER_WIDE: [&str; 3] = ["Namespace", "GatewayClass", "CustomResourceDefinition"];
+const CLUSTER_WIDE: [&str; 6] = [
+    "Namespace",
+    "GatewayClass",
+    "CustomResourceDefinition",
+    "ClusterRole",
+    "ClusterRoleBinding",
+    "ClusterTrustBundle",
+];
 
 static TURN: Mutex<()> = Mutex::const_new(());
 
@@ -52,10 +59,10 @@ impl Stage {
     }
 
     /// A cluster started with further `flags`.
-    pub(crate) async fn with(flags: &'static [&'static str]) -> Self {
+    pub(crate) async fn with(flags: &[&str]) -> Self {
         let turn = TURN.lock().await;
         let start = || RunningCluster::start(Path::new(PROGRAM), flags).unwrap();
-        let cluster = tokio::task::spawn_blocking(start).await.unwrap();
+        let cluster = tokio::task::block_in_place(start);
         let kubeconfig = Kubeconfig::read_from(cluster.kubeconfig()).unwrap();
         let config = Config::from_custom_kubeconfig(kubeconfig, &KubeConfigOptions::default()).await.unwrap();
         Self { cluster, client: Client::try_from(config).unwrap(), _turn: turn }

@@ -8,11 +8,13 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
-use http_body_util::{BodyExt, Empty};
-use hyper::Request;
+use http_body_util::{BodyExt, Full};
 use hyper::body::Bytes;
 use hyper::client::conn::http1::SendRequest;
+use hyper::http::HeaderMap;
+use hyper::{Method, Request};
 use hyper_util::rt::TokioIo;
+use serde_json::Value;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio::task::JoinHandle;
@@ -53,8 +55,29 @@ impl Target {
 
     /// The status of an answer.
     pub(crate) async fn ask(&self) -> Result<u16, String> {
+        self.get("/", &[]).await.map(|answer| answer.status)
+    }
+
+    /// The answer to a GET request.
+    pub(crate) async fn get(&self, path: &str, headers: &[(&str, &str)]) -> Result<Answer, String> {
+        self.fetch(Method::GET, path, headers, "").await
+    }
+
+    /// The answer to any request, on a connection of its own.
+    pub(crate) async fn fetch(
+        &self,
+        method: Method,
+        path: &str,
+        headers: &[(&str, &str)],
+        body: &str,
+    ) -> Result<Answer, String> {
+        let mut request = Request::builder().method(method).uri(path).header("host", &self.host);
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        let request = request.body(Full::from(body.to_owned())).unwrap();
         let mut connection = self.connect().await?;
-        self.send(&mut connection).await.map(|(status, _)| status)
+        send(&mut connection, request).await
     }
 
     /// Waits until it answers with a status.
@@ -76,23 +99,44 @@ impl Target {
             }
         }
     }
+}
 
-    /// Status, and whether the connection is of further use.
-    async fn send(&self, connection: &mut Connection) -> Result<(u16, bool), String> {
-        let request = Request::get("/").header("host", &self.host).body(Empty::new()).unwrap();
-        let answer = async {
-            let answer =
-                connection.send_request(request).await.map_err(|error| format!("asking: {error}"))?;
-            let closes = answer.headers().get("connection").is_some_and(|value| value == "close");
-            let status = answer.status().as_u16();
-            answer.into_body().collect().await.map_err(|error| format!("reading: {error}"))?;
-            Ok((status, !closes))
-        };
-        tokio::time::timeout(PATIENCE, answer).await.unwrap_or_else(|_| Err("no answer".to_owned()))
+/// What came back.
+#[derive(Debug)]
+pub(crate) struct Answer {
+    pub(crate) status: u16,
+    headers: HeaderMap,
+    body: Bytes,
+}
+
+impl Answer {
+    /// A field of its head.
+    pub(crate) fn header(&self, name: &str) -> Option<&str> {
+        self.headers.get(name).map(|value| value.to_str().unwrap())
+    }
+
+    /// Its body.
+    pub(crate) fn text(&self) -> &str {
+        std::str::from_utf8(&self.body).unwrap()
+    }
+
+    /// What the echo server saw, as it tells; null if it is another's answer.
+    pub(crate) fn saw(&self) -> Value {
+        serde_json::from_slice(&self.body).unwrap_or_default()
     }
 }
 
-type Connection = SendRequest<Empty<Bytes>>;
+async fn send(connection: &mut Connection, request: Request<Full<Bytes>>) -> Result<Answer, String> {
+    let answer = async {
+        let answer = connection.send_request(request).await.map_err(|error| format!("asking: {error}"))?;
+        let (head, body) = answer.into_parts();
+        let body = body.collect().await.map_err(|error| format!("reading: {error}"))?.to_bytes();
+        Ok(Answer { status: head.status.as_u16(), headers: head.headers, body })
+    };
+    tokio::time::timeout(PATIENCE, answer).await.unwrap_or_else(|_| Err("no answer".to_owned()))
+}
+
+type Connection = SendRequest<Full<Bytes>>;
 
 async fn handshake(
     stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
@@ -176,9 +220,11 @@ async fn turn(target: &Target, kept: &mut Option<Connection>) -> Result<u16, Str
         Some(connection) => connection,
         None => target.connect().await?,
     };
-    let (status, is_of_use) = target.send(&mut connection).await?;
-    *kept = Some(connection).filter(|_| is_of_use && target.tls.is_none());
-    Ok(status)
+    let request = Request::get("/").header("host", &target.host).body(Full::default()).unwrap();
+    let answer = send(&mut connection, request).await?;
+    let is_of_use = answer.header("connection") != Some("close") && target.tls.is_none();
+    *kept = Some(connection).filter(|_| is_of_use);
+    Ok(answer.status)
 }
 
 async fn still_open(kept: Option<Connection>) -> Option<Connection> {
