@@ -161,7 +161,7 @@ fn the_readmes_bootstrap_calls_the_function() {
     let endpoint = endpoint::Endpoint::answering(|_| endpoint::Answer::ok(r#"{"body": "called"}"#));
     let secret = source::File::new();
     secret.put(r#"{"accessKey": "AKID", "secretKey": "s3cret-key"}"#);
-    let readme = include_str!("../../filters/lambda/README.md");
+    let readme = include_str!("../../../../filters/lambda/README.md");
     let example = readme.split("```yaml\n").find(|block| block.starts_with("node:")).unwrap();
     let example = example.split("```").next().unwrap();
     let example = example.replace("/etc/aws/secret.yaml", &secret.path().display().to_string());
