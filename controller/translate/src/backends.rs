@@ -134,12 +134,7 @@ pub(crate) fn outcome(world: &World, functions: &Functions, key: &Key, backend: 
     let generation = backend.metadata.generation.unwrap_or_default();
     let signer = function.and_then(|function| function.as_ref().ok()).map(|outbound| &outbound.identity);
     let health = signer.filter(|_| problem.is_none()).map(|signer| aws::health(world, signer, generation));
-    // Calls that nobody can sign are refused, which is not what was wanted (CredentialsReady says more).
-    let unsigned = health.as_ref().filter(|health| health.status != "True").map(|health| {
-        let is_pending = health.status == "Unknown";
-        let reason = if is_pending { Reason::CredentialsPending } else { Reason::CredentialsNotReady };
-        Problem::new(&reference, "spec.aws.auth", reason, &health.message)
-    });
+    let unsigned = health.as_ref().and_then(|health| aws::unready(&reference, "spec.aws.auth", health));
     let problem = problem.or(unsigned);
     let problems: Vec<&Problem> = problem.iter().collect();
     let accepted = condition("Accepted", "Accepted", generation, &problems);

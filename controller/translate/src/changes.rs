@@ -26,6 +26,8 @@ pub(crate) struct Changes {
     pub(crate) backends: BTreeSet<Key>,
     /// What calls of functions are made from, besides the Backends: policies and Secrets.
     pub(crate) signers: bool,
+    /// What AWSSigningPolicies mean: they, Backends and Secrets.
+    pub(crate) signings: bool,
     /// Credentials that are fetched elsewhere.
     pub(crate) credentials: bool,
     /// Backends and Services.
@@ -63,6 +65,9 @@ impl Seen {
         changes.policies = grants || texts || differs(&seen.traffic_policies, &now.traffic_policies);
         changes.selectable = parents || !changes.routes.is_empty();
         changes.signers = texts || differs(&seen.lambda_policies, &now.lambda_policies);
+        changes.signings = texts
+            || !changes.backends.is_empty()
+            || differs(&seen.aws_signing_policies, &now.aws_signing_policies);
         changes.credentials = seen.credentials.differences(&now.credentials, Arc::ptr_eq).next().is_some();
         changes.security = texts
             || differs(&seen.backend_tls_policies, &now.backend_tls_policies)

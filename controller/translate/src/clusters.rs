@@ -346,8 +346,8 @@ fn endpoints(name: &str, port: &ServicePort, slices: &[&Arc<EndpointSlice>]) -> 
 impl Source {
     fn of(world: &World, functions: &Functions, destination: &Destination) -> Option<Self> {
         Some(match destination {
-            Destination::Backend(key, _) => match functions.get(key) {
-                Some(function) => Self::Function(function.as_ref().ok()?.endpoint.clone()),
+            Destination::Backend(key, _) => match functions.endpoint(key)? {
+                Some(endpoint) => Self::Function(endpoint.clone()),
                 None => Self::Backend(Arc::clone(world.backends.get(key)?)),
             },
             Destination::Service(key, ..) => Self::Service(Arc::clone(world.services.get(key)?)),

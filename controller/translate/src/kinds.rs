@@ -6,6 +6,7 @@ use ferrule_shared_map::SharedMap;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
+use crate::api::aws_signing_policy::AWSSigningPolicy;
 use crate::api::backend::Backend;
 use crate::api::backend_tls_policy::BackendTLSPolicy;
 use crate::api::cluster_trust_bundle::ClusterTrustBundle;
@@ -134,6 +135,7 @@ kinds! {
     GatewayParameters in gateway_parameters: KGATEWAY_GROUP, "gatewayparameters", &["v1alpha1"], true;
     Backend in backends: KGATEWAY_GROUP, "backends", &["v1alpha1"], true;
     TrafficPolicy in traffic_policies: KGATEWAY_GROUP, "trafficpolicies", &["v1alpha1"], true;
+    AWSSigningPolicy in aws_signing_policies: FERRULE_GROUP, "awssigningpolicies", &["v1alpha1"], true;
     LambdaPolicy in lambda_policies: FERRULE_GROUP, "lambdapolicies", &["v1alpha1"], true;
     Secret in secrets: "", "secrets", &["v1"], true;
     ConfigMap in config_maps: "", "configmaps", &["v1"], true;

@@ -11,6 +11,7 @@ mod attach;
 mod aws;
 mod backend_tls;
 mod backends;
+mod calls;
 mod carried;
 mod changes;
 mod clusters;
@@ -44,6 +45,8 @@ mod translator;
 mod world;
 mod xds;
 
+pub use aws::{AwsEndpoint, Outbound};
+pub use calls::FunctionCall;
 pub use credentials::{Identity, Issue, Issues, SecretText};
 pub use kinds::{KINDS, Kind, Object, Store, World};
 pub use object::{Key, ObjectNames, ObjectRef, ParseError, Parsed};

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use crate::api::http_filter::HTTPExternalAuthFilter;
 use crate::api::http_route::{HTTPRouteFilter, HTTPRouteRule};
 use crate::api::reference::BackendObjectReference;
-use crate::aws::{Functions, Outbound};
-use crate::backends::{self, Application, Destination, Named, Unresolved, find, resolve};
+use crate::aws::{Functions, Outbound, Signing};
+use crate::backends::{Application, Destination, Named, Unresolved, find, resolve};
 use crate::kinds::World;
 use crate::object::{Key, ObjectRef};
 use crate::problem::{Problem, Reason};
@@ -55,8 +55,10 @@ impl Resolved {
     pub(crate) fn of(world: &World, functions: &Functions, from: &ObjectRef, rule: &HTTPRouteRule) -> Self {
         let application = Application::of_route(&from.kind);
         let backends = rule.backend_refs.iter().map(|named| match application {
-            Application::Http => called(functions, find(world, from, named, application)),
-            _ => (resolve(world, from, named, application), None),
+            Application::Http => becoming(functions, find(world, from, named, application), |to| {
+                functions.signings.of(world, from, rule.name.as_deref(), to)
+            }),
+            _ => (unsigned(functions, world, from, resolve(world, from, named, application)), None),
         });
         let (backends, outbound) = backends.unzip();
         let in_filters = filters(rule).filter_map(|(level, place, filter)| {
@@ -95,16 +97,44 @@ impl Resolved {
     }
 }
 
-/// What requests become on their way there. A function that cannot be called is none.
-fn called(functions: &Functions, found: Found) -> (Found, Option<Arc<Outbound>>) {
-    let Ok(Destination::Backend(key, _)) = &found else { return (found, None) };
-    match functions.get(key) {
+/// What requests become on their way there: calls of a function, or signed. Where that cannot be, it leads nowhere.
+fn becoming<'a>(
+    functions: &Functions,
+    found: Found,
+    signing: impl FnOnce(&Destination) -> Option<&'a Signing>,
+) -> (Found, Option<Arc<Outbound>>) {
+    let Ok(to) = &found else { return (found, None) };
+    let function = match to {
+        Destination::Backend(key, _) => functions.get(key).map(|made| (to.reference(), made)),
+        Destination::Service(..) => None,
+    };
+    let made = function.or_else(|| signing(to).map(|signing| (signing.policy(), &signing.made)));
+    match made {
         None => (found, None),
-        Some(Ok(outbound)) => (found, Some(Arc::clone(outbound))),
-        Some(Err(fault)) => {
-            let why = format!("{} is not valid: {}", backends::reference(key), fault.why);
+        Some((_, Ok(outbound))) => {
+            let outbound = Some(Arc::clone(outbound));
+            (found, outbound)
+        }
+        Some((by, Err(fault))) => {
+            let why = format!("{by} is not valid: {}", fault.why);
             (Err((Reason::BackendNotFound, why)), None)
         }
+    }
+}
+
+/// What is to be signed is not sent by those who cannot have it signed.
+fn unsigned(functions: &Functions, world: &World, from: &ObjectRef, found: Found) -> Found {
+    let to = found?;
+    match functions.signings.of(world, from, None, &to) {
+        Some(signing) => Err((
+            Reason::UnsupportedAppProtocol,
+            format!(
+                "{} is about {}, and signs requests of HTTPRoutes only",
+                signing.policy(),
+                to.reference()
+            ),
+        )),
+        None => Ok(to),
     }
 }
 

@@ -6,7 +6,6 @@ use std::sync::Arc;
 
 use prost::Message;
 
-use crate::aws;
 use crate::credentials::Identity;
 use crate::kinds::World;
 use crate::needs::Needs;
@@ -75,7 +74,7 @@ fn credentials(
     resources: &mut Resources,
     origins: &mut Origins,
 ) {
-    let Some(text) = aws::text(world, identity) else { return };
+    let Some(text) = world.credentials_of(identity) else { return };
     let name: Arc<str> = identity.to_string().into();
     let secret = xds::secret::lower(&name, text.bytes());
     resources.insert(ResourceKind::Secret, Resource::new(&name, &secret));

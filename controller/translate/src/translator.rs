@@ -9,6 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::aws::Functions;
 use crate::backend_tls::{self, BackendTls, Used};
 use crate::backends::Destination;
+use crate::calls::{self, FunctionCall};
 use crate::changes::Seen;
 use crate::clusters::Whose;
 use crate::gateways::{Credentials, GatewayPlan, Gateways, Openings, Protocol, Transport};
@@ -17,6 +18,7 @@ use crate::object::Key;
 use crate::outcome::Context;
 use crate::policies::PolicyIndex;
 use crate::port::{self, Output, Sources};
+use crate::problem::Problem;
 use crate::proxy::{HttpPorts, Proxy};
 use crate::report;
 use crate::results::{self, Results};
@@ -50,6 +52,12 @@ impl Translator {
         self.results.endpoints(world, slices)
     }
 
+    /// The functions that a rule of an HTTPRoute calls, in the world that was translated last, or why one of its backends
+    /// leads nowhere. Backends of other kinds are left out.
+    pub fn calls(&self, world: &World, route: &Key, rule: usize) -> Vec<Result<FunctionCall, Problem>> {
+        calls::of_rule(world, &self.functions, route, rule)
+    }
+
     /// Translates a world. Total: what is wrong becomes status and, for the routes concerned, a 500.
     pub fn translate(&mut self, world: &World) -> Translation {
         let Self { settings, seen, credentials, openings, policies, functions, backend_tls, results } = self;
@@ -59,6 +67,9 @@ impl Translator {
             changes.context |= policies.update(world, settings);
         }
         let touched = functions.update(world, settings, &changes);
+        if changes.signings {
+            changes.context |= functions.signings.update(world, settings);
+        }
         changes.destinations.extend(touched.iter().cloned());
         changes.backends.extend(touched);
         if changes.credentials {
@@ -73,7 +84,8 @@ impl Translator {
         let context = Context { settings, world, policies, gateways: &gateways, functions };
         let ports = results::ports(&context);
         results.renew(&context, &ports, backend_tls, &changes);
-        let identities = functions.fetched().map(|(_, identity)| identity.clone()).collect();
+        let of_functions = functions.fetched().map(|(_, identity)| identity);
+        let identities = of_functions.chain(functions.signings.fetched()).cloned().collect();
         let mut translation = Translation { identities, ..Translation::default() };
         let mut used = BTreeMap::new();
         for (key, plan) in &gateways.plans {

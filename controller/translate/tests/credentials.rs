@@ -12,8 +12,11 @@ use ferrule_translate::{
 use serde_json::{Value, json};
 
 fn world() -> World {
+    world_of(include_str!("golden/lambda/credentials_that_have_not_been_fetched.in.yaml"))
+}
+
+fn world_of(text: &str) -> World {
     let mut world = World::default();
-    let text = include_str!("golden/lambda/credentials_that_have_not_been_fetched.in.yaml");
     let documents: Vec<Value> = serde_saphyr::from_multiple(text).unwrap();
     for document in documents {
         let Ok(Parsed::Object { object, .. }) = Object::parse(document) else { panic!("no object") };
@@ -35,11 +38,16 @@ fn issue(text: Option<&str>, error: Option<&str>) -> Arc<Issue> {
     })
 }
 
-/// The conditions of the Backend `own`, as `Type=Status Reason: message`.
+/// The conditions of the Backend `own`.
 fn told(translation: &Translation) -> Vec<String> {
     let on = ObjectRef::new("gateway.kgateway.dev", "Backend", "default", "own");
     let status = json!(&**translation.status.get(&on).unwrap());
-    let conditions = status["conditions"].as_array().unwrap().iter();
+    lines(&status["conditions"])
+}
+
+/// Conditions as `Type=Status Reason: message`.
+fn lines(conditions: &Value) -> Vec<String> {
+    let conditions = conditions.as_array().unwrap().iter();
     let text = |condition: &Value, field: &str| condition[field].as_str().unwrap().to_owned();
     let line = |condition: &Value| {
         let [kind, status, reason, message] =
@@ -105,4 +113,42 @@ fn a_rotation_changes_one_secret_and_nothing_else() {
         before.differences(now, kind).map(move |one| (kind, one.map(|one| one.name.to_string()).ok()))
     });
     assert_eq!(changed.collect::<Vec<_>>(), [(ResourceKind::Secret, Some("aws/own".to_owned()))]);
+}
+
+#[test]
+fn who_signs_by_a_policy_is_asked_for_and_told_of() {
+    let text = include_str!("golden/signing/credentials_that_have_not_been_fetched.in.yaml");
+    let (mut world, mut translator) = (world_of(text), Translator::new(Settings::default()));
+    let reader =
+        Identity::Role { arn: "arn:aws:iam::123456789012:role/reader".into(), region: "eu-west-1".into() };
+    let translation = translator.translate(&world);
+    assert_eq!(translation.identities, BTreeSet::from([reader.clone()]));
+    assert_eq!(secrets(&translation), [] as [&str; 0]);
+    world.credentials.insert(reader, issue(Some("hunter2"), None));
+    let translation = translator.translate(&world);
+    let on = ObjectRef::new("ferrule.dev", "AWSSigningPolicy", "default", "photos");
+    let status = json!(&**translation.status.get(&on).unwrap());
+    let expected = [
+        "Accepted=True Accepted: ",
+        "Attached=True Attached: ",
+        "CredentialsReady=True Fetched: by web identity, until 2026-01-01T00:00:00Z",
+    ];
+    assert_eq!(lines(&status["ancestors"][0]["conditions"]), expected);
+    assert_eq!(secrets(&translation), ["aws/role/eu-west-1/arn:aws:iam::123456789012:role/reader"]);
+}
+
+#[test]
+fn a_policy_that_comes_and_goes_changes_what_its_backend_is_sent() {
+    let text = include_str!("golden/signing/requests_are_signed_where_they_lead.in.yaml");
+    let (mut world, mut translator) = (world_of(text), Translator::new(Settings::default()));
+    let signed = translator.translate(&world);
+    let policy = ObjectRef::new("ferrule.dev", "AWSSigningPolicy", "default", "photos");
+    let key = (Arc::clone(&policy.namespace), Arc::clone(&policy.name));
+    let object = Object::AWSSigningPolicy(Arc::clone(world.aws_signing_policies.get(&key).unwrap()));
+    assert!(world.remove(&policy));
+    let by_route = translator.translate(&world);
+    assert_eq!(by_route, Translator::new(Settings::default()).translate(&world));
+    assert_ne!(by_route, signed);
+    world.apply(object);
+    assert_eq!(translator.translate(&world), signed);
 }

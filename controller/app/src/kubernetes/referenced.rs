@@ -3,8 +3,9 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use ferrule_translate::api::backend::AwsAuth;
 use ferrule_translate::api::gateway::{FrontendTLSConfig, Gateway, Listener};
-use ferrule_translate::api::meta::{GATEWAY_GROUP, KGATEWAY_GROUP};
+use ferrule_translate::api::meta::{FERRULE_GROUP, GATEWAY_GROUP, KGATEWAY_GROUP};
 use ferrule_translate::{KINDS, Key, Object, ObjectRef, World};
 use serde_json::Value;
 
@@ -65,9 +66,11 @@ impl Referrers {
         }
         for (key, backend) in &self.world.backends {
             let auth = backend.spec.aws.as_ref().and_then(|aws| aws.auth.as_ref());
-            if let Some(secret) = auth.and_then(|auth| auth.secret_ref.as_ref()) {
-                self.add((KGATEWAY_GROUP, "Backend", &key.0), ("", "Secret"), None, &secret.name, &mut found);
-            }
+            self.of_signer((KGATEWAY_GROUP, "Backend", &key.0), auth, &mut found);
+        }
+        for (key, policy) in &self.world.aws_signing_policies {
+            let from = (FERRULE_GROUP, "AWSSigningPolicy", &*key.0);
+            self.of_signer(from, policy.spec.auth.as_ref(), &mut found);
         }
         found
     }
@@ -98,6 +101,12 @@ impl Referrers {
             let group = certificate.group.as_deref().unwrap_or_default();
             let kind = certificate.kind.as_deref().unwrap_or("Secret");
             self.add(from, (group, kind), certificate.namespace.as_deref(), &certificate.name, found);
+        }
+    }
+
+    fn of_signer(&self, from: From<'_>, auth: Option<&AwsAuth>, found: &mut BTreeSet<Source>) {
+        if let Some(secret) = auth.and_then(|auth| auth.secret_ref.as_ref()) {
+            self.add(from, ("", "Secret"), None, &secret.name, found);
         }
     }
 
@@ -161,6 +170,7 @@ fn matters(object: &Object) -> bool {
             | Object::BackendTLSPolicy(_)
             | Object::TrafficPolicy(_)
             | Object::Backend(_)
+            | Object::AWSSigningPolicy(_)
     )
 }
 
@@ -231,7 +241,7 @@ mod tests {
     }
 
     #[test]
-    fn transformations_authorities_and_functions_name_what_they_read() {
+    fn transformations_authorities_functions_and_signers_name_what_they_read() {
         let mut referrers = Referrers::new("ours");
         let policy = json!({
             "apiVersion": "gateway.kgateway.dev/v1alpha1", "kind": "TrafficPolicy",
@@ -254,10 +264,16 @@ mod tests {
             "metadata": {"name": "f", "namespace": "d"},
             "spec": {"aws": {"auth": {"type": "Secret", "secretRef": {"name": "aws"}}, "lambda": {"functionName": "f"}}},
         });
-        referrers.update(&changes(&[policy, tls, function]));
+        let signing = json!({
+            "apiVersion": "ferrule.dev/v1alpha1", "kind": "AWSSigningPolicy",
+            "metadata": {"name": "s", "namespace": "d"},
+            "spec": {"targetRefs": [], "region": "r", "service": "s3", "auth": {"type": "Secret", "secretRef": {"name": "bucket"}}},
+        });
+        referrers.update(&changes(&[policy, tls, function, signing]));
         let mut told = told(&referrers);
         told.sort();
         let bundle = "ClusterTrustBundle /example.com:signer:all";
-        assert_eq!(told, [bundle, "ConfigMap d/ca", "ConfigMap d/texts", "Secret d/aws", "Secret d/login"]);
+        let secrets = ["Secret d/aws", "Secret d/bucket", "Secret d/login"];
+        assert_eq!(told, [&[bundle, "ConfigMap d/ca", "ConfigMap d/texts"][..], &secrets].concat());
     }
 }

@@ -8,15 +8,11 @@ pub(super) fn aws() -> Shape {
         optional("lambda", lambda().about("A Lambda function.")),
         optional("ec2", open().about(UNSERVED)),
         optional("accountId", account().about("Account of the function.")),
-        optional("auth", auth().about("Who calls; where it is left out, whoever the controller is.")),
         optional(
-            "region",
-            text()
-                .length(1, 63)
-                .pattern("^[a-z0-9-]+$")
-                .default("us-east-1")
-                .about("Region of the function."),
+            "auth",
+            auth("Backend").about("Who calls; where it is left out, whoever the controller is."),
         ),
+        optional("region", region().default("us-east-1").about("Region of the function.")),
     ])
     .exactly_one(&["lambda", "ec2"])
     .rule(
@@ -62,8 +58,13 @@ fn lambda() -> Shape {
     ])
 }
 
-fn auth() -> Shape {
-    let secret = object([optional("name", text().about("Its name, in the Backend's namespace."))]);
+pub(super) fn region() -> Shape {
+    text().length(1, 63).pattern("^[a-z0-9-]+$")
+}
+
+/// Who signs, as `owner` says.
+pub(super) fn auth(owner: &str) -> Shape {
+    let secret = object([optional("name", text().about(&format!("Its name, in the {owner}'s namespace.")))]);
     let role = object([required(
         "roleArn",
         text().length(1, 2048).pattern("^arn:aws[a-z-]*:iam::[0-9]{12}:role/.+$").about("ARN of the role."),

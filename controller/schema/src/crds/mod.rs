@@ -5,6 +5,7 @@
 //! its manifests are taken unchanged. Fields of kgateway that are not served are taken as they are: status tells of them.
 
 mod aws;
+mod aws_signing_policy;
 mod backend;
 mod gateway_parameters;
 mod lambda_policy;
@@ -36,7 +37,13 @@ struct Kind {
 
 /// All definitions, as an API server takes them.
 pub fn crds() -> Vec<Value> {
-    let kinds = [backend::kind(), gateway_parameters::kind(), lambda_policy::kind(), traffic_policy::kind()];
+    let kinds = [
+        aws_signing_policy::kind(),
+        backend::kind(),
+        gateway_parameters::kind(),
+        lambda_policy::kind(),
+        traffic_policy::kind(),
+    ];
     kinds.into_iter().map(Kind::into_crd).collect()
 }
 

@@ -44,19 +44,23 @@ const OF_BACKEND: [(&str, &str); 6] = [
     ("payloadMode", "spec.aws.lambda.payloadTransformMode"),
 ];
 
+/// Bytes that a call may hold: more than any payload that Lambda takes, whose limit is the filter's to tell ("Lambda quotas").
+const MAX_PAYLOAD: u64 = 8 << 20;
+
 /// Where requests go.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct AwsEndpoint {
+pub struct AwsEndpoint {
     /// Host name or IP address.
-    pub(crate) host: String,
-    pub(crate) port: u16,
+    pub host: String,
+    /// TCP port.
+    pub port: u16,
     /// Whether TLS is spoken, to whom the operating system's authorities vouch for.
-    pub(crate) tls: bool,
+    pub tls: bool,
 }
 
 impl AwsEndpoint {
     /// Of an authority without user information.
-    fn new(authority: &str, tls: bool) -> Option<Self> {
+    pub(super) fn new(authority: &str, tls: bool) -> Option<Self> {
         let (host, port) = match authority.rsplit_once(':') {
             Some((host, port)) if !port.ends_with(']') => (host, port.parse().ok().filter(|port| *port > 0)?),
             _ => (authority, if tls { 443 } else { 80 }),
@@ -89,7 +93,7 @@ pub(super) fn compile(
         return wrong("", "filters on wasm cannot read secrets, so nobody could sign");
     }
     let region = aws.region.as_deref().unwrap_or(DEFAULT_REGION);
-    let identity = identity::of(world, key, aws.auth.as_ref(), region)?;
+    let identity = identity::of(world, &key.0, ("spec.aws.auth", aws.auth.as_ref()), region)?;
     let spec = policy.map(|policy| &policy.spec);
     match (spec.and_then(|spec| spec.function_url.as_ref()), policy) {
         (Some(url), Some(policy)) => by_url(region, identity, url, policy),
@@ -125,7 +129,7 @@ fn by_call(
     };
     let tls = !lambda.endpoint_url.as_deref().is_some_and(|url| url.starts_with("http://"));
     match AwsEndpoint::new(&authority.map_err(placed)?, tls) {
-        Some(endpoint) => Ok(Outbound { filter: Lambda::NAME, config, identity, endpoint }),
+        Some(endpoint) => Ok(called(Lambda::NAME, config, identity, endpoint)),
         None => no_endpoint("needs a host, which must be a name where it begins with https"),
     }
 }
@@ -187,7 +191,11 @@ fn by_url(region: &str, identity: Identity, url: &str, policy: &LambdaPolicy) ->
         "credentials": {"secret": {"sdsName": identity.to_string()}},
     });
     ferrule_kit::compile::<AwsSigning>(config.to_string().as_bytes()).map_err(|error| place(&error, None))?;
-    Ok(Outbound { filter: AwsSigning::NAME, config, identity, endpoint })
+    Ok(called(AwsSigning::NAME, config, identity, endpoint))
+}
+
+fn called(filter: &'static str, config: Value, identity: Identity, endpoint: AwsEndpoint) -> Outbound {
+    Outbound { filter, config, identity, endpoint: Some(endpoint), is_call: true, held: Some(MAX_PAYLOAD) }
 }
 
 /// Where an error of the filter's stands: in the policy, if that has the field, else in the Backend.

@@ -1,4 +1,6 @@
-//! Who signs for a Backend, and how that stands.
+//! Who signs, and how that stands.
+
+use std::sync::Arc;
 
 use serde_json::json;
 
@@ -9,25 +11,26 @@ use crate::api::secret::Secret;
 use crate::credentials::{Identity, SecretText};
 use crate::kinds::World;
 use crate::object::{Key, ObjectRef};
+use crate::problem::{Problem, Reason};
 
 /// Keys of a Secret with credentials (kgateway, `AwsAuth.secretRef`); the last one may be missing.
 const SECRET_FIELDS: [&str; 3] = ["accessKey", "secretKey", "sessionToken"];
 
-/// Who signs for a Backend.
+/// Who signs for an object of that namespace, whose field `at` says so.
 ///
 /// # Errors
 /// Quotes no secret.
 pub(super) fn of(
     world: &World,
-    backend: &Key,
-    auth: Option<&AwsAuth>,
+    namespace: &Arc<str>,
+    (at, auth): (&str, Option<&AwsAuth>),
     region: &str,
 ) -> Result<Identity, Fault> {
     let Some(auth) = auth else { return Ok(Identity::Own) };
-    let wrong = |field: &str, why: &str| Err(Fault::new(format!("spec.aws.auth.{field}"), why));
+    let wrong = |field: &str, why: &str| Err(Fault::new(format!("{at}.{field}"), why));
     match (auth.kind.as_str(), &auth.secret_ref, &auth.assume_role) {
         ("Secret", Some(named), None) => {
-            let key: Key = (backend.0.clone(), named.name.as_str().into());
+            let key: Key = (Arc::clone(namespace), named.name.as_str().into());
             let to = ObjectRef::at("", "Secret", &key);
             let found = world.secrets.get(&key).ok_or_else(|| "does not exist".to_owned());
             match found.and_then(|secret| read(secret)) {
@@ -76,11 +79,13 @@ fn read(secret: &Secret) -> Result<SecretText, String> {
     Ok(SecretText::new(text.to_string().into_bytes()))
 }
 
-/// The credentials of someone, as the filters read them, if there are any.
-pub(crate) fn text(world: &World, identity: &Identity) -> Option<SecretText> {
-    match identity {
-        Identity::Secret(key) => world.secrets.get(key).and_then(|secret| read(secret).ok()),
-        fetched => world.credentials.get(fetched)?.credentials.clone(),
+impl World {
+    /// The credentials of someone, as the filters read them, if there are any.
+    pub fn credentials_of(&self, identity: &Identity) -> Option<SecretText> {
+        match identity {
+            Identity::Secret(key) => self.secrets.get(key).and_then(|secret| read(secret).ok()),
+            fetched => self.credentials.get(fetched)?.credentials.clone(),
+        }
     }
 }
 
@@ -118,6 +123,16 @@ pub(crate) fn health(world: &World, identity: &Identity, generation: i64) -> Con
         observed_generation: generation,
         last_transition_time: None,
     }
+}
+
+/// What such a condition means to whom it is about: what nobody can sign is refused, which is not what was wanted.
+pub(crate) fn unready(on: &ObjectRef, field: &str, health: &Condition) -> Option<Problem> {
+    let reason = match health.status.as_str() {
+        "True" => return None,
+        "Unknown" => Reason::CredentialsPending,
+        _ => Reason::CredentialsNotReady,
+    };
+    Some(Problem::new(on, field, reason, &health.message))
 }
 
 #[cfg(test)]

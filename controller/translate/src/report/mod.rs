@@ -1,5 +1,6 @@
 //! The status of every object of ours, put together.
 
+mod aws_signing_policy;
 mod backend_tls;
 mod gateway;
 mod lambda_policy;
@@ -40,6 +41,7 @@ pub(crate) fn statuses(found: &Found<'_>, translation: &mut Translation) {
     gateway::classes(found, translation);
     gateway::gateways(found, translation);
     gateway::listener_sets(found, translation);
+    aws_signing_policy::policies(found, translation);
     lambda_policy::policies(found, translation);
     policy::traffic_policies(found, translation);
     backend_tls::policies(found, translation);

@@ -25,9 +25,6 @@ use crate::backends::Application;
 use crate::gateways::Entrance;
 use crate::resolved::{Found, Resolved};
 
-/// Bytes that a call may hold: more than any payload that Lambda takes, whose limit is the filter's to tell ("Lambda quotas").
-const MAX_PAYLOAD: u64 = 8 << 20;
-
 /// A cluster that never exists: its share of requests gets the error that the specification asks for
 /// (HTTPRouteRule.backendRefs, GRPCRouteRule.backendRefs).
 pub(crate) const UNRESOLVED: &str = "unresolved";
@@ -54,7 +51,16 @@ impl Action {
         self.filters.contains_key(edits::NAME)
     }
 
-    /// Makes the requests what a function takes: all that edits them comes before.
+    /// The host that requests get last of all.
+    fn host(&self) -> Option<&str> {
+        let EnvoyAction::Route(route) = &self.action else { return None };
+        match route.host_rewrite_specifier.as_ref()? {
+            HostRewriteSpecifier::HostRewriteLiteral(host) => Some(host),
+            _ => None,
+        }
+    }
+
+    /// Makes the requests what AWS takes: all that edits them comes before.
     fn becoming(mut self, outbound: &Arc<Outbound>) -> Self {
         let (request, response) = (std::mem::take(&mut self.request), std::mem::take(&mut self.response));
         self.filters.insert(edits::NAME.to_owned(), edits::lower(request, response));
@@ -104,6 +110,7 @@ pub(crate) fn fixed(status: u32) -> Action {
 
 /// Joins match, action and configuration of filters, and encodes them. The name is left out: see [`super::routes`].
 pub(crate) fn route(action: Action, matched: envoy::RouteMatch, filters: &PerFilter) -> Vec<u8> {
+    let held = action.outbound.as_ref().and_then(|outbound| outbound.held);
     let route = envoy::Route {
         r#match: Some(matched),
         action: Some(action.action),
@@ -111,7 +118,7 @@ pub(crate) fn route(action: Action, matched: envoy::RouteMatch, filters: &PerFil
         request_headers_to_remove: action.request.remove,
         response_headers_to_add: action.response.add,
         response_headers_to_remove: action.response.remove,
-        request_body_buffer_limit: action.outbound.as_ref().map(|_| UInt64Value { value: MAX_PAYLOAD }),
+        request_body_buffer_limit: held.map(|value| UInt64Value { value }),
         ..envoy::Route::default()
     };
     let mut encoded = route.encode_to_vec();
@@ -188,8 +195,9 @@ impl<'a> Lowering<'a> {
     fn single(&self, backend: &Backend<'a>) -> Result<Action, Unsupported> {
         let action = self.route(&backend.filters, ClusterSpecifier::Cluster(backend.cluster()))?;
         let Some(outbound) = backend.outbound else { return Ok(action) };
-        backend.filters.leave_alone_what_is_signed()?;
-        Ok(action.becoming(outbound))
+        backend.filters.leave_alone_what_is_signed(outbound.is_call)?;
+        let renamed = action.host().map(|host| Arc::new(outbound.sent_to(host)));
+        Ok(action.becoming(renamed.as_ref().unwrap_or(outbound)))
     }
 
     /// An Envoy route for each backend.

@@ -84,14 +84,16 @@ impl<'a> Filters<'a> {
         Ok(())
     }
 
-    /// Refuses what Envoy does after a call has been signed: the signature would hold no more, or others would get to see it.
-    pub(crate) fn leave_alone_what_is_signed(&self) -> Result<(), Unsupported> {
-        let rewrite = self.host.or(self.path).map(|(level, _)| (level, "URLRewrite"));
+    /// Refuses what Envoy does after a request has been signed: the signature would hold no more, or others would get to see it.
+    /// Only calls of functions have a host of their own; elsewhere the one that is written is signed.
+    pub(crate) fn leave_alone_what_is_signed(&self, is_call: bool) -> Result<(), Unsupported> {
+        let host = self.host.filter(|_| is_call).map(|(level, _)| (level, "URLRewrite of the host"));
+        let path = self.path.map(|(level, _)| (level, "URLRewrite of the path"));
         let mirror = self.mirrors.first().map(|(level, ..)| (*level, "RequestMirror"));
-        match rewrite.or(mirror) {
+        match host.or(path).or(mirror) {
             Some((level, kind)) => {
-                let why =
-                    format!("{kind} is not supported where a request becomes a signed call of a function");
+                let what = if is_call { "becomes a signed call of a function" } else { "is signed" };
+                let why = format!("{kind} is not supported where a request {what}");
                 Err((level.list(), why))
             }
             None => Ok(()),
