@@ -9,13 +9,16 @@ mod credentials;
 mod delivery;
 mod demo;
 mod diagnostic;
+mod exchange;
 mod filters;
 mod get;
 mod given_envoy;
 mod http;
 mod kubernetes;
+mod lambda;
 mod listen;
 mod manifest;
+mod message;
 mod metrics;
 mod object;
 mod observer;
@@ -42,7 +45,7 @@ pub use offline::{Refresh, Workbench};
 use std::io::{IsTerminal, Write};
 use std::process::ExitCode;
 
-use cli::{Cli, Command};
+use cli::{Cli, Command, LambdaCommand};
 use tracing_subscriber::EnvFilter;
 
 /// Exit code of a command that could not do its work.
@@ -60,6 +63,7 @@ pub fn main(cli: Cli) -> ExitCode {
         Command::Check(args) => offline::check(&args, &mut out),
         Command::Crds => offline::crds(&mut out).map(|()| ExitCode::SUCCESS),
         Command::Convert(args) => convert::convert(&args, &mut out, &mut err),
+        Command::Lambda(LambdaCommand::Invoke(args)) => lambda::invoke(&args, &mut out, &mut err),
         Command::Transform(args) => transform::transform(&args, &mut out, &mut err),
     };
     done.unwrap_or_else(|error| {

@@ -12,7 +12,9 @@ use std::time::Instant;
 
 use ferrule_shared_map::SharedMap;
 use ferrule_translate::api::meta::GATEWAY_GROUP;
-use ferrule_translate::{ObjectRef, Problem, Settings, Severity as Weight, Translation, Translator, World};
+use ferrule_translate::{
+    FunctionCall, Key, ObjectRef, Problem, Settings, Severity as Weight, Translation, Translator, World,
+};
 
 use crate::diagnostic::{Diagnostic, Severity};
 use crate::metrics::Metrics;
@@ -102,6 +104,16 @@ impl Pipeline {
                 }
             }
         })
+    }
+
+    /// What was translated last.
+    pub(crate) fn world(&self) -> &World {
+        &self.world
+    }
+
+    /// The functions that a rule of an HTTPRoute calls, and why its other backends lead nowhere.
+    pub(crate) fn calls(&self, route: &Key, rule: usize) -> Vec<Result<FunctionCall, Problem>> {
+        self.translator.calls(&self.world, route, rule)
     }
 
     /// How many objects are held.
@@ -266,7 +278,7 @@ impl Pipeline {
     }
 
     /// A problem with the place of its field.
-    fn place(&self, problem: &Problem) -> Diagnostic {
+    pub(crate) fn place(&self, problem: &Problem) -> Diagnostic {
         let place = self.index.get(&problem.on).and_then(|loaded| loaded.place.as_deref());
         Diagnostic {
             file: place.map(|place| place.file.clone()),

@@ -1,36 +1,14 @@
 //! One request and its response through the filter, in memory.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use ferrule_kit::{Driver, Event, FieldLines, Hold, MemoryHost, Message, Response, Step};
-use ferrule_transformation::Transformation;
+use ferrule_kit::{Driver, Event, FieldLines, Filter, Hold, MemoryHost, Message, Response, Step};
 
-/// A message as it arrives.
-#[derive(Clone, Debug, Default)]
-pub(super) struct Given {
-    pub(super) lines: FieldLines,
-    pub(super) body: Vec<u8>,
-}
-
-impl Given {
-    /// With these pseudo-fields at its head, unless they are given, and a content-length if it has a body.
-    pub(super) fn under(mut self, pseudo: &[(&str, &str)]) -> Self {
-        let has = |lines: &FieldLines, name: &str| lines.iter().any(|(known, _)| known == name);
-        let missing = pseudo.iter().filter(|(name, _)| !has(&self.lines, name));
-        let mut lines: FieldLines =
-            missing.map(|(name, value)| ((*name).to_owned(), value.as_bytes().to_vec())).collect();
-        lines.append(&mut self.lines);
-        if !self.body.is_empty() && !has(&lines, "content-length") {
-            lines.push(("content-length".to_owned(), self.body.len().to_string().into_bytes()));
-        }
-        Self { lines, body: self.body }
-    }
-}
+use crate::message::Given;
 
 /// What becomes of a message.
 #[derive(Debug)]
-pub(super) enum Outcome {
+pub(crate) enum Outcome {
     /// It goes on like this.
     Passed {
         lines: FieldLines,
@@ -46,24 +24,25 @@ pub(super) enum Outcome {
 
 impl Outcome {
     /// Whether the exchange is over with it.
-    pub(super) fn is_answer(&self) -> bool {
+    pub(crate) fn is_answer(&self) -> bool {
         !matches!(self, Self::Passed { .. })
     }
 }
 
 /// An exchange under way.
-pub(super) struct Exchange {
-    driver: Driver<Transformation>,
+pub(crate) struct Exchange<F: Filter> {
+    driver: Driver<F>,
     host: MemoryHost,
 }
 
-impl Exchange {
-    pub(super) fn new(filter: Arc<Transformation>, secrets: BTreeMap<String, Vec<u8>>) -> Self {
-        Self { driver: Driver::new(filter), host: MemoryHost { secrets, ..MemoryHost::default() } }
+impl<F: Filter> Exchange<F> {
+    /// One that begins, at a host with what the filter may read besides the messages.
+    pub(crate) fn new(filter: Arc<F>, host: MemoryHost) -> Self {
+        Self { driver: Driver::new(filter), host }
     }
 
     /// Lets a whole message come.
-    pub(super) fn pass(&mut self, message: Message, given: &Given) -> Outcome {
+    pub(crate) fn pass(&mut self, message: Message, given: &Given) -> Outcome {
         let end = given.body.is_empty();
         self.host.arrive(message.headers(), given.lines.clone());
         self.host.set_whole(message, end);
@@ -88,14 +67,19 @@ impl Exchange {
         Outcome::Passed { lines: self.host.lines(message.headers()).to_vec(), body, held }
     }
 
+    /// Nobody answers the request, so that the proxy is about to.
+    pub(crate) fn unanswered(&mut self, status: u16, details: &str) {
+        self.driver.on(Event::LocalReply { status, details }, &mut self.host);
+    }
+
     /// Ends the exchange; gives the host with what was done besides.
-    pub(super) fn end(mut self) -> MemoryHost {
+    pub(crate) fn end(mut self) -> MemoryHost {
         self.driver.on(Event::Done, &mut self.host);
         self.host
     }
 }
 
-/// A transformation waits for bodies only, so whatever else stops a message ends it.
+/// A filter waits for bodies only here, so whatever else stops a message ends it.
 fn ended(step: Step) -> Outcome {
     match step {
         Step::Respond(response) => Outcome::Answered(response),
