@@ -42,21 +42,7 @@ pub(crate) fn invoke(
     complaints: &mut impl Write,
 ) -> anyhow::Result<ExitCode> {
     let mut bench = Workbench::new(&args.folder.folder)?;
-    let translated = bench.translated();
-    let found = target::find(args, &bench);
-    let known = found.as_ref().ok().and_then(|found| found.as_ref().ok());
-    let wrong = target::wrong(args, known, &translated.diagnostics);
-    wrong.iter().try_for_each(|line| writeln!(complaints, "{line}"))?;
-    let target = match found? {
-        Ok(target) => target,
-        Err(problem) => {
-            let told = bench.pipeline().place(&problem);
-            if !wrong.contains(&&told) {
-                writeln!(complaints, "{told}")?;
-            }
-            return Ok(ExitCode::from(FAILED));
-        }
-    };
+    let Some(target) = target(args, &mut bench, complaints)? else { return Ok(ExitCode::from(FAILED)) };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let signer = runtime.block_on(signer(&bench, &target.call.outbound.identity));
     report::target(&target, signer.as_ref().ok(), out)?;
@@ -75,6 +61,27 @@ pub(crate) fn invoke(
         AwsSigning::NAME => call.perform::<AwsSigning>(host, out, complaints),
         other => bail!("{}: {other} is no filter that calls functions", target.call.backend),
     }
+}
+
+/// The function that is meant. Says what is wrong on the way to it, be it callable or not.
+fn target(
+    args: &InvokeArgs,
+    bench: &mut Workbench,
+    complaints: &mut impl Write,
+) -> anyhow::Result<Option<Target>> {
+    let translated = bench.translated();
+    let found = target::find(args, bench);
+    let known = found.as_ref().ok().and_then(|found| found.as_ref().ok());
+    let wrong = target::wrong(args, known, &translated.diagnostics);
+    wrong.iter().try_for_each(|line| writeln!(complaints, "{line}"))?;
+    let problem = match found? {
+        Ok(target) => return Ok(Some(target)),
+        Err(problem) => bench.pipeline().place(&problem),
+    };
+    if !wrong.contains(&&problem) {
+        writeln!(complaints, "{problem}")?;
+    }
+    Ok(None)
 }
 
 /// Whoever signs, with credentials.

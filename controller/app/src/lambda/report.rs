@@ -26,7 +26,6 @@ const TOLD: [&str; 8] = [
 /// Prints where the request goes and as whose, a row a fact.
 pub(super) fn target(target: &Target, signer: Option<&Signer>, out: &mut impl Write) -> io::Result<()> {
     let config = &target.call.outbound.config;
-    let text = |field: &str| config[field].as_str();
     let mut row = |name: &str, value: &str| writeln!(out, "{name:<12} {value}");
     row("route", &target.route.to_string())?;
     row("rule", &target.rule)?;
@@ -34,6 +33,22 @@ pub(super) fn target(target: &Target, signer: Option<&Signer>, out: &mut impl Wr
     if let Some(policy) = &target.call.policy {
         row("policy", &policy.to_string())?;
     }
+    function(config, &mut row)?;
+    if let Some(endpoint) = &target.call.outbound.endpoint {
+        row("endpoint", &endpoint::url(endpoint))?;
+    }
+    if let Some(signer) = signer {
+        row("signed by", &signer.told)?;
+    }
+    for skipped in &target.skipped {
+        row("not run", skipped)?;
+    }
+    Ok(())
+}
+
+/// Tells which function is called, and how.
+fn function(config: &Value, row: &mut impl FnMut(&str, &str) -> io::Result<()>) -> io::Result<()> {
+    let text = |field: &str| config[field].as_str();
     match (text("functionName"), config["functions"].as_array()) {
         (Some(template), Some(listed)) => {
             let listed: Vec<&str> = listed.iter().filter_map(Value::as_str).collect();
@@ -51,15 +66,6 @@ pub(super) fn target(target: &Target, signer: Option<&Signer>, out: &mut impl Wr
         if !TOLD.contains(&field.as_str()) {
             row(field, &value.as_str().map_or_else(|| value.to_string(), str::to_owned))?;
         }
-    }
-    if let Some(endpoint) = &target.call.outbound.endpoint {
-        row("endpoint", &endpoint::url(endpoint))?;
-    }
-    if let Some(signer) = signer {
-        row("signed by", &signer.told)?;
-    }
-    for skipped in &target.skipped {
-        row("not run", skipped)?;
     }
     Ok(())
 }
