@@ -63,11 +63,7 @@ fn a_refused_update_leaves_the_last_good_configuration() {
     );
     rig.update(&probe(&json!({"response": {"headers": [{"set": {"name": "x-is"}}]}})), &all);
     rig.wait_for_stat("listener_manager.lds.update_rejected", 1);
-    let log = rig.envoy.log().since(0).join("\n");
-    assert!(
-        log.contains("configuration of filter probe: response.headers[0].set: missing field `value`"),
-        "{log}"
-    );
+    rig.wait_for_log(&["configuration of filter probe: response.headers[0].set: missing field `value`"]);
     assert_eq!(rig.client().ask("GET", "/", "").unwrap().field("x-is"), Some("good"));
 }
 

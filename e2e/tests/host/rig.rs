@@ -232,6 +232,13 @@ impl Rig {
         }
     }
 
+    /// Waits until a line of the log has all these words; what Envoy counts may show before what it logs.
+    pub(crate) fn wait_for_log(&self, words: &[&str]) {
+        let log = self.envoy.log();
+        let found = log.wait(0, PATIENCE, |line| words.iter().all(|word| line.contains(word)));
+        assert!(found, "no line with {words:?}:\n{}", log.since(0).join("\n"));
+    }
+
     pub(crate) fn client(&self) -> Client {
         Client::to(self.port)
     }

@@ -61,8 +61,7 @@ fn a_refused_update_names_the_field_and_leaves_the_last_good_configuration() {
     for (count, (configuration, reason)) in (1..).zip(&refused) {
         rig.update(&plugin(configuration), &all);
         rig.wait_for_stat("listener_manager.lds.update_rejected", count);
-        let log = rig.envoy.log().since(0).join("\n");
-        assert!(log.contains("configuration of filter probe: ") && log.contains(reason), "{reason}:\n{log}");
+        rig.wait_for_log(&["configuration of filter probe: ", reason]);
         assert_eq!(rig.client().ask("GET", "/", "").unwrap().field("x-is"), Some("good"));
     }
 }
@@ -116,8 +115,7 @@ fn a_panic_costs_its_workers_streams_and_the_next_request_finds_a_new_machine() 
             recovers(&rig);
         }
     }
-    let log = rig.envoy.log().since(0).join("\n");
-    assert!(log.contains("the filter panicked: "), "{log}");
+    rig.wait_for_log(&["the filter panicked: "]);
 }
 
 /// Both workers serve again, each with a machine that is new or was not concerned.
