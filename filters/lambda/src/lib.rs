@@ -17,19 +17,19 @@ mod function;
 mod outcome;
 mod reason;
 mod relayed;
+mod response;
 mod stats;
 mod streaming;
 mod template;
 mod trace;
 
-use std::borrow::Cow;
 use std::time::Duration;
 
 use ferrule_kit::{
     CalloutError, CalloutId, ConfigError, Fields, Filter, Flow, Host, Message, Reply, SecretSource, Value,
 };
 
-use answer::{Answer, Reader};
+use answer::Reader;
 use call::{Call, Caller};
 pub use config::*;
 use event::Format;
@@ -37,8 +37,7 @@ use failure::Failure;
 use ferrule_aws::SecretConfig;
 use function::Function;
 pub use function::authority;
-use outcome::{ApiHead, Verdict};
-use streaming::{Broken, Streaming};
+use streaming::Streaming;
 
 /// The filter: a compiled [`Config`].
 #[derive(Debug)]
@@ -284,93 +283,7 @@ impl Calls {
         Ok(Flow::AwaitReply)
     }
 
-    fn on_answer(&self, stream: &mut Stream, host: &mut dyn Host, end: bool) -> Flow {
-        let head = ApiHead::read(|name| host.field(Fields::ResponseHeaders, name).map(Cow::into_owned));
-        match head.verdict(self.invocation, self.format.mode, self.errors) {
-            Verdict::Pass => self.pass(stream, host),
-            Verdict::PassAs(status) => {
-                host.set_field(Fields::ResponseHeaders, ":status", status.to_string().as_bytes());
-                self.pass(stream, host)
-            }
-            Verdict::Fail(failure) => {
-                stream.stage = Stage::Judging(failure);
-                Flow::AwaitBody
-            }
-            Verdict::Unwrap => {
-                stream.stage = Stage::Unwrapping;
-                Flow::AwaitBody
-            }
-            Verdict::Stream if end => self.fail(stream, host, Failure::Broken(Broken::Early)),
-            Verdict::Stream => self.begin_stream(stream, host),
-        }
-    }
-
-    fn pass(&self, stream: &mut Stream, host: &mut dyn Host) -> Flow {
-        if self.asks_for_log {
-            outcome::drop_log(host);
-        }
-        if !stream.is_head {
-            return Flow::Leave;
-        }
-        stream.stage = Stage::Dropping;
-        host.remove_field(Fields::ResponseHeaders, "content-length");
-        Flow::Continue
-    }
-
-    fn unwrap_answer(&self, stream: &mut Stream, host: &mut dyn Host) -> Flow {
-        let json = host.take_body(Message::Response);
-        match self.reader.read(&json) {
-            Ok(answer) => {
-                outcome::put(host, &answer, stream.is_head);
-                Flow::Leave
-            }
-            Err(malformed) => self.fail(stream, host, Failure::Malformed(malformed)),
-        }
-    }
-
-    fn begin_stream(&self, stream: &mut Stream, host: &mut dyn Host) -> Flow {
-        let media_type = host.field(Fields::ResponseHeaders, "content-type");
-        let has_prelude = media_type.is_some_and(|media_type| outcome::has_prelude(&media_type));
-        let result = Box::new(self.result(has_prelude));
-        let headers_sent = self.format.mode == PayloadMode::None;
-        stream.stage = Stage::Streaming { result, headers_sent };
-        if !headers_sent {
-            return Flow::AwaitData;
-        }
-        streaming::bytes_head().put(host);
-        Flow::Continue
-    }
-
-    fn result(&self, has_prelude: bool) -> Streaming {
-        if self.format.mode == PayloadMode::None {
-            Streaming::of_bytes()
-        } else {
-            Streaming::with_head(has_prelude)
-        }
-    }
-
-    fn on_chunk(&self, stream: &mut Stream, host: &mut dyn Host, end: bool) -> Flow {
-        let Stage::Streaming { result, headers_sent } = &mut stream.stage else { return Flow::Continue };
-        let (bytes, mut body) = (host.take_body(Message::Response), Vec::new());
-        let taken = result.take(&self.reader, &bytes, &mut body);
-        let taken = taken.and_then(|head| if end { result.end().map(|()| head) } else { Ok(head) });
-        let head = match taken {
-            Ok(head) => head,
-            Err(broken) => return self.fail(stream, host, Failure::Broken(broken)),
-        };
-        if let Some(head) = &head {
-            *headers_sent = true;
-            head.put(host);
-        }
-        if !*headers_sent {
-            return Flow::AwaitData;
-        }
-        let body: &[u8] = if stream.is_head { b"" } else { &body };
-        host.put_body(Message::Response, &[body]);
-        Flow::Continue
-    }
-
-    fn fail(&self, stream: &mut Stream, host: &mut dyn Host, failure: Failure) -> Flow {
+    pub(crate) fn fail(&self, stream: &mut Stream, host: &mut dyn Host, failure: Failure) -> Flow {
         self.told(stream, host, &failure);
         stream.stage = Stage::Idle;
         Flow::Respond(self.refusal(failure))

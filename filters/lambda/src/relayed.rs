@@ -6,10 +6,10 @@ use std::borrow::Cow;
 
 use ferrule_kit::{CalloutError, Reply, Response};
 
+use crate::answer::Answer;
 use crate::failure::Failure;
 use crate::outcome::{self, ApiHead, Verdict};
-use crate::streaming;
-use crate::{Answer, Calls};
+use crate::{Calls, streaming};
 
 impl Calls {
     /// What the client gets.
