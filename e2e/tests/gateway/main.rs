@@ -4,9 +4,9 @@
 
 mod authorization;
 mod authorization_server;
+mod aws;
 mod client;
 mod controller;
-mod functions;
 mod load;
 mod prerouting;
 mod quickstart;

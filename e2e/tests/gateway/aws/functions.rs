@@ -1,35 +1,19 @@
-//! Functions behind routes: `ferrule run` on the example's folder, its Envoy, and an AWS that checks signatures and policies.
-
-mod moto;
+//! Functions behind routes.
 
 use std::fs;
 use std::path::Path;
 
+use super::moto::{Key, Moto};
+use super::{put, secret};
 use crate::client::{Answer, ask, get, post, try_send};
 use crate::controller::Controller;
 use crate::load::Load;
-use moto::{Key, Moto};
 
-const EXAMPLE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../examples/lambda");
-
-/// The example's Secret with this key.
-fn secret(key: &Key) -> String {
-    let text = fs::read_to_string(Path::new(EXAMPLE).join("secret.yaml")).unwrap();
-    let text = text.replace("AKIAIOSFODNN7EXAMPLE", &key.id);
-    text.replace("wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY", &key.secret)
-}
+const EXAMPLE: &str = "lambda";
 
 /// Puts the example in the place of what is in `folder`, on the same port.
 fn example(folder: &Path, moto: &Moto, edit: impl Fn(String) -> String) {
-    let gateway = fs::read_to_string(folder.join("gateway.yaml")).unwrap();
-    let port = gateway.lines().find_map(|line| line.trim().strip_prefix("port: ")).unwrap().to_owned();
-    fs::read_dir(folder).unwrap().for_each(|file| fs::remove_file(file.unwrap().path()).unwrap());
-    for name in ["gateway.yaml", "functions.yaml"] {
-        let text = fs::read_to_string(Path::new(EXAMPLE).join(name)).unwrap();
-        let text = text.replace("8080", &port).replace("127.0.0.1:5000", &format!("127.0.0.1:{}", moto.port));
-        fs::write(folder.join(name), edit(text)).unwrap();
-    }
-    fs::write(folder.join("secret.yaml"), secret(&moto.keys[0])).unwrap();
+    put(EXAMPLE, folder, moto.port, &moto.keys[0], edit);
 }
 
 fn status(answer: &Answer) -> String {
@@ -71,9 +55,9 @@ fn the_example_calls_functions_as_their_caller_and_nobody_else() {
     // Somebody whom no policy lets call, and somebody with a wrong key.
     let wrong = Key { secret: "wrong".to_owned(), ..moto.keys[0].clone() };
     for key in [&moto.keys[2], &wrong] {
-        fs::write(controller.config("secret.yaml"), secret(key)).unwrap();
+        fs::write(controller.config("secret.yaml"), secret(EXAMPLE, key)).unwrap();
         wait_for_hello(&controller, 500);
-        fs::write(controller.config("secret.yaml"), secret(&moto.keys[1])).unwrap();
+        fs::write(controller.config("secret.yaml"), secret(EXAMPLE, &moto.keys[1])).unwrap();
         wait_for_hello(&controller, 200);
     }
     fs::remove_file(controller.config("secret.yaml")).unwrap();
@@ -96,7 +80,7 @@ fn keys_are_rotated_under_load_without_a_failed_request() {
     more(20);
     for new in [1, 0, 1] {
         let before = calls(&load);
-        fs::write(controller.config("draft"), secret(&moto.keys[new])).unwrap();
+        fs::write(controller.config("draft"), secret(EXAMPLE, &moto.keys[new])).unwrap();
         fs::rename(controller.config("draft"), controller.config("secret.yaml")).unwrap();
         more(before + 40);
     }

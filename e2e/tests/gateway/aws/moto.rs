@@ -11,16 +11,17 @@ use serde_json::Value;
 const PACKAGE: &str = "moto[server]==5.2.5";
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// Makes a caller with two access keys, a role that it may take on, and a function; prints keys and role.
+/// Makes a caller with two access keys, a role that it may take on, a function, two buckets and a table; prints keys and role.
 const SET_UP: &str = r#"
 import boto3, io, json, sys, zipfile
 def client(name): return boto3.client(name, endpoint_url=sys.argv[1], region_name="us-east-1", aws_access_key_id="a", aws_secret_access_key="b")
 def policy(action): return json.dumps({"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": action, "Resource": "*"}]})
 # The second is what moto checks.
 call = ["lambda:InvokeFunction", "lambda:Invoke"]
+keep = ["s3:*", "dynamodb:*"]
 iam = client("iam")
 iam.create_user(UserName="caller")
-iam.put_user_policy(UserName="caller", PolicyName="p", PolicyDocument=policy(call + ["sts:AssumeRole", "iam:DeleteAccessKey"]))
+iam.put_user_policy(UserName="caller", PolicyName="p", PolicyDocument=policy(call + keep + ["sts:AssumeRole", "iam:DeleteAccessKey"]))
 keys = [iam.create_access_key(UserName="caller")["AccessKey"] for _ in range(2)]
 iam.create_user(UserName="nobody")
 keys.append(iam.create_access_key(UserName="nobody")["AccessKey"])
@@ -30,6 +31,8 @@ iam.put_role_policy(RoleName="invoker", PolicyName="p", PolicyDocument=policy(ca
 code = io.BytesIO()
 with zipfile.ZipFile(code, "w") as archive: archive.writestr("f.py", "def h(event, context): return event")
 client("lambda").create_function(FunctionName="hello", Runtime="python3.12", Role=role, Handler="f.h", Code={"ZipFile": code.getvalue()})
+for bucket in ["uploads", "documents"]: client("s3").create_bucket(Bucket=bucket)
+client("dynamodb").create_table(TableName="visits", BillingMode="PAY_PER_REQUEST", KeySchema=[{"AttributeName": "who", "KeyType": "HASH"}], AttributeDefinitions=[{"AttributeName": "who", "AttributeType": "S"}])
 print(json.dumps({"keys": [{"accessKey": k["AccessKeyId"], "secretKey": k["SecretAccessKey"]} for k in keys], "role": role}))
 "#;
 
