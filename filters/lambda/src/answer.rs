@@ -40,12 +40,16 @@ const FRAMING: [&str; 8] = [
 /// Members that mean something, by the places that follow.
 const MEMBERS: [&str; 6] =
     ["statusCode", "headers", "multiValueHeaders", "cookies", "body", "isBase64Encoded"];
+/// What Envoy's built-in filter reads as well: names as they stand in `request_response.proto`.
+const PROTO_MEMBERS: [&str; 2] = ["status_code", "is_base64_encoded"];
 const STATUS: usize = 0;
 const HEADERS: usize = 1;
 const MULTI_VALUE_HEADERS: usize = 2;
 const COOKIES: usize = 3;
 const BODY: usize = 4;
 const IS_BASE64: usize = 5;
+const PROTO_STATUS: usize = 6;
+const PROTO_IS_BASE64: usize = 7;
 
 /// How answers of one format are read.
 #[derive(Debug)]
@@ -88,7 +92,8 @@ pub(crate) enum Malformed {
 
 impl Reader {
     pub(crate) fn new(mode: PayloadMode) -> Self {
-        Self { mode, names: MEMBERS.map(str::to_owned).to_vec() }
+        let more = if mode == PayloadMode::Envoy { &PROTO_MEMBERS[..] } else { &[] };
+        Self { mode, names: MEMBERS.iter().chain(more).map(|name| (*name).to_owned()).collect() }
     }
 
     /// The answer that a function's result is.
@@ -98,7 +103,7 @@ impl Reader {
     pub(crate) fn read<'a>(&self, json: &'a [u8]) -> Result<Answer<'a>, Malformed> {
         let document = Document::parse(json, &self.names).map_err(Malformed::Json)?;
         let is_object = matches!(document.root().kind(), Kind::Object);
-        let status = member(&document, STATUS);
+        let status = status(&document);
         match (self.mode, status) {
             (PayloadMode::ApiGatewayV2, None) => return inferred(document.root()),
             _ if !is_object => return Err(Malformed::NoObject),
@@ -119,7 +124,7 @@ impl Reader {
         if !matches!(document.root().kind(), Kind::Object) {
             return Err(Malformed::NoObject);
         }
-        self.head(&document, member(&document, STATUS))
+        self.head(&document, status(&document))
     }
 
     /// Status and fields.
@@ -155,6 +160,10 @@ fn member<'a>(document: &Document<'a>, place: usize) -> Option<Node<'a>> {
     document.member(place).filter(|node| !matches!(node.kind(), Kind::Null))
 }
 
+fn status<'a>(document: &Document<'a>) -> Option<Node<'a>> {
+    member(document, STATUS).or_else(|| member(document, PROTO_STATUS))
+}
+
 /// Format 2.0 without a status: the value is the body, a string without its quotes.
 fn inferred(root: Node<'_>) -> Result<Answer<'_>, Malformed> {
     let body = match root.kind() {
@@ -181,7 +190,8 @@ fn status_of(node: Node<'_>) -> Result<u16, Malformed> {
 }
 
 fn body<'a>(document: &Document<'a>) -> Result<Cow<'a, [u8]>, Malformed> {
-    let is_base64 = match member(document, IS_BASE64).map(Node::kind) {
+    let flag = member(document, IS_BASE64).or_else(|| member(document, PROTO_IS_BASE64));
+    let is_base64 = match flag.map(Node::kind) {
         None => false,
         Some(Kind::Bool(truth)) => truth,
         Some(_) => return Err(Malformed::Type("isBase64Encoded")),

@@ -37,6 +37,20 @@ fn bytes_are_exact_whatever_their_padding() {
 }
 
 #[test]
+fn envoys_format_has_the_names_of_its_proto_too() {
+    let proto = r#"{"status_code": 404, "is_base64_encoded": true, "body": "aGk="}"#;
+    let both =
+        r#"{"status_code": 404, "statusCode": 201, "isBase64Encoded": false, "is_base64_encoded": true}"#;
+    assert_eq!(
+        read(PayloadMode::Envoy, proto).map(|(status, _, body)| (status, body)),
+        Ok((404, b"hi".to_vec()))
+    );
+    assert_eq!(read(PayloadMode::Envoy, both).unwrap().0, 201);
+    assert_eq!(read(PayloadMode::ApiGatewayV1, proto), Err(Malformed::NoStatus));
+    assert_eq!(read(PayloadMode::ApiGatewayV2, proto).unwrap().2, proto.as_bytes());
+}
+
+#[test]
 fn lists_of_values_win_over_single_ones() {
     let json = r#"{"statusCode": 200, "headers": {"X-A": "0", "x-b": "1"}, "multiValueHeaders": {"x-a": ["1", 2], "x-c": "3"}}"#;
     let (_, fields, _) = read(PayloadMode::ApiGatewayV1, json).unwrap();

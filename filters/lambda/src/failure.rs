@@ -29,6 +29,9 @@ pub(crate) enum Failure {
     Throttled { reason: Reason, retry_after: Option<Vec<u8>> },
     #[error("the event is larger than Lambda takes")]
     TooLarge,
+    /// Only where it is the client's own body.
+    #[error("Lambda refuses the body: {reason}")]
+    Rejected { status: u16, reason: Reason },
     #[error("Lambda knows no such function: {0}")]
     NotFound(Reason),
     #[error("Lambda refuses the credentials or the signature: {0}")]
@@ -38,7 +41,7 @@ pub(crate) enum Failure {
     #[error("Lambda answered {status} {reason}")]
     Service { status: u16, reason: Reason },
     /// Envoy's own answer goes to the client.
-    #[error("no answer of Lambda: {status} {details}")]
+    #[error("no whole answer of Lambda: {status} {details}")]
     Unanswered { status: u16, details: String },
     #[error("no such function is listed")]
     Unlisted,
@@ -49,30 +52,17 @@ pub(crate) enum Failure {
 }
 
 impl Failure {
-    /// That of an answer of the API with this status (Lambda API reference, Invoke, "Errors").
-    pub(crate) fn of_api(status: u16, reason: Reason, retry_after: Option<Vec<u8>>) -> Self {
-        match status {
-            401 | 403 => Self::Refused(reason),
-            404 => Self::NotFound(reason),
-            413 => Self::TooLarge,
-            429 => Self::Throttled { reason, retry_after },
-            status => Self::Service { status, reason },
+    /// That of a result that broke off.
+    pub(crate) fn of_stream(broken: Broken) -> Self {
+        match broken {
+            Broken::Function(reason) if reason.is_timeout() => Self::TimedOut,
+            broken => Self::Broken(broken),
         }
     }
 
-    /// The same failure with what the answer's body says of it.
-    pub(crate) fn explained_by(mut self, json: &[u8]) -> Self {
-        let told = Reason::read(json);
-        match &mut self {
-            Self::Function(_) if told.is_timeout() => return Self::TimedOut,
-            Self::Function(reason)
-            | Self::Throttled { reason, .. }
-            | Self::NotFound(reason)
-            | Self::Refused(reason)
-            | Self::Service { reason, .. } => *reason = std::mem::take(reason).or(told),
-            _ => {}
-        }
-        self
+    /// Whether clients bring it about at will, so that it is no news for an operator.
+    pub(crate) fn is_clients(&self) -> bool {
+        matches!(self, Self::TooLarge | Self::Rejected { .. } | Self::Unlisted | Self::Upgrade)
     }
 
     pub(crate) fn counter(&self) -> ferrule_kit::Counter {
@@ -84,10 +74,11 @@ impl Failure {
             Self::Broken(_) => stats::BROKEN_STREAM,
             Self::Throttled { .. } => stats::THROTTLED,
             Self::TooLarge => stats::TOO_LARGE,
-            Self::NotFound(_) | Self::Unlisted => stats::NOT_FOUND,
+            Self::NotFound(_) => stats::NOT_FOUND,
+            Self::Unlisted => stats::UNLISTED,
             Self::Refused(_) | Self::Credentials(_) => stats::CREDENTIAL_ERROR,
             Self::Service { .. } | Self::Unanswered { .. } | Self::Callout(_) => stats::SERVICE_ERROR,
-            Self::Upgrade => stats::REFUSED,
+            Self::Upgrade | Self::Rejected { .. } => stats::REFUSED,
         }
     }
 
@@ -100,8 +91,8 @@ impl Failure {
             Self::Refused(_) | Self::Credentials(_) => 500,
             Self::Service { status: 503, .. }
             | Self::Callout(CalloutError::Refused | CalloutError::UnknownCluster) => 503,
-            Self::TimedOut | Self::Service { status: 504, .. } => 504,
-            Self::Unanswered { status, .. } => *status,
+            Self::TimedOut | Self::Service { status: 408 | 504, .. } => 504,
+            Self::Unanswered { status, .. } | Self::Rejected { status, .. } => *status,
             _ => 502,
         }
     }
@@ -112,6 +103,7 @@ impl Failure {
             Self::Upgrade => "upgrades are not possible here\n",
             Self::Unlisted => "no such function\n",
             Self::TooLarge => "the request is larger than a function takes\n",
+            Self::Rejected { .. } => "the request's body is none that a function takes\n",
             Self::Throttled { .. } => "the function is called too often\n",
             Self::Refused(_) | Self::Credentials(_) => "the function could not be called\n",
             Self::TimedOut => "the function ran out of time\n",
@@ -132,6 +124,7 @@ impl Failure {
             Self::AnswerTooLarge => "lambda_filter_answer_too_large".into(),
             Self::Throttled { reason, .. } => told("throttled", reason),
             Self::TooLarge => "lambda_filter_too_large".into(),
+            Self::Rejected { reason, .. } => told("body_refused", reason),
             Self::NotFound(reason) => told("function_not_found", reason),
             Self::Refused(reason) => told("credentials_refused", reason),
             Self::Credentials(error) => Cow::Owned(format!("lambda_filter_credentials_{}", error.word())),
@@ -150,61 +143,5 @@ impl Failure {
             response.fields.push(("retry-after".to_owned(), seconds));
         }
         response
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    #[cfg(all(target_arch = "wasm32", target_os = "unknown"))]
-    use wasm_bindgen_test::wasm_bindgen_test as test;
-
-    use super::*;
-
-    fn of_function(json: &str) -> Failure {
-        Failure::Function(Reason::default()).explained_by(json.as_bytes())
-    }
-
-    #[test]
-    fn errors_of_functions_are_told_to_logs_and_not_to_clients() {
-        let failure = of_function(r#"{"errorType": "TypeError", "errorMessage": "no such field"}"#);
-        assert_eq!(failure.to_string(), "function error TypeError: no such field");
-        let response = failure.response();
-        assert_eq!(response.details, "lambda_filter_function_error{TypeError:no_such_field}");
-        assert_eq!((response.status, &*response.body), (502, &b"the function failed\n"[..]));
-        for timeout in [
-            r#"{"errorMessage": "x Task timed out after 3.00 seconds"}"#,
-            r#"{"errorType": "Sandbox.Timedout"}"#,
-        ] {
-            assert_eq!(of_function(timeout), Failure::TimedOut);
-        }
-        for other in ["", "[]", "{\"errorType\": 5}", "{\"errorType\": \"two words\"}"] {
-            assert_eq!(of_function(other), Failure::Function(Reason::default()), "{other}");
-        }
-    }
-
-    #[test]
-    fn answers_of_the_api_are_mapped() {
-        let mapped = |status| {
-            let reason = Reason::of_kind(b"KindException:http://x/");
-            let failure = Failure::of_api(status, reason, Some(b"7".to_vec()));
-            failure.explained_by(br#"{"message": "why"}"#).response()
-        };
-        for (status, wanted) in [
-            (400, 502),
-            (401, 500),
-            (403, 500),
-            (404, 502),
-            (413, 413),
-            (429, 429),
-            (500, 502),
-            (503, 503),
-            (504, 504),
-        ] {
-            let response = mapped(status);
-            assert_eq!(response.status, wanted, "{status}");
-            let waits = response.fields.contains(&("retry-after".to_owned(), b"7".to_vec()));
-            assert_eq!(waits, status == 429);
-        }
-        assert_eq!(mapped(404).details, "lambda_filter_function_not_found{KindException:why}");
     }
 }

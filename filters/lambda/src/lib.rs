@@ -7,6 +7,7 @@
 //!   of it.
 
 mod answer;
+mod api_error;
 mod body;
 mod call;
 mod config;
@@ -30,6 +31,7 @@ use ferrule_kit::{
 };
 
 use answer::Reader;
+use api_error::ApiError;
 use call::{Call, Caller};
 pub use config::*;
 use event::Format;
@@ -37,7 +39,7 @@ use failure::Failure;
 use ferrule_aws::SecretConfig;
 use function::Function;
 pub use function::authority;
-use streaming::Streaming;
+use streaming::{Broken, Streaming};
 
 /// The filter: a compiled [`Config`].
 #[derive(Debug)]
@@ -77,7 +79,7 @@ enum Stage {
     Idle,
     Called,
     /// The body says more of the error.
-    Judging(Failure),
+    Judging(ApiError),
     /// The body is the answer's text.
     Unwrapping,
     Streaming {
@@ -134,12 +136,13 @@ impl Filter for Lambda {
     }
 
     fn on_overflow(&self, stream: &mut Stream, host: &mut dyn Host, message: Message) -> Flow {
+        let Some(calls) = &self.calls else { return Flow::Leave };
         let failure = match (message, std::mem::take(&mut stream.stage)) {
             (Message::Request, _) => Failure::TooLarge,
-            (_, Stage::Judging(failure)) => failure,
+            (_, Stage::Judging(error)) => calls.judged(error, b""),
             _ => Failure::AnswerTooLarge,
         };
-        self.calls.as_ref().map_or(Flow::Leave, |calls| calls.fail(stream, host, failure))
+        calls.fail(stream, host, failure)
     }
 
     fn on_reply(
@@ -150,7 +153,7 @@ impl Filter for Lambda {
         reply: Result<Reply<'_>, CalloutError>,
     ) -> Flow {
         let Some(calls) = &self.calls else { return Flow::Leave };
-        match calls.relayed(reply) {
+        match calls.relayed(stream, host, reply) {
             Ok(response) => Flow::Respond(response),
             Err(failure) => calls.fail(stream, host, failure),
         }
@@ -158,10 +161,14 @@ impl Filter for Lambda {
 
     /// What Envoy says in Lambda's place is not a function's answer.
     fn on_local_reply(&self, stream: &mut Stream, host: &mut dyn Host, status: u16, details: &str) {
-        let stage = std::mem::take(&mut stream.stage);
-        if let (Some(calls), Stage::Called) = (&self.calls, stage) {
-            calls.told(stream, host, &Failure::Unanswered { status, details: details.to_owned() });
-        }
+        let Some(calls) = &self.calls else { return };
+        let details = details.to_owned();
+        let failure = match std::mem::take(&mut stream.stage) {
+            Stage::Idle | Stage::Dropping => return,
+            Stage::Called | Stage::Judging(_) | Stage::Unwrapping => Failure::Unanswered { status, details },
+            Stage::Streaming { .. } => Failure::Broken(Broken::Cut(details)),
+        };
+        calls.told(stream, host, &failure);
     }
 }
 
@@ -192,8 +199,8 @@ impl Calls {
             return outcome.unwrap_or_else(|failure| self.fail(stream, host, failure));
         }
         match std::mem::take(&mut stream.stage) {
-            Stage::Judging(failure) => {
-                let failure = failure.explained_by(&host.body(message).concat());
+            Stage::Judging(error) => {
+                let failure = self.judged(error, &host.body(message).concat());
                 self.fail(stream, host, failure)
             }
             _ => self.unwrap_answer(stream, host),
@@ -219,7 +226,7 @@ impl Calls {
             }
             (_, Stage::Streaming { result, .. }) => match result.end() {
                 Ok(()) => Flow::Continue,
-                Err(broken) => self.fail(stream, host, Failure::Broken(broken)),
+                Err(broken) => self.fail(stream, host, Failure::of_stream(broken)),
             },
             _ => Flow::Continue,
         }
@@ -289,6 +296,11 @@ impl Calls {
         Flow::Respond(self.refusal(failure))
     }
 
+    /// The failure that an error of the API is, by what its body says.
+    fn judged(&self, error: ApiError, json: &[u8]) -> Failure {
+        error.explained_by(json, self.format.mode == PayloadMode::None)
+    }
+
     /// Counts and logs.
     fn told(&self, stream: &Stream, host: &mut dyn Host, failure: &Failure) {
         let name = self.function(stream).map_or("", |function| &function.name);
@@ -297,7 +309,9 @@ impl Calls {
 
     fn refusal(&self, failure: Failure) -> ferrule_kit::Response {
         match failure {
-            Failure::Malformed(_) => outcome::malformed(failure, self.errors),
+            Failure::Malformed(_) | Failure::Broken(Broken::Head(_) | Broken::Endless) => {
+                outcome::malformed(failure, self.errors)
+            }
             failure => failure.response(),
         }
     }

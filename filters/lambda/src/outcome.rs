@@ -3,17 +3,16 @@
 use ferrule_kit::{FieldLines, Fields, Host, Message, Reply, Response};
 
 use crate::answer::Answer;
+use crate::api_error::ApiError;
 use crate::config::{ErrorStatus, InvocationMode, PayloadMode};
 use crate::failure::Failure;
 use crate::reason::Reason;
 
 /// What decides.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct ApiHead {
     status: u16,
-    is_function_error: bool,
-    reason: Reason,
-    retry_after: Option<Vec<u8>>,
+    error: Option<ApiError>,
 }
 
 /// What is to be done with the answer.
@@ -21,10 +20,10 @@ pub(crate) struct ApiHead {
 pub(crate) enum Verdict {
     /// It is the client's.
     Pass,
-    /// It is the client's, with that status.
-    PassAs(u16),
+    /// It is an error that is the client's as it is, but for its status where there is one here.
+    PassError(ApiError, Option<u16>),
     /// The client gets an error, of which the body says more.
-    Fail(Failure),
+    Fail(ApiError),
     /// Its body is the answer's text.
     Unwrap,
     /// Its body is a stream of frames.
@@ -44,11 +43,12 @@ impl ApiHead {
         let number = |text: Vec<u8>| std::str::from_utf8(&text).ok()?.parse().ok();
         let status = field(":status").and_then(number).unwrap_or(502);
         if (200..300).contains(&status) {
-            let is_function_error = field("x-amz-function-error").is_some();
-            return Self { status, is_function_error, ..Self::default() };
+            let error = field("x-amz-function-error").map(|kind| ApiError::Function(Reason::of_kind(&kind)));
+            return Self { status, error };
         }
         let reason = Reason::of_kind(&field("x-amzn-errortype").unwrap_or_default());
-        Self { status, reason, retry_after: field("retry-after"), ..Self::default() }
+        let error = ApiError::Service { status, reason, retry_after: field("retry-after") };
+        Self { status, error: Some(error) }
     }
 
     pub(crate) fn verdict(
@@ -57,24 +57,15 @@ impl ApiHead {
         payload: PayloadMode,
         errors: ErrorStatus,
     ) -> Verdict {
-        if !(200..300).contains(&self.status) {
-            return match errors {
-                ErrorStatus::Gateway => {
-                    Verdict::Fail(Failure::of_api(self.status, self.reason, self.retry_after))
-                }
-                ErrorStatus::Gloo | ErrorStatus::Envoy => Verdict::Pass,
-            };
-        }
-        match (errors, invocation, payload) {
-            (ErrorStatus::Gateway, ..) if self.is_function_error => {
-                Verdict::Fail(Failure::Function(Reason::default()))
+        match (self.error, errors, invocation) {
+            (Some(error), ErrorStatus::Gateway, _) => Verdict::Fail(error),
+            (Some(error @ ApiError::Function(_)), ErrorStatus::Gloo, _) => {
+                Verdict::PassError(error, Some(504))
             }
-            (ErrorStatus::Gloo, ..) if self.is_function_error => Verdict::PassAs(504),
-            (ErrorStatus::Envoy, ..) if self.is_function_error => Verdict::Pass,
-            (_, InvocationMode::ResponseStream, _) => Verdict::Stream,
-            (_, InvocationMode::Event | InvocationMode::DryRun, _) | (_, _, PayloadMode::None) => {
-                Verdict::Pass
-            }
+            (Some(error), ..) => Verdict::PassError(error, None),
+            (None, _, InvocationMode::ResponseStream) => Verdict::Stream,
+            (None, _, InvocationMode::Event | InvocationMode::DryRun) => Verdict::Pass,
+            _ if payload == PayloadMode::None => Verdict::Pass,
             _ => Verdict::Unwrap,
         }
     }

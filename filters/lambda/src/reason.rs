@@ -16,7 +16,7 @@ const MAX_DETAILS: usize = 96;
 const MAX_KIND: usize = 64;
 
 /// Names that functions, services and streams have for an error's type.
-const KINDS: [&str; 2] = ["errorType", "ErrorCode"];
+const KINDS: [&str; 4] = ["errorType", "ErrorCode", "__type", "code"];
 /// Names that they have for its text.
 const MESSAGES: [&str; 4] = ["errorMessage", "message", "Message", "ErrorDetails"];
 
@@ -28,9 +28,15 @@ pub(crate) struct Reason {
 }
 
 impl Reason {
-    /// An error of that type.
+    /// An error of that type, as the head of an answer writes it: a colon ends it.
     pub(crate) fn of_kind(kind: &[u8]) -> Self {
+        let kind = kind.split(|byte| *byte == b':').next().unwrap_or_default();
         Self { kind: word(kind), message: String::new() }
+    }
+
+    /// The error's type; empty where there is none.
+    pub(crate) fn kind(&self) -> &str {
+        &self.kind
     }
 
     /// What a JSON object says; nothing where it is none.
@@ -59,7 +65,7 @@ impl Reason {
 
     /// `{TypeError:no_such_field}`, or nothing: details have no blanks, braces or quotes of their own.
     pub(crate) fn in_details(&self) -> String {
-        let plain = |char: char| char.is_ascii_alphanumeric() || ".:-_/$".contains(char);
+        let plain = |char: char| char.is_ascii_alphanumeric() || ".:-_/$+".contains(char);
         let mut text: String = self.to_string().replace(": ", ":").chars().take(MAX_DETAILS).collect();
         text = text.chars().map(|char| if plain(char) { char } else { '_' }).collect();
         if text.is_empty() { text } else { format!("{{{text}}}") }
@@ -73,10 +79,11 @@ impl fmt::Display for Reason {
     }
 }
 
-/// A word up to its first colon, or nothing where it is none.
+/// A type's name without its namespace, or nothing where it is none: Java nests types by `$`, .NET by `+`, Ruby writes
+/// `Function<Shop::NotFound>`.
 fn word(kind: &[u8]) -> String {
-    let kind = kind.split(|byte| *byte == b':').next().unwrap_or_default();
-    let plain = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'-');
+    let kind = kind.rsplit(|byte| *byte == b'#').next().unwrap_or_default();
+    let plain = |byte: &u8| byte.is_ascii_alphanumeric() || b"._-$+<>:`".contains(byte);
     if kind.len() > MAX_KIND || !kind.iter().all(plain) {
         return String::new();
     }
@@ -106,6 +113,13 @@ mod tests {
             (r#"{"message": "not\nyours\nx-amz-security-token:t0ken"}"#, "not"),
             (r#"{"Message": "gone", "Type": "User"}"#, "gone"),
             (r#"{"ErrorCode": "Unhandled", "ErrorDetails": "x"}"#, "Unhandled: x"),
+            (r#"{"errorType": "shop.Orders$NotFound"}"#, "shop.Orders$NotFound"),
+            (r#"{"errorType": "Shop.Orders+List`1", "errorMessage": "x"}"#, "Shop.Orders+List`1: x"),
+            (r#"{"errorType": "Function<Shop::NotFound>"}"#, "Function<Shop::NotFound>"),
+            (
+                r#"{"__type": "com.amazon.coral.service#UnknownOperationException"}"#,
+                "UnknownOperationException",
+            ),
             (r#"{"errorType": "two words", "message": 5}"#, ""),
             ("[]", ""),
             ("", ""),

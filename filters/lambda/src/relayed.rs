@@ -4,25 +4,33 @@
 
 use std::borrow::Cow;
 
-use ferrule_kit::{CalloutError, Reply, Response};
+use ferrule_kit::{CalloutError, Host, Reply, Response};
 
 use crate::answer::Answer;
 use crate::failure::Failure;
 use crate::outcome::{self, ApiHead, Verdict};
-use crate::{Calls, streaming};
+use crate::{Calls, Stream, streaming};
 
 impl Calls {
     /// What the client gets.
     ///
     /// # Errors
     /// Says what went wrong.
-    pub(crate) fn relayed(&self, reply: Result<Reply<'_>, CalloutError>) -> Result<Response, Failure> {
+    pub(crate) fn relayed(
+        &self,
+        stream: &Stream,
+        host: &mut dyn Host,
+        reply: Result<Reply<'_>, CalloutError>,
+    ) -> Result<Response, Failure> {
         let reply = reply.map_err(Failure::Callout)?;
         let head = ApiHead::read(|name| outcome::field_of(&reply, name));
         match head.verdict(self.invocation, self.format.mode, self.errors) {
             Verdict::Pass => Ok(outcome::relay(&reply, None)),
-            Verdict::PassAs(status) => Ok(outcome::relay(&reply, Some(status))),
-            Verdict::Fail(failure) => Err(failure.explained_by(&reply.body.concat())),
+            Verdict::PassError(error, status) => {
+                self.told(stream, host, &self.judged(error, &reply.body.concat()));
+                Ok(outcome::relay(&reply, status))
+            }
+            Verdict::Fail(error) => Err(self.judged(error, &reply.body.concat())),
             Verdict::Unwrap => {
                 let json = reply.body.concat();
                 let answer = self.reader.read(&json).map_err(Failure::Malformed)?;
@@ -35,8 +43,8 @@ impl Calls {
     fn gathered(&self, reply: &Reply<'_>) -> Result<Response, Failure> {
         let has_prelude = outcome::has_prelude(&outcome::field_of(reply, "content-type").unwrap_or_default());
         let (mut result, mut body) = (self.result(has_prelude), Vec::new());
-        let head = result.take(&self.reader, &reply.body.concat(), &mut body).map_err(Failure::Broken)?;
-        result.end().map_err(Failure::Broken)?;
+        let head = result.take(&self.reader, &reply.body.concat(), &mut body).map_err(Failure::of_stream)?;
+        result.end().map_err(Failure::of_stream)?;
         let head = head.unwrap_or_else(streaming::bytes_head);
         let fields = head.fields.into_iter().map(|(name, value)| (name.into(), value.into()));
         let answer = Answer { status: head.status, fields: fields.collect(), body: Cow::Owned(body) };

@@ -14,12 +14,15 @@ impl Calls {
         let head = ApiHead::read(|name| host.field(Fields::ResponseHeaders, name).map(Cow::into_owned));
         match head.verdict(self.invocation, self.format.mode, self.errors) {
             Verdict::Pass => self.pass(stream, host),
-            Verdict::PassAs(status) => {
-                host.set_field(Fields::ResponseHeaders, ":status", status.to_string().as_bytes());
+            Verdict::PassError(error, status) => {
+                self.told(stream, host, &self.judged(error, b""));
+                if let Some(status) = status {
+                    host.set_field(Fields::ResponseHeaders, ":status", status.to_string().as_bytes());
+                }
                 self.pass(stream, host)
             }
-            Verdict::Fail(failure) => {
-                stream.stage = Stage::Judging(failure);
+            Verdict::Fail(error) => {
+                stream.stage = Stage::Judging(error);
                 Flow::AwaitBody
             }
             Verdict::Unwrap => {
@@ -82,7 +85,7 @@ impl Calls {
         let taken = taken.and_then(|head| if end { result.end().map(|()| head) } else { Ok(head) });
         let head = match taken {
             Ok(head) => head,
-            Err(broken) => return self.fail(stream, host, Failure::Broken(broken)),
+            Err(broken) => return self.fail(stream, host, Failure::of_stream(broken)),
         };
         if let Some(head) = &head {
             *headers_sent = true;

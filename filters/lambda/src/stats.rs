@@ -19,6 +19,7 @@ pub(crate) const COUNTERS: &[&str] = &[
     "credential_error",
     "service_error",
     "refused",
+    "unlisted",
 ];
 pub(crate) const INVOKED: Counter = Counter(0);
 pub(crate) const FUNCTION_ERROR: Counter = Counter(1);
@@ -31,10 +32,12 @@ pub(crate) const NOT_FOUND: Counter = Counter(7);
 pub(crate) const CREDENTIAL_ERROR: Counter = Counter(8);
 pub(crate) const SERVICE_ERROR: Counter = Counter(9);
 pub(crate) const REFUSED: Counter = Counter(10);
+pub(crate) const UNLISTED: Counter = Counter(11);
 
-/// Counts and logs a failure.
+/// Counts and logs a failure; what clients can bring about at will only where one asks for such lines.
 pub(crate) fn failed(host: &mut dyn Host, function: &str, failure: &Failure) {
     host.count(failure.counter(), 1);
+    let level = if failure.is_clients() { Level::Debug } else { Level::Warn };
     let route = host.route_name();
-    host.log(Level::Warn, &format!("lambda: route \"{route}\": function \"{function}\": {failure}"));
+    host.log(level, &format!("lambda: route \"{route}\": function \"{function}\": {failure}"));
 }

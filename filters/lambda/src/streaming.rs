@@ -51,6 +51,11 @@ pub(crate) enum Broken {
     Function(Reason),
     #[error("the stream failed: {0}")]
     Exception(Reason),
+    #[error("how the function ended {0}")]
+    Ending(Malformed),
+    /// The connection did; Envoy's details.
+    #[error("{0}")]
+    Cut(String),
 }
 
 /// A result under way.
@@ -132,7 +137,7 @@ fn ended_well(how: &[u8], names: &[String]) -> Result<(), Broken> {
     if how.is_empty() {
         return Ok(());
     }
-    let document = Document::parse(how, names).map_err(|error| Broken::Head(Malformed::Json(error)))?;
+    let document = Document::parse(how, names).map_err(|error| Broken::Ending(Malformed::Json(error)))?;
     match document.member(0).map(ferrule_json::Node::kind) {
         None | Some(Kind::Null) => Ok(()),
         Some(_) => Err(Broken::Function(Reason::read(how))),

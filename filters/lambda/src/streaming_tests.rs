@@ -80,5 +80,5 @@ fn what_breaks_a_stream_is_told() {
         play(Streaming::with_head(false), &chunk(&wrong), 99),
         Err(Broken::Head(Malformed::Json(_)))
     ));
-    assert!(matches!(play(Streaming::of_bytes(), &complete(b"x"), 99), Err(Broken::Head(_))));
+    assert!(matches!(play(Streaming::of_bytes(), &complete(b"x"), 99), Err(Broken::Ending(_))));
 }

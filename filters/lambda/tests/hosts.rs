@@ -6,8 +6,8 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use ferrule_kit::{
-    CalloutError, CalloutId, Driver, Event, Fields, Host, MemoryHost, Message, Reply, Response, Step, Value,
-    compile,
+    CalloutError, CalloutId, Driver, Event, Fields, Host, Level, MemoryHost, Message, Reply, Response, Step,
+    Value, compile,
 };
 use ferrule_lambda::Lambda;
 
@@ -143,6 +143,23 @@ fn a_call_to_a_cluster_that_is_none_is_an_answer() {
     let mut host = request();
     host.recasts = false;
     assert!(matches!(call(&with_static(""), &mut host), Step::Respond(answer) if answer.status == 503));
+}
+
+#[test]
+fn what_clients_bring_about_at_will_is_logged_only_where_one_asks_for_it() {
+    let level = |config: &str, fields: &[(&str, &str)]| {
+        let mut host = MemoryHost::with_request(
+            [(":method", "GET"), (":path", "/p"), (":authority", "a")].iter().chain(fields).copied(),
+        );
+        assert!(matches!(call(&filter(config), &mut host), Step::Respond(_)));
+        let lines = host.logged.borrow();
+        assert_eq!(lines.len(), 1, "{lines:?}");
+        lines[0].level
+    };
+    let listed = SECRET.replacen("\"f\"", r#""{{ header('x-f') }}", "functions": ["f"]"#, 1);
+    assert_eq!(level(&listed, &[("x-f", "other")]), Level::Debug);
+    assert_eq!(level(SECRET, &[("upgrade", "websocket")]), Level::Debug);
+    assert_eq!(level(SECRET, &[]), Level::Warn);
 }
 
 #[test]

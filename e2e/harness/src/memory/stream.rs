@@ -221,15 +221,19 @@ impl<'a, F: Filter> Stream<'a, F> {
         true
     }
 
-    /// The upstream resets a response of which nothing has left yet: Envoy answers by itself, past the filter.
+    /// The upstream resets its response: Envoy answers by itself, past the filter, and resets the stream where some of the
+    /// response has left already.
     fn break_off(&mut self) -> bool {
         let breaks = self.exchange.upstream.reset == Some(ResetPoint::AfterBody) && self.answering;
-        if !breaks || self.response.headers.is_some() || !self.response.coming.is_empty() {
+        if !breaks || !self.response.coming.is_empty() {
             return false;
         }
         let reset = Reset::after_headers(self.case.upstream_protocol);
         self.tell(Event::LocalReply { status: reset.status, details: &reset.details });
-        self.respond(Response::text(reset.status, reset.details, reset.body));
+        match self.part_of_response() {
+            None => self.respond(Response::text(reset.status, reset.details, reset.body)),
+            part => self.verdict = Some(ClientSaw::Reset(part)),
+        }
         true
     }
 
@@ -265,13 +269,10 @@ impl<'a, F: Filter> Stream<'a, F> {
     }
 
     fn client(&self) -> ClientSaw {
-        let reset =
-            self.exchange.upstream.reset == Some(ResetPoint::AfterBody) && self.response.coming.is_empty();
         match (&self.verdict, self.part_of_response()) {
             (Some(verdict), _) => verdict.clone(),
             (None, _) if self.exchange.request.abort.is_some() => ClientSaw::Nothing,
             (None, Some(response)) if self.response.complete => ClientSaw::Response(response),
-            (None, part) if self.answering && reset => ClientSaw::Reset(part),
             (None, _) => ClientSaw::Hang,
         }
     }
