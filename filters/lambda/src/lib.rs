@@ -16,6 +16,7 @@ mod failure;
 mod frames;
 mod function;
 mod outcome;
+mod prelude;
 mod reason;
 mod relayed;
 mod response;

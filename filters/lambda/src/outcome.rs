@@ -71,11 +71,6 @@ impl ApiHead {
     }
 }
 
-/// Whether a streamed result of that media type says that it begins with a head.
-pub(crate) fn has_prelude(media_type: &[u8]) -> bool {
-    media_type.starts_with(b"application/vnd.awslambda.http-integration-response")
-}
-
 /// The error with the status that those get who are used to another one.
 pub(crate) fn malformed(failure: Failure, errors: ErrorStatus) -> Response {
     let mut response = failure.response();

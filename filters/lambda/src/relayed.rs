@@ -9,7 +9,7 @@ use ferrule_kit::{CalloutError, Host, Reply, Response};
 use crate::answer::Answer;
 use crate::failure::Failure;
 use crate::outcome::{self, ApiHead, Verdict};
-use crate::{Calls, Stream, streaming};
+use crate::{Calls, Stream};
 
 impl Calls {
     /// What the client gets.
@@ -41,11 +41,11 @@ impl Calls {
     }
 
     fn gathered(&self, reply: &Reply<'_>) -> Result<Response, Failure> {
-        let has_prelude = outcome::has_prelude(&outcome::field_of(reply, "content-type").unwrap_or_default());
-        let (mut result, mut body) = (self.result(has_prelude), Vec::new());
+        let reported = outcome::field_of(reply, "content-type").unwrap_or_default();
+        let (mut result, mut body) = (self.result(&reported), Vec::new());
         let head = result.take(&self.reader, &reply.body.concat(), &mut body).map_err(Failure::of_stream)?;
         result.end().map_err(Failure::of_stream)?;
-        let head = head.unwrap_or_else(streaming::bytes_head);
+        let head = head.unwrap_or_else(|| result.bare_head());
         let fields = head.fields.into_iter().map(|(name, value)| (name.into(), value.into()));
         let answer = Answer { status: head.status, fields: fields.collect(), body: Cow::Owned(body) };
         Ok(outcome::respond(reply, answer))

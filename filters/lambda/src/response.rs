@@ -6,7 +6,7 @@ use ferrule_kit::{Fields, Flow, Host, Message};
 
 use crate::failure::Failure;
 use crate::outcome::{self, ApiHead, Verdict};
-use crate::streaming::{self, Broken, Streaming};
+use crate::streaming::{Broken, Streaming};
 use crate::{Calls, PayloadMode, Stage, Stream};
 
 impl Calls {
@@ -58,23 +58,22 @@ impl Calls {
     }
 
     fn begin_stream(&self, stream: &mut Stream, host: &mut dyn Host) -> Flow {
-        let media_type = host.field(Fields::ResponseHeaders, "content-type");
-        let has_prelude = media_type.is_some_and(|media_type| outcome::has_prelude(&media_type));
-        let result = Box::new(self.result(has_prelude));
+        let reported = host.field(Fields::ResponseHeaders, "content-type").unwrap_or_default();
+        let result = Box::new(self.result(&reported));
         let headers_sent = self.format.mode == PayloadMode::None;
-        stream.stage = Stage::Streaming { result, headers_sent };
-        if !headers_sent {
-            return Flow::AwaitData;
+        if headers_sent {
+            result.bare_head().put(host);
         }
-        streaming::bytes_head().put(host);
-        Flow::Continue
+        stream.stage = Stage::Streaming { result, headers_sent };
+        if headers_sent { Flow::Continue } else { Flow::AwaitData }
     }
 
-    pub(crate) fn result(&self, has_prelude: bool) -> Streaming {
+    /// A result that Lambda reports to be of that type.
+    pub(crate) fn result(&self, reported: &[u8]) -> Streaming {
         if self.format.mode == PayloadMode::None {
-            Streaming::of_bytes()
+            Streaming::of_bytes(reported)
         } else {
-            Streaming::with_head(has_prelude)
+            Streaming::with_head(reported)
         }
     }
 

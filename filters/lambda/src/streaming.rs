@@ -1,19 +1,22 @@
 //! A streamed result: frames become the bytes of a body as they come; the first of them may be the head of the answer.
 //!
-//! The head ("HTTP integration"): a JSON object, then eight NULs, within the first 16 KB. A result that does not begin like one is
-//! all body.
+//! A result that does not begin like one is all body.
 
 use ferrule_json::{Document, Kind};
 use ferrule_kit::Host;
 
-use crate::answer::{Malformed, Reader};
+use crate::answer::{Answer, Malformed, Reader};
 use crate::frames::{Event, FrameError, Frames};
 use crate::outcome::put_head;
+use crate::prelude::{Prelude, Told};
 use crate::reason::Reason;
 
-/// Where the head must have ended.
-const MAX_HEAD: usize = 16 * 1024;
-const SEPARATOR: [u8; 8] = [0; 8];
+/// The type of a result that begins with a head.
+const INTEGRATION: &str = "application/vnd.awslambda.http-integration-response";
+/// That of the frames, which tells nothing of the result in them.
+const FRAMES: &str = "application/vnd.amazon.eventstream";
+/// That of a result whose function names none, as runtimes have it (`ResponseStream` of the Node.js runtime interface client).
+const UNNAMED: &str = "application/octet-stream";
 
 /// Status and field lines of an answer whose body is on its way.
 #[derive(Debug, PartialEq, Eq)]
@@ -23,17 +26,19 @@ pub(crate) struct Head {
 }
 
 impl Head {
+    fn of(answer: Answer<'_>) -> Self {
+        let fields = answer.fields.into_iter();
+        Self {
+            status: answer.status,
+            fields: fields.map(|(name, value)| (name.into_owned(), value.into_owned())).collect(),
+        }
+    }
+
     /// Takes the place of the head at hand.
     pub(crate) fn put(&self, host: &mut dyn Host) {
         let fields = self.fields.iter().map(|(name, value)| (name.as_str(), value.as_str()));
         put_head(host, self.status, fields);
     }
-}
-
-/// The head of a result that has none.
-pub(crate) fn bytes_head() -> Head {
-    let fields = vec![("content-type".to_owned(), "application/octet-stream".to_owned())];
-    Head { status: 200, fields }
 }
 
 /// Why a result ends before its end.
@@ -65,32 +70,43 @@ pub(crate) struct Streaming {
     stage: Stage,
     complete: bool,
     names: [String; 1],
+    /// Where it has no head.
+    media_type: String,
 }
 
 #[derive(Debug)]
 enum Stage {
-    /// What may be a head has begun; how much of it has no separator.
-    Head {
-        begun: Vec<u8>,
-        searched: usize,
-        required: bool,
-    },
+    Head(Prelude),
     Body,
 }
 
 impl Streaming {
-    /// A result whose bytes are all body.
-    pub(crate) fn of_bytes() -> Self {
-        Self::at(Stage::Body)
+    /// A result whose bytes are all body, of a type that Lambda reports (InvokeWithResponseStream, `ResponseStreamContentType`).
+    pub(crate) fn of_bytes(reported: &[u8]) -> Self {
+        Self::at(Stage::Body, reported)
     }
 
-    /// A result that may begin with a head, or must.
-    pub(crate) fn with_head(required: bool) -> Self {
-        Self::at(Stage::Head { begun: Vec::new(), searched: 0, required })
+    /// A result that may begin with a head; it must where Lambda reports that type.
+    pub(crate) fn with_head(reported: &[u8]) -> Self {
+        Self::at(Stage::Head(Prelude::new(reported.starts_with(INTEGRATION.as_bytes()))), reported)
     }
 
-    fn at(stage: Stage) -> Self {
-        Self { frames: Frames::default(), stage, complete: false, names: ["ErrorCode".to_owned()] }
+    fn at(stage: Stage, reported: &[u8]) -> Self {
+        let own = |reported: &&str| !reported.starts_with(INTEGRATION) && !reported.starts_with(FRAMES);
+        let reported = std::str::from_utf8(reported).ok().filter(own).filter(|reported| !reported.is_empty());
+        let media_type = reported.unwrap_or(UNNAMED).to_owned();
+        Self {
+            frames: Frames::default(),
+            stage,
+            complete: false,
+            names: ["ErrorCode".to_owned()],
+            media_type,
+        }
+    }
+
+    /// The head of the answer where the result has none.
+    pub(crate) fn bare_head(&self) -> Head {
+        bare_head(&self.media_type)
     }
 
     /// Takes bytes in, writes those of the body to `body`, and gives the head once it is known.
@@ -108,7 +124,9 @@ impl Streaming {
         while let Some(event) = self.frames.next_event()? {
             match event {
                 Event::Chunk(_) if self.complete => {}
-                Event::Chunk(chunk) => head = self.stage.take(reader, chunk, body)?.or(head),
+                Event::Chunk(chunk) => {
+                    head = self.stage.take(reader, chunk, &self.media_type, body)?.or(head);
+                }
                 Event::Complete(how) => {
                     ended_well(how, &self.names)?;
                     self.complete = true;
@@ -120,7 +138,7 @@ impl Streaming {
                 Event::Other => {}
             }
         }
-        if self.complete { Ok(self.stage.end(body)?.or(head)) } else { Ok(head) }
+        if self.complete { Ok(self.stage.end(&self.media_type, body)?.or(head)) } else { Ok(head) }
     }
 
     /// No more bytes come.
@@ -145,43 +163,44 @@ fn ended_well(how: &[u8], names: &[String]) -> Result<(), Broken> {
 }
 
 impl Stage {
-    fn take(&mut self, reader: &Reader, chunk: &[u8], body: &mut Vec<u8>) -> Result<Option<Head>, Broken> {
-        let Self::Head { begun, searched, required } = self else {
+    fn take(
+        &mut self,
+        reader: &Reader,
+        chunk: &[u8],
+        media_type: &str,
+        body: &mut Vec<u8>,
+    ) -> Result<Option<Head>, Broken> {
+        let Self::Head(prelude) = self else {
             body.extend_from_slice(chunk);
             return Ok(None);
         };
-        begun.extend_from_slice(chunk);
-        let rest = begun.get(*searched..).unwrap_or_default();
-        if let Some(at) = rest.windows(SEPARATOR.len()).position(|window| window == SEPARATOR) {
-            let (json, after) = begun.split_at(*searched + at);
-            let head = reader.read_prelude(json).map_err(Broken::Head)?;
-            let owned = |(name, value): (std::borrow::Cow<'_, str>, std::borrow::Cow<'_, str>)| {
-                (name.into_owned(), value.into_owned())
-            };
-            let head = Head { status: head.status, fields: head.fields.into_iter().map(owned).collect() };
-            body.extend_from_slice(after.get(SEPARATOR.len()..).unwrap_or_default());
-            *self = Self::Body;
-            return Ok(Some(head));
-        }
-        *searched = begun.len().saturating_sub(SEPARATOR.len() - 1);
-        let begins_like_one = begun.trim_ascii_start().first().is_none_or(|byte| *byte == b'{');
-        if begins_like_one && begun.len() <= MAX_HEAD {
-            return Ok(None);
-        }
-        if *required { Err(Broken::Endless) } else { self.end(body) }
-    }
-
-    /// What has begun is no head.
-    fn end(&mut self, body: &mut Vec<u8>) -> Result<Option<Head>, Broken> {
-        match std::mem::replace(self, Self::Body) {
-            Self::Body => Ok(None),
-            Self::Head { required: true, .. } => Err(Broken::Endless),
-            Self::Head { begun, .. } => {
-                body.extend_from_slice(&begun);
-                Ok(Some(bytes_head()))
+        match prelude.take(chunk) {
+            Told::Nothing => Ok(None),
+            Told::NoHead => self.end(media_type, body),
+            Told::Head(json, after) => {
+                let head = Head::of(reader.read_prelude(json).map_err(Broken::Head)?);
+                body.extend_from_slice(after);
+                *self = Self::Body;
+                Ok(Some(head))
             }
         }
     }
+
+    /// What has begun is no head.
+    fn end(&mut self, media_type: &str, body: &mut Vec<u8>) -> Result<Option<Head>, Broken> {
+        match std::mem::replace(self, Self::Body) {
+            Self::Body => Ok(None),
+            Self::Head(prelude) if prelude.is_required() => Err(Broken::Endless),
+            Self::Head(prelude) => {
+                body.extend_from_slice(prelude.rest());
+                Ok(Some(bare_head(media_type)))
+            }
+        }
+    }
+}
+
+fn bare_head(media_type: &str) -> Head {
+    Head { status: 200, fields: vec![("content-type".to_owned(), media_type.to_owned())] }
 }
 
 #[cfg(test)]

@@ -4,6 +4,7 @@ use wasm_bindgen_test::wasm_bindgen_test as test;
 use super::*;
 use crate::config::PayloadMode;
 use crate::frames::tests::{chunk, complete, frame};
+use crate::prelude::{MAX_HEAD, SEPARATOR};
 
 type Played = Result<(Option<Head>, Vec<u8>), Broken>;
 
@@ -30,7 +31,14 @@ fn a_head_and_its_body_are_told_apart_whatever_pieces_they_come_in() {
         let stream = [chunk(&payload[..cut]), chunk(&payload[cut..]), complete(b"{}")].concat();
         for size in [1, 7, stream.len()] {
             let wanted = head(201, &[("content-type", "a/b"), ("set-cookie", "c=1")]);
-            assert_eq!(play(Streaming::with_head(true), &stream, size), Ok((wanted, b"bo\0dy".to_vec())));
+            assert_eq!(
+                play(
+                    Streaming::with_head(b"application/vnd.awslambda.http-integration-response"),
+                    &stream,
+                    size
+                ),
+                Ok((wanted, b"bo\0dy".to_vec()))
+            );
         }
     }
 }
@@ -38,23 +46,66 @@ fn a_head_and_its_body_are_told_apart_whatever_pieces_they_come_in() {
 #[test]
 fn what_does_not_begin_like_a_head_is_body_at_once() {
     let reader = Reader::new(PayloadMode::ApiGatewayV2);
-    let (mut streaming, mut body) = (Streaming::with_head(false), Vec::new());
+    let (mut streaming, mut body) = (Streaming::with_head(b""), Vec::new());
     let found = streaming.take(&reader, &chunk(b"plain"), &mut body);
     assert_eq!(found, Ok(head(200, &[("content-type", "application/octet-stream")])));
     assert_eq!(body, b"plain");
     let long = [b"{", &[b' '; MAX_HEAD][..]].concat();
     for payload in [&b"{}"[..], b"", &long] {
         let stream = [chunk(payload), complete(b"")].concat();
-        let (found, body) = play(Streaming::with_head(false), &stream, 1000).unwrap();
+        let (found, body) = play(Streaming::with_head(b""), &stream, 1000).unwrap();
         assert_eq!((found.map(|head| head.status), body), (Some(200), payload.to_vec()));
-        assert_eq!(play(Streaming::with_head(true), &stream, 1000), Err(Broken::Endless));
+        assert_eq!(
+            play(Streaming::with_head(b"application/vnd.awslambda.http-integration-response"), &stream, 1000),
+            Err(Broken::Endless)
+        );
+    }
+}
+
+#[test]
+fn objects_a_line_go_on_while_they_come() {
+    let reader = Reader::new(PayloadMode::ApiGatewayV2);
+    let (mut streaming, mut body) = (Streaming::with_head(b"application/x-ndjson"), Vec::new());
+    for line in [&b"{\"token\": \"a}\"}\n"[..], b"{\"token\": \"b\"}\n"] {
+        let first = body.is_empty();
+        let found = streaming.take(&reader, &chunk(line), &mut body);
+        assert_eq!(found, Ok(head(200, &[("content-type", "application/x-ndjson")]).filter(|_| first)));
+        assert!(body.ends_with(line));
+    }
+}
+
+#[test]
+fn a_head_over_16_kb_is_none_whatever_pieces_it_comes_in() {
+    let json = format!(r#"{{"headers": {{"a": "{}"}}}}"#, "x".repeat(17 * 1024));
+    let stream = [chunk(&[json.as_bytes(), &SEPARATOR].concat()), complete(b"{}")].concat();
+    for size in [1000, stream.len()] {
+        let required = b"application/vnd.awslambda.http-integration-response";
+        assert_eq!(play(Streaming::with_head(required), &stream, size), Err(Broken::Endless));
+        let (found, body) = play(Streaming::with_head(b""), &stream, size).unwrap();
+        assert_eq!(
+            (found, body.len()),
+            (head(200, &[("content-type", "application/octet-stream")]), json.len() + 8)
+        );
+    }
+}
+
+#[test]
+fn a_result_without_a_head_is_of_the_type_that_lambda_reports() {
+    for (reported, media_type) in [
+        ("text/event-stream", "text/event-stream"),
+        ("", "application/octet-stream"),
+        ("application/vnd.amazon.eventstream", "application/octet-stream"),
+        ("application/vnd.awslambda.http-integration-response", "application/octet-stream"),
+    ] {
+        let bare = Some(Streaming::of_bytes(reported.as_bytes()).bare_head());
+        assert_eq!(bare, head(200, &[("content-type", media_type)]));
     }
 }
 
 #[test]
 fn bytes_without_a_head_are_passed_on() {
     let stream = [chunk(b"{"), chunk(b"}"), complete(b"{\"ErrorCode\":null}"), chunk(b"late")].concat();
-    assert_eq!(play(Streaming::of_bytes(), &stream, 5), Ok((None, b"{}".to_vec())));
+    assert_eq!(play(Streaming::of_bytes(b""), &stream, 5), Ok((None, b"{}".to_vec())));
 }
 
 #[test]
@@ -74,11 +125,11 @@ fn what_breaks_a_stream_is_told() {
         (failed, Broken::Function(reason("Unhandled"))),
         (complete(br#"{"ErrorCode": 5}"#), Broken::Function(Reason::default())),
     ] {
-        assert_eq!(play(Streaming::with_head(false), &stream, 3), Err(error));
+        assert_eq!(play(Streaming::with_head(b""), &stream, 3), Err(error));
     }
     assert!(matches!(
-        play(Streaming::with_head(false), &chunk(&wrong), 99),
+        play(Streaming::with_head(b""), &chunk(&wrong), 99),
         Err(Broken::Head(Malformed::Json(_)))
     ));
-    assert!(matches!(play(Streaming::of_bytes(), &complete(b"x"), 99), Err(Broken::Ending(_))));
+    assert!(matches!(play(Streaming::of_bytes(b""), &complete(b"x"), 99), Err(Broken::Ending(_))));
 }
