@@ -96,7 +96,7 @@ pub enum PayloadMode {
     Envoy,
     /// The body as it is, and the result as it is.
     None,
-    /// API Gateway's format 1.0, as of REST APIs.
+    /// API Gateway's format 1.0, as HTTP APIs have it.
     ApiGatewayV1,
     /// API Gateway's format 2.0, as of HTTP APIs and function URLs.
     ApiGatewayV2,
@@ -136,7 +136,7 @@ pub struct RequestContext {
     /// `apiId`; empty unless given.
     #[serde(default, rename = "apiId")]
     pub api_id: String,
-    /// `stage`; `$default` unless given.
+    /// `stage`; `$default` unless given, which is at the root: paths in events begin with any other.
     #[serde(default)]
     pub stage: Option<String>,
     /// `resource` and `resourcePath` of format 1.0; the path unless given.

@@ -19,6 +19,7 @@ use ferrule_kit::{Fields, Host, Message, Octets, Value};
 use crate::body::{room_for, write_body};
 use crate::config::{PayloadMode, RequestContext};
 use crate::template::split_target;
+use crate::trace::{TRACE_ID, TRACEPARENT, of_traceparent};
 use object::Object;
 
 /// A format, and what its events say besides the request.
@@ -59,7 +60,7 @@ fn text(bytes: Octets<'_>) -> Cow<'_, str> {
 }
 
 impl<'a> Incoming<'a> {
-    fn read(target: &'a [u8], host: &'a dyn Host, chunks: &'a [Octets<'a>]) -> Self {
+    fn read(mode: PayloadMode, target: &'a [u8], host: &'a dyn Host, chunks: &'a [Octets<'a>]) -> Self {
         let (path, query) = split_target(target);
         let (mut method, mut authority) = (Cow::default(), Cow::default());
         let mut lines = Vec::new();
@@ -70,6 +71,9 @@ impl<'a> Incoming<'a> {
                 [b':', ..] => {}
                 _ => lines.push((text(name), text(value))),
             }
+        }
+        if mode != PayloadMode::Envoy {
+            add_gateway_lines(&mut lines, host);
         }
         lines.sort_by(|one, other| one.0.cmp(&other.0));
         Self { method, target: text(Cow::Borrowed(target)), path, query, host: authority, lines, chunks }
@@ -104,6 +108,30 @@ impl<'a> Incoming<'a> {
         let textual = self.is_empty() || self.is_textual(mode);
         let is_encoded = write_body(chunks, textual, event.member("body"));
         event.truth(encoded, is_encoded);
+    }
+}
+
+/// What AWS's gateways and load balancers tell besides a client's fields, where a proxy before this one has not: the trace, as the
+/// call has it, and the port that the client called.
+fn add_gateway_lines<'a>(lines: &mut Vec<Line<'a>>, host: &dyn Host) {
+    let find = |name: &str| lines.iter().find(|(known, _)| known == name).map(|(_, value)| value);
+    let trace = match (find(TRACE_ID), find(TRACEPARENT)) {
+        (None, Some(parent)) => of_traceparent(parent),
+        _ => None,
+    };
+    let port = match (find("x-forwarded-port"), host.attribute("destination.port")) {
+        (None, Some(Value::Int(port))) => Some(port.to_string()),
+        _ => None,
+    };
+    lines.extend(trace.map(|trace| (TRACE_ID.into(), trace.into())));
+    lines.extend(port.map(|port| ("x-forwarded-port".into(), port.into())));
+}
+
+/// The path as gateways tell it: below its stage, unless that is the one at the root.
+fn staged<'p>(context: &RequestContext, path: Cow<'p, str>) -> Cow<'p, str> {
+    match context.stage.as_deref() {
+        None | Some("$default") => path,
+        Some(stage) => format!("/{stage}{path}").into(),
     }
 }
 
@@ -170,7 +198,7 @@ fn without_port(address: String) -> String {
 pub(crate) fn write(format: &Format, host: &dyn Host) -> Vec<u8> {
     let target = host.field(Fields::RequestHeaders, ":path").unwrap_or_default();
     let chunks = host.body(Message::Request);
-    let incoming = Incoming::read(&target, host, &chunks);
+    let incoming = Incoming::read(format.mode, &target, host, &chunks);
     let room = room_for(incoming.size(), incoming.is_textual(format.mode));
     let lines: usize = incoming.lines.iter().map(|(name, value)| name.len() + value.len() + 12).sum();
     let mut out = Vec::with_capacity(room + 2 * (lines + target.len()) + 768);

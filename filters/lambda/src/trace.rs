@@ -4,7 +4,7 @@ use ferrule_kit::{Lines, line};
 
 /// AWS's own field, and that of W3C's Trace Context.
 pub(crate) const TRACE_ID: &str = "x-amzn-trace-id";
-const TRACEPARENT: &str = "traceparent";
+pub(crate) const TRACEPARENT: &str = "traceparent";
 
 /// The client's own trace, or one made of its `traceparent`.
 pub(crate) fn trace_id(lines: &Lines<'_>) -> Option<Vec<u8>> {
@@ -17,7 +17,7 @@ pub(crate) fn trace_id(lines: &Lines<'_>) -> Option<Vec<u8>> {
 }
 
 /// `00-<trace>-<span>-<flags>` (Trace Context §3.2) as `Root=1-<8>-<24>;Parent=<span>;Sampled=<0 or 1>`.
-fn of_traceparent(parent: &str) -> Option<String> {
+pub(crate) fn of_traceparent(parent: &str) -> Option<String> {
     let mut parts = parent.split('-');
     let (version, trace, span, flags) = (parts.next()?, parts.next()?, parts.next()?, parts.next()?);
     let hex = |text: &str, length| {

@@ -28,7 +28,10 @@ fn visible(variables: &BTreeMap<String, String>) -> BTreeMap<String, String> {
     visible.map(|(name, value)| (name.clone(), value.clone())).collect()
 }
 
-/// Those of Envoy's attributes that need no connection.
+/// Where the listener would be.
+const PORT: i64 = 10000;
+
+/// Those of Envoy's attributes that need no connection, and the listener's port.
 fn attributes(request: &Request, route: Option<&Route>) -> BTreeMap<String, Value<'static>> {
     let path = request.path.split('?').next().unwrap_or_default();
     let protocol = if request.protocol == Protocol::Http2 { "HTTP/2" } else { "HTTP/1.1" };
@@ -42,7 +45,8 @@ fn attributes(request: &Request, route: Option<&Route>) -> BTreeMap<String, Valu
         ("xds.route_name", route.map_or("", |route| &route.name)),
     ];
     let text = |value: &str| Value::Text(Cow::Owned(value.as_bytes().to_vec()));
-    known.into_iter().map(|(name, value)| (name.to_owned(), text(value))).collect()
+    let port = ("destination.port".to_owned(), Value::Int(PORT));
+    known.into_iter().map(|(name, value)| (name.to_owned(), text(value))).chain([port]).collect()
 }
 
 pub(super) fn reply(answer: &Answer) -> Reply<'_> {

@@ -1,6 +1,7 @@
-//! API Gateway's event of format 1.0 ("Input format of a Lambda function for proxy integration"): maps without members are null.
+//! API Gateway's event of format 1.0 as HTTP APIs have it ("Create AWS Lambda proxy integrations for HTTP APIs"): maps without
+//! members are null, and so is all that only other ways of authorization know.
 
-use super::{Circumstances, Incoming, Object, parameters, text};
+use super::{Circumstances, Incoming, Object, parameters, staged, text};
 use crate::config::{PayloadMode, RequestContext};
 
 pub(super) fn write(
@@ -13,7 +14,7 @@ pub(super) fn write(
     let resource = context.resource_path.as_deref().unwrap_or(&path);
     event.text("version", "1.0");
     event.text("resource", resource);
-    event.text("path", &path);
+    event.text("path", &staged(context, path.as_ref().into()));
     event.text("httpMethod", &incoming.method);
     write_headers(incoming, &mut event);
     write_query(incoming, &mut event);
@@ -69,18 +70,16 @@ fn write_context(
     let domain = super::gateway_v2::domain(&incoming.host);
     out.text("accountId", context.account_id.as_deref().unwrap_or("anonymous"));
     out.text("apiId", &context.api_id);
+    let mut authorizer = out.object("authorizer");
+    authorizer.null("claims");
+    authorizer.null("scopes");
+    drop(authorizer);
     out.text("domainName", domain);
     out.text("domainPrefix", domain.split('.').next().unwrap_or_default());
     out.text("extendedRequestId", &circumstances.request_id);
     out.text("httpMethod", &incoming.method);
-    let mut identity = out.object("identity");
-    identity.text("sourceIp", &circumstances.source_ip);
-    match incoming.line("user-agent") {
-        Some(agent) => identity.text("userAgent", agent),
-        None => identity.null("userAgent"),
-    }
-    drop(identity);
-    out.text("path", &path);
+    write_identity(incoming, circumstances, out.object("identity"));
+    out.text("path", &staged(context, path.as_ref().into()));
     out.text("protocol", &circumstances.protocol);
     out.text("requestId", &circumstances.request_id);
     out.text("requestTime", &circumstances.log_time());
@@ -88,4 +87,26 @@ fn write_context(
     out.null("resourceId");
     out.text("resourcePath", context.resource_path.as_deref().unwrap_or(&path));
     out.text("stage", context.stage.as_deref().unwrap_or("$default"));
+}
+
+fn write_identity(incoming: &Incoming<'_>, circumstances: &Circumstances, mut out: Object<'_>) {
+    for name in [
+        "accessKey",
+        "accountId",
+        "caller",
+        "cognitoAuthenticationProvider",
+        "cognitoAuthenticationType",
+        "cognitoIdentityId",
+        "cognitoIdentityPoolId",
+        "principalOrgId",
+    ] {
+        out.null(name);
+    }
+    out.text("sourceIp", &circumstances.source_ip);
+    out.null("user");
+    match incoming.line("user-agent") {
+        Some(agent) => out.text("userAgent", agent),
+        None => out.null("userAgent"),
+    }
+    out.null("userArn");
 }

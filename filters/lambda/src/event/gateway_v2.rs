@@ -1,7 +1,7 @@
 //! API Gateway's event of format 2.0 ("Create AWS Lambda proxy integrations for HTTP APIs"), which function URLs have, too:
-//! what has no members is left out, and cookies have a list of their own.
+//! what has no members is left out, cookies have a list of their own, and paths begin with a stage that has a name.
 
-use super::{Circumstances, Incoming, Object, parameters, text};
+use super::{Circumstances, Incoming, Object, parameters, staged, text};
 use crate::config::{PayloadMode, RequestContext};
 
 pub(super) fn write(
@@ -12,7 +12,7 @@ pub(super) fn write(
 ) {
     event.text("version", "2.0");
     event.text("routeKey", "$default");
-    event.text("rawPath", &text(incoming.path.into()));
+    event.text("rawPath", &staged(context, text(incoming.path.into())));
     event.text("rawQueryString", &text(incoming.query.into()));
     write_headers(incoming, &mut event);
     let decoded = parameters::decoded(incoming.query);
@@ -57,7 +57,7 @@ fn write_context(
     out.text("domainPrefix", domain.split('.').next().unwrap_or_default());
     let mut http = out.object("http");
     http.text("method", &incoming.method);
-    http.text("path", &text(incoming.path.into()));
+    http.text("path", &staged(context, text(incoming.path.into())));
     http.text("protocol", &circumstances.protocol);
     http.text("sourceIp", &circumstances.source_ip);
     http.text("userAgent", incoming.line("user-agent").unwrap_or_default());
