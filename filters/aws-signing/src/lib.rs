@@ -12,7 +12,7 @@ use std::time::SystemTime;
 
 use ferrule_aws::{
     Credentials, Identity, IdentityError, Payload, Request, SecretConfig, Sha256Hex, Signature, Signer,
-    canonical_path, canonical_query, single_encoded_path,
+    canonical_path, canonical_query, is_authority, is_scope_name, lambda_region, single_encoded_path,
 };
 use ferrule_kit::{
     ConfigError, Counter, Fields, Filter, Flow, Host, Level, Lines, Message, Response, SecretSource,
@@ -99,11 +99,12 @@ impl Signing {
         name("service", &config.service)?;
         let is_s3 =
             config.service == "s3" || config.service.starts_with("s3-") || config.service == "s3express";
+        let host = config.host.map(|host| authority(&host, &config.region)).transpose()?;
         let signer = Signer::new(config.region, config.service);
         Ok(Self {
             signer: if is_s3 { signer.sending_hash() } else { signer },
             identity,
-            host: config.host.map(authority).transpose()?,
+            host,
             payload: config.payload,
             signed: signed(&config.signed_headers)?,
             is_s3,
@@ -189,19 +190,21 @@ fn log(host: &dyn Host, problem: &str) {
 }
 
 fn name(field: &str, text: &str) -> Result<(), ConfigError> {
-    let plain = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
-    if text.is_empty() || text.len() > 63 || !text.bytes().all(plain) {
-        return Err(ConfigError::new(field, "must be lower-case letters, digits and hyphens"));
+    if is_scope_name(text) {
+        return Ok(());
     }
-    Ok(())
+    Err(ConfigError::new(field, "must be lower-case letters, digits and hyphens"))
 }
 
-fn authority(text: String) -> Result<String, ConfigError> {
-    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b".-:[]_%".contains(&byte);
-    if text.is_empty() || !text.bytes().all(plain) {
-        return Err(ConfigError::new("host", "must be a host and maybe a port"));
+fn authority(text: &str, region: &str) -> Result<String, ConfigError> {
+    let text = text.to_ascii_lowercase();
+    match () {
+        () if !is_authority(&text) => Err(ConfigError::new("host", "must be a host and maybe a port")),
+        () if lambda_region(&text).is_some_and(|of_host| of_host != region) => {
+            Err(ConfigError::new("host", "is that of a region other than `region`"))
+        }
+        () => Ok(text),
     }
-    Ok(text.to_ascii_lowercase())
 }
 
 /// Fields that proxies and connections change on the way cannot be signed.

@@ -9,6 +9,7 @@ mod civil;
 mod credentials;
 mod identity;
 mod payload;
+mod region;
 mod signer;
 mod uri;
 
@@ -18,5 +19,6 @@ pub use identity::{
     CredentialsConfig, Identity, IdentityError, SecretConfig, SecretText, StaticConfig, WrittenWrong,
 };
 pub use payload::{Payload, Sha256Hex};
+pub use region::{is_authority, is_scope_name, lambda_region, partition};
 pub use signer::{Request, Signature, Signer};
 pub use uri::{canonical_path, canonical_query, decoded_parameter, encode, encode_into, single_encoded_path};

@@ -4,7 +4,9 @@
 
 use std::collections::BTreeMap;
 
-use ferrule_aws::{canonical_path, canonical_query, encode};
+use ferrule_aws::{
+    canonical_path, canonical_query, encode, is_authority, is_scope_name, lambda_region, partition,
+};
 use ferrule_kit::{ConfigError, Host};
 
 use crate::config::{Config, InvocationMode};
@@ -47,28 +49,18 @@ impl Functions {
     pub(crate) fn compile(config: &Config) -> Result<Self, ConfigError> {
         let template = Template::parse(&config.function_name)
             .map_err(|error| ConfigError::new("functionName", error.to_string()))?;
-        let names = match (&template, config.functions.as_slice()) {
-            (None, []) => std::slice::from_ref(&config.function_name),
-            (None, _) => {
-                return Err(ConfigError::new("functions", "is of use only where functionName is a template"));
-            }
-            (Some(_), []) => {
-                return Err(ConfigError::new(
-                    "functions",
-                    "must list the functions that the template may choose",
-                ));
-            }
-            (Some(_), names) => names,
-        };
+        if config.account_id.as_deref().is_some_and(|id| !is_account(id)) {
+            return Err(ConfigError::new("accountId", "must be twelve digits"));
+        }
+        let names = listed(config, template.is_some())?;
         let query = query(config)?;
-        let field = |at: usize| {
-            if template.is_some() { format!("functions[{at}]") } else { "functionName".to_owned() }
-        };
-        let compiled = names.iter().enumerate().map(|(at, name)| {
-            check(name).map_err(|reason| ConfigError::new(field(at), reason))?;
+        let known = names.iter().enumerate().map(|(at, name)| {
+            let field =
+                || if template.is_some() { format!("functions[{at}]") } else { "functionName".to_owned() };
+            check(name, &config.region).map_err(|reason| ConfigError::new(field(), reason))?;
             Ok(function(config, name, &query))
         });
-        let known = compiled.collect::<Result<Vec<_>, _>>()?;
+        let known = known.collect::<Result<Vec<_>, ConfigError>>()?;
         let choice = template.map_or(Choice::Only, |template| {
             let places = names.iter().enumerate().map(|(at, name)| (name.clone(), at)).collect();
             Choice::ByTemplate { template, places }
@@ -90,14 +82,45 @@ impl Functions {
     }
 }
 
-fn check(name: &str) -> Result<(), &'static str> {
+/// The names of all functions that may be called.
+fn listed(config: &Config, is_template: bool) -> Result<&[String], ConfigError> {
+    let wrong = |reason| Err(ConfigError::new("functions", reason));
+    match (is_template, config.functions.as_slice()) {
+        (false, []) => Ok(std::slice::from_ref(&config.function_name)),
+        (false, _) => wrong("is of use only where functionName is a template"),
+        (true, []) => wrong("must list the functions that the template may choose"),
+        (true, names) => Ok(names),
+    }
+}
+
+/// A name, or an ARN that may begin at the account (Lambda API reference, Invoke, `FunctionName`).
+fn check(name: &str, region: &str) -> Result<(), &'static str> {
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b':' | b'$' | b'.');
     match name.bytes().all(plain) {
         true if name.is_empty() => Err("is empty"),
         true if name.len() > MAX_NAME => Err("is longer than 170 bytes"),
+        true if name.starts_with("arn:") => check_arn(name, region),
         true => Ok(()),
         false => Err("has a character other than letters, digits, - _ : $ ."),
     }
+}
+
+/// A signature holds for one region, in which an ARN must be.
+fn check_arn(arn: &str, region: &str) -> Result<(), &'static str> {
+    let parts: Vec<&str> = arn.split(':').collect();
+    let [_, in_partition, "lambda", in_region, account, "function", _, ..] = parts.as_slice() else {
+        return Err("is no ARN of a function");
+    };
+    match () {
+        () if *in_region != region => Err("is an ARN of a region other than `region`"),
+        () if *in_partition != partition(region).0 => Err("is an ARN of a partition that `region` is not in"),
+        () if !is_account(account) => Err("is an ARN whose account is not twelve digits"),
+        () => Ok(()),
+    }
+}
+
+fn is_account(id: &str) -> bool {
+    id.len() == 12 && id.bytes().all(|byte| byte.is_ascii_digit())
 }
 
 fn query(config: &Config) -> Result<String, ConfigError> {
@@ -113,7 +136,7 @@ fn query(config: &Config) -> Result<String, ConfigError> {
 fn function(config: &Config, name: &str, query: &str) -> Function {
     let full = match &config.account_id {
         Some(account) if !name.contains(':') => {
-            let partition = partition(&config.region);
+            let (partition, _) = partition(&config.region);
             format!("arn:{partition}:lambda:{}:{account}:function:{name}", config.region)
         }
         _ => name.to_owned(),
@@ -130,41 +153,25 @@ fn function(config: &Config, name: &str, query: &str) -> Function {
     Function { name: name.to_owned(), target, canonical }
 }
 
-/// Partitions by the beginnings of their regions' names.
-const PARTITIONS: [(&str, &str, &str); 7] = [
-    ("cn-", "aws-cn", "amazonaws.com.cn"),
-    ("us-gov-", "aws-us-gov", "amazonaws.com"),
-    ("us-isob-", "aws-iso-b", "sc2s.sgov.gov"),
-    ("us-isof-", "aws-iso-f", "csp.hci.ic.gov"),
-    ("eu-isoe-", "aws-iso-e", "cloud.adc-e.uk"),
-    ("us-iso-", "aws-iso", "c2s.ic.gov"),
-    ("", "aws", "amazonaws.com"),
-];
-
-fn partition(region: &str) -> &'static str {
-    PARTITIONS.iter().find(|(prefix, ..)| region.starts_with(prefix)).map_or("aws", |(_, name, _)| name)
-}
-
 /// Authority of the API: the endpoint's, or the region's own.
 ///
 /// # Errors
 /// Says what is wrong with the endpoint or region.
 pub fn authority(config: &Config) -> Result<String, ConfigError> {
-    let plain = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
-    if config.region.is_empty() || config.region.len() > 63 || !config.region.bytes().all(plain) {
+    if !is_scope_name(&config.region) {
         return Err(ConfigError::new("region", "is no region: lower-case letters, digits and hyphens"));
     }
     let Some(url) = &config.endpoint_url else {
-        let found = PARTITIONS.iter().find(|(prefix, ..)| config.region.starts_with(prefix));
-        let suffix = found.map_or("amazonaws.com", |(.., suffix)| suffix);
-        return Ok(format!("lambda.{}.{suffix}", config.region));
+        return Ok(format!("lambda.{}.{}", config.region, partition(&config.region).1));
     };
+    let wrong = |reason| Err(ConfigError::new("endpointURL", reason));
     let rest = url.strip_prefix("https://").or_else(|| url.strip_prefix("http://"));
-    let authority = rest.map(|rest| rest.strip_suffix('/').unwrap_or(rest)).filter(|authority| {
-        let plain = |byte: u8| byte.is_ascii_alphanumeric() || b".-:[]_%".contains(&byte);
-        !authority.is_empty() && authority.bytes().all(plain)
-    });
-    authority.map(str::to_ascii_lowercase).ok_or_else(|| {
-        ConfigError::new("endpointURL", "must be http:// or https://, a host and maybe a port")
-    })
+    let authority = rest.map(|rest| rest.strip_suffix('/').unwrap_or(rest).to_ascii_lowercase());
+    match authority.filter(|authority| is_authority(authority)) {
+        None => wrong("must be http:// or https://, a host and maybe a port"),
+        Some(host) if lambda_region(&host).is_some_and(|region| region != config.region) => {
+            wrong("is that of a region other than `region`")
+        }
+        Some(host) => Ok(host),
+    }
 }
