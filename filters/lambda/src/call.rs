@@ -10,7 +10,7 @@ use base64::engine::general_purpose::STANDARD;
 use ferrule_aws::{Identity, Payload, Request, Sha256Hex, Signer};
 use ferrule_kit::{Callout, ConfigError, FieldLines, Fields, Host, Lines, Message, is_field_name, line};
 
-use crate::config::{Config, InvocationMode, LogType, PayloadMode};
+use crate::config::{Config, InvocationMode, LogType, MAX_CLIENT_CONTEXT, PayloadMode};
 use crate::failure::Failure;
 use crate::function::{Function, Functions, authority};
 use crate::trace::{TRACE_ID, trace_id};
@@ -21,8 +21,6 @@ const MAX_SYNCHRONOUS: usize = 6_291_556;
 const MAX_ASYNCHRONOUS: usize = 1024 * 1024;
 /// "Lambda functions as targets": the largest request that a load balancer passes to a function.
 const MAX_ALB: usize = 1024 * 1024;
-/// Invoke, `X-Amz-Client-Context`: bytes of the field.
-const MAX_CLIENT_CONTEXT: usize = 3583;
 
 /// What clients that Envoy trusts ask of its router, which takes them out.
 const ROUTER: [&[u8]; 11] = [
@@ -215,11 +213,10 @@ fn fixed(config: &Config) -> Result<Vec<(&'static str, Vec<u8>)>, ConfigError> {
     if let Some(context) = &config.client_context {
         let wrong = |reason| ConfigError::new("clientContext", reason);
         serde_json::from_str::<serde::de::IgnoredAny>(context).map_err(|_| wrong("is no JSON"))?;
-        let encoded = STANDARD.encode(context);
-        if encoded.len() > MAX_CLIENT_CONTEXT {
-            return Err(wrong("is longer than 2,687 bytes"));
+        if context.len() > MAX_CLIENT_CONTEXT {
+            return Err(wrong("is longer than 2,685 bytes"));
         }
-        fields.push(("x-amz-client-context", encoded.into_bytes()));
+        fields.push(("x-amz-client-context", STANDARD.encode(context).into_bytes()));
     }
     Ok(fields)
 }

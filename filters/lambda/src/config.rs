@@ -5,6 +5,9 @@
 use ferrule_aws::{CredentialsConfig, SecretConfig};
 use serde::Deserialize;
 
+/// Bytes of a client context: 3,583 of the field that it stands in, as base64 (Invoke, `X-Amz-Client-Context`).
+pub const MAX_CLIENT_CONTEXT: usize = 3583 / 4 * 3;
+
 /// Which function to call, how, and as whom. A configuration without function, region and credentials calls none, as that of a listener
 /// whose routes have their own.
 #[derive(Clone, Debug, Deserialize)]
@@ -41,7 +44,7 @@ pub struct Config {
     /// Whether Lambda is to send the end of the function's log, which no client gets.
     #[serde(default, rename = "logType")]
     pub log_type: LogType,
-    /// JSON for the function's context, up to 2,688 bytes.
+    /// JSON for the function's context, up to [`MAX_CLIENT_CONTEXT`] bytes.
     #[serde(default, rename = "clientContext")]
     pub client_context: Option<String>,
     /// Names of the client's header fields that go out, and are signed, besides travelling in the event.

@@ -87,6 +87,24 @@ fn credentials_that_expire_while_a_body_comes_sign_nothing() {
 }
 
 #[test]
+fn a_client_context_fills_its_field_and_no_more() {
+    let context = |length: usize| {
+        let config = serde_json::json!({"functionName": "f", "region": "r", "clientContext": format!("\"{}\"", "x".repeat(length - 2)),
+            "credentials": {"static": {"accessKey": "A", "secretKey": "s"}}});
+        compile::<Lambda>(config.to_string().as_bytes())
+    };
+    let mut host = request();
+    call(&Arc::new(context(ferrule_lambda::MAX_CLIENT_CONTEXT).unwrap()), &mut host);
+    let sent = host.field(Fields::RequestHeaders, "x-amz-client-context").unwrap().len();
+    assert!((3580..=3583).contains(&sent), "{sent}");
+    let error = context(ferrule_lambda::MAX_CLIENT_CONTEXT + 1).unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        format!("clientContext: is longer than 2,{} bytes", ferrule_lambda::MAX_CLIENT_CONTEXT - 2000)
+    );
+}
+
+#[test]
 fn the_listener_is_told_which_secret_to_follow() {
     let named = r#"{"functionName": "f", "region": "r", "credentials": {"secret": {"sdsName": "s", "sdsConfig": {"ads": {}}}}}"#;
     let sources = ferrule_kit::Filter::secrets(&*filter(named));

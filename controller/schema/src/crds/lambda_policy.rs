@@ -53,7 +53,7 @@ fn spec() -> Shape {
             text().one_of(&["Gateway", "Gloo", "Envoy"]).about("What a client gets where a function fails."),
         ),
         optional("logType", text().one_of(&["None", "Tail"]).about("Whether Lambda sends the end of its log.")),
-        optional("clientContext", text().length(1, 2687).about("JSON for the function's context.")),
+        optional("clientContext", text().length(1, 2685).about("JSON for the function's context.")),
         optional(
             "forwardHeaders",
             list(text().length(1, 256)).items(1, 64).about("Fields of clients that are sent and signed, too."),
