@@ -1,7 +1,7 @@
 //! Signs requests to any AWS service on their way to it.
 //!
 //! Invariants:
-//! - A client's own signature never goes on: the fields that make one are replaced or removed.
+//! - A client's own signature never goes on: the fields that make one are replaced or removed, a URL that is signed is refused.
 //! - A body is held only where its digest is signed.
 //! - A request that cannot be signed is answered; it does not go on without a signature.
 
@@ -12,7 +12,8 @@ use std::time::SystemTime;
 
 use ferrule_aws::{
     Credentials, Identity, IdentityError, Payload, Request, SecretConfig, Sha256Hex, Signature, Signer,
-    canonical_path, canonical_query, is_authority, is_scope_name, lambda_region, single_encoded_path,
+    canonical_path, canonical_query, decoded_parameter, is_authority, is_scope_name, lambda_region,
+    single_encoded_path, split_target,
 };
 use ferrule_kit::{
     ConfigError, Counter, Fields, Filter, Flow, Host, Level, Lines, Message, Response, SecretSource,
@@ -24,9 +25,15 @@ pub use config::*;
 const SIGNED: Counter = Counter(0);
 const CREDENTIAL_ERROR: Counter = Counter(1);
 const TOO_LARGE: Counter = Counter(2);
+const REFUSED: Counter = Counter(3);
 
 /// Fields that a signature brings.
 const OWN: [&str; 4] = ["authorization", "x-amz-content-sha256", "x-amz-date", "x-amz-security-token"];
+
+/// Parameters that sign a URL (Signature Version 4 and 2). Beside the gateway's own signature they are an error to some services, and
+/// the client's credentials in its place to others.
+const PRESIGNED: [&str; 5] =
+    ["x-amz-algorithm", "x-amz-credential", "x-amz-security-token", "x-amz-signature", "awsaccesskeyid"];
 
 /// The filter: a compiled [`Config`].
 #[derive(Debug)]
@@ -48,7 +55,7 @@ struct Signing {
 
 impl Filter for AwsSigning {
     const NAME: &'static str = "aws_signing";
-    const COUNTERS: &'static [&'static str] = &["signed", "credential_error", "too_large"];
+    const COUNTERS: &'static [&'static str] = &["signed", "credential_error", "too_large", "refused"];
 
     type Config = Config;
     type Stream = ();
@@ -70,21 +77,22 @@ impl Filter for AwsSigning {
         self.secrets.clone()
     }
 
-    fn on_headers(&self, (): &mut (), host: &mut dyn Host, message: Message, _: bool) -> Flow {
+    fn on_headers(&self, (): &mut (), host: &mut dyn Host, message: Message, end: bool) -> Flow {
         match &self.signing {
-            Some(signing) if message == Message::Request => signing.on_request(host),
+            Some(signing) if message == Message::Request => signing.on_request(host, end),
             _ => Flow::Leave,
         }
     }
 
     fn on_body(&self, (): &mut (), host: &mut dyn Host, message: Message) -> Flow {
         let digest = Sha256Hex::of(host.body(message).iter().map(|chunk| &**chunk));
+        announce_length(host);
         self.signing.as_ref().map_or(Flow::Leave, |signing| signing.sign(host, Payload::Hash(digest)))
     }
 
     fn on_overflow(&self, (): &mut (), host: &mut dyn Host, _: Message) -> Flow {
         host.count(TOO_LARGE, 1);
-        log(host, "the request is larger than the buffer limit");
+        log(host, Level::Debug, "the request is larger than the buffer limit");
         Flow::Respond(Response::text(413, "aws_signing_filter_too_large", "the request is too large\n"))
     }
 }
@@ -111,11 +119,22 @@ impl Signing {
         })
     }
 
-    fn on_request(&self, host: &mut dyn Host) -> Flow {
+    fn on_request(&self, host: &mut dyn Host, end: bool) -> Flow {
+        if is_presigned(host) {
+            host.count(REFUSED, 1);
+            log(host, Level::Debug, "the request's URL is signed already");
+            return Flow::Respond(Response::text(
+                400,
+                "aws_signing_filter_presigned",
+                "the URL must not be signed\n",
+            ));
+        }
         match self.payload {
             PayloadConfig::Unsigned => self.sign(host, Payload::Unsigned),
             // What flows through a tunnel is no part of the request.
-            PayloadConfig::Hash if host.is_tunnel() => self.sign(host, Payload::Hash(Sha256Hex::of([]))),
+            PayloadConfig::Hash if end || host.is_tunnel() => {
+                self.sign(host, Payload::Hash(Sha256Hex::of([])))
+            }
             PayloadConfig::Hash => Flow::AwaitBody,
         }
     }
@@ -128,7 +147,7 @@ impl Signing {
             }
             Err(error) => {
                 host.count(CREDENTIAL_ERROR, 1);
-                log(host, &error.to_string());
+                log(host, Level::Warn, &error.to_string());
                 let details = format!("aws_signing_filter_credentials_{}", error.word());
                 Flow::Respond(Response::text(500, details, "the request could not be signed\n"))
             }
@@ -163,10 +182,7 @@ impl Signing {
     ) -> Signature {
         let pseudo = |name| line(lines, name).unwrap_or_default();
         let (method, target) = (String::from_utf8_lossy(pseudo(":method")), pseudo(":path"));
-        let (path, query) = match target.iter().position(|byte| *byte == b'?') {
-            Some(at) => (&target[..at], &target[at + 1..]),
-            None => (target, &b""[..]),
-        };
+        let (path, query) = split_target(target);
         let path = if self.is_s3 { single_encoded_path(path) } else { canonical_path(path) };
         let fields = lines.iter().filter_map(|(name, value)| {
             let name = std::str::from_utf8(name).ok()?;
@@ -184,9 +200,32 @@ impl Signing {
     }
 }
 
-fn log(host: &dyn Host, problem: &str) {
+/// A body that is at hand has a length, without which S3 takes no object; trailers need a body without one on HTTP/1.1.
+fn announce_length(host: &mut dyn Host) {
+    let known = host.field(Fields::RequestHeaders, "content-length").is_some();
+    if !known && !host.has_trailers(Message::Request) {
+        let length = host.body_len(Message::Request).to_string();
+        host.remove_field(Fields::RequestHeaders, "transfer-encoding");
+        host.set_field(Fields::RequestHeaders, "content-length", length.as_bytes());
+    }
+}
+
+/// Whether the request's URL is signed by who has sent it.
+fn is_presigned(host: &dyn Host) -> bool {
+    let target = host.field(Fields::RequestHeaders, ":path").unwrap_or_default();
+    let (_, query) = split_target(&target);
+    let mut names =
+        query.split(|byte| *byte == b'&').map(|pair| pair.split(|byte| *byte == b'=').next().unwrap_or(pair));
+    names.any(|name| {
+        let name = decoded_parameter(name);
+        PRESIGNED.iter().any(|known| name.eq_ignore_ascii_case(known.as_bytes()))
+    })
+}
+
+/// What clients can bring about at will is told only where one asks for such lines.
+fn log(host: &dyn Host, level: Level, problem: &str) {
     let route = host.route_name();
-    host.log(Level::Warn, &format!("aws_signing: route \"{route}\": {problem}"));
+    host.log(level, &format!("aws_signing: route \"{route}\": {problem}"));
 }
 
 fn name(field: &str, text: &str) -> Result<(), ConfigError> {

@@ -21,4 +21,7 @@ pub use identity::{
 pub use payload::{Payload, Sha256Hex};
 pub use region::{is_authority, is_scope_name, lambda_region, partition};
 pub use signer::{Request, Signature, Signer};
-pub use uri::{canonical_path, canonical_query, decoded_parameter, encode, encode_into, single_encoded_path};
+pub use uri::{
+    canonical_path, canonical_query, decoded_parameter, encode, encode_into, single_encoded_path,
+    split_target,
+};

@@ -223,11 +223,10 @@ mod oracle {
                 ours(&target, &fields, body, false, token),
                 theirs(&target, &fields, body, false, token)
             );
-            // Escapes that need not be are another path to S3.
-            let plain = !target.contains('%');
-            if plain {
-                prop_assert_eq!(ours(&target, &fields, body, true, token), theirs(&target, &fields, body, true, token));
-            }
+            // That signer takes S3's path as it is on the wire, so it must be encoded as S3 encodes it: no more and no less.
+            let (path, rest) = target.split_once('?').unwrap_or((&target, ""));
+            let target = format!("{}{mark}{rest}", crate::single_encoded_path(path.as_bytes()));
+            prop_assert_eq!(ours(&target, &fields, body, true, token), theirs(&target, &fields, body, true, token));
         }
     }
 }

@@ -52,14 +52,14 @@ pub fn canonical_path(wire: &[u8]) -> String {
 }
 
 /// The path of a request to S3, without its query: nothing is normalised, and each segment is percent-encoded once, however
-/// much of it was on the wire.
+/// much of it was on the wire. A plus sign is a blank, as S3 reads it: keys with plus signs are sent as `%2B`.
 pub fn single_encoded_path(wire: &[u8]) -> String {
     let mut path = String::with_capacity(wire.len() + 16);
     for (number, segment) in wire.split(|byte| *byte == b'/').enumerate() {
         if number > 0 {
             path.push('/');
         }
-        encode_into(&decoded(segment, false), &mut path);
+        encode_into(&decoded_parameter(segment), &mut path);
     }
     if path.is_empty() { "/".to_owned() } else { path }
 }
@@ -74,7 +74,7 @@ pub fn canonical_query(wire: &[u8]) -> String {
                 Some(at) => (&pair[..at], &pair[at + 1..]),
                 None => (pair, &b""[..]),
             };
-            (encode(&decoded(name, true)), encode(&decoded(value, true)))
+            (encode(&decoded_parameter(name)), encode(&decoded_parameter(value)))
         })
         .collect();
     pairs.sort_unstable();
@@ -82,21 +82,26 @@ pub fn canonical_query(wire: &[u8]) -> String {
     pairs.join("&")
 }
 
-/// A name or value of a query, without its percent and plus signs.
-pub fn decoded_parameter(text: &[u8]) -> Cow<'_, [u8]> {
-    decoded(text, true)
+/// Path and query of a request's target.
+pub fn split_target(target: &[u8]) -> (&[u8], &[u8]) {
+    match target.iter().position(|byte| *byte == b'?') {
+        Some(at) => (&target[..at], &target[at + 1..]),
+        None => (target, b""),
+    }
 }
 
-/// With the percent signs undone that stand before two hexadecimal digits and, in a query, blanks for plus signs.
-fn decoded(text: &[u8], plus: bool) -> Cow<'_, [u8]> {
-    if !text.iter().any(|byte| *byte == b'%' || (plus && *byte == b'+')) {
+/// A name or value of a query, or a part of S3's path, without its percent and plus signs.
+///
+/// Those are undone that stand before two hexadecimal digits; for plus signs there are blanks.
+pub fn decoded_parameter(text: &[u8]) -> Cow<'_, [u8]> {
+    if !text.iter().any(|byte| matches!(byte, b'%' | b'+')) {
         return Cow::Borrowed(text);
     }
     let (mut bytes, mut rest) = (Vec::with_capacity(text.len()), text);
     while let [byte, after @ ..] = rest {
         let escaped = if *byte == b'%' { after.first_chunk().copied().and_then(of_digits) } else { None };
         bytes.push(match *byte {
-            b'+' if plus => b' ',
+            b'+' => b' ',
             byte => escaped.unwrap_or(byte),
         });
         rest = if escaped.is_some() { &after[2..] } else { after };
@@ -128,6 +133,7 @@ mod tests {
             ("/example/..", "/"),
             ("/example1/example2/..", "/example1/"),
             ("/a%20b", "/a%2520b"),
+            ("/a+b%2Bc", "/a%2Bb%252Bc"),
             ("/2015-03-31/functions/arn%3Aaws/invocations", "/2015-03-31/functions/arn%253Aaws/invocations"),
             ("/\u{1234}", "/%E1%88%B4"),
         ] {
@@ -142,6 +148,8 @@ mod tests {
             ("//a/./b/../c", "//a/./b/../c"),
             ("/a%20b%2Fc", "/a%20b%2Fc"),
             ("/a b(c)%", "/a%20b%28c%29%25"),
+            ("/libstdc++.rpm", "/libstdc%20%20.rpm"),
+            ("/a%2Bb", "/a%2Bb"),
         ] {
             assert_eq!(single_encoded_path(wire.as_bytes()), canonical, "{wire}");
         }

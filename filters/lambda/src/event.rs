@@ -13,12 +13,11 @@ mod parameters;
 use std::borrow::Cow;
 use std::time::SystemTime;
 
-use ferrule_aws::Civil;
+use ferrule_aws::{Civil, split_target};
 use ferrule_kit::{Fields, Host, Message, Octets, Value};
 
 use crate::body::{room_for, write_body};
 use crate::config::{PayloadMode, RequestContext};
-use crate::template::split_target;
 use crate::trace::{TRACE_ID, TRACEPARENT, of_traceparent};
 use object::Object;
 

@@ -3,6 +3,7 @@
 //! Not the transformation's engine: that one brings an interpreter, scopes of a whole exchange and a megabyte of wasm, where
 //! a name needs three lookups. What a template may give is bounded by the list of functions, not by a language.
 
+use ferrule_aws::split_target;
 use ferrule_kit::{Fields, Host};
 
 /// A compiled template.
@@ -91,14 +92,6 @@ impl Part {
         let text = std::str::from_utf8(&found).ok()?;
         out.push_str(text);
         (!text.is_empty()).then_some(())
-    }
-}
-
-/// Path and query of a request's target.
-pub(crate) fn split_target(target: &[u8]) -> (&[u8], &[u8]) {
-    match target.iter().position(|byte| *byte == b'?') {
-        Some(at) => (&target[..at], &target[at + 1..]),
-        None => (target, b""),
     }
 }
 
