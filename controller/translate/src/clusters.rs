@@ -48,7 +48,8 @@ struct Endpoints {
 
 enum Source {
     Backend(Arc<Backend>),
-    Function(AwsEndpoint),
+    /// With the objects that say so.
+    Function(AwsEndpoint, Arc<[ObjectRef]>),
     Service(Arc<Service>),
 }
 
@@ -317,7 +318,7 @@ impl Around<'_> {
             (Source::Backend(backend), Destination::Backend(_, application)) => {
                 xds::cluster::of_backend(&name, backend, *application)
             }
-            (Source::Function(endpoint), _) => xds::cluster::of_function(&name, endpoint),
+            (Source::Function(endpoint, _), _) => xds::cluster::of_function(&name, endpoint),
             _ => return None,
         };
         let clusters = match &security {
@@ -332,7 +333,10 @@ impl Around<'_> {
             }
             _ => [(None, Resource::new(&name, &message))].into(),
         };
-        let origin = std::iter::once(destination.reference()).chain(policy.clone()).collect();
+        let said_by: &[ObjectRef] = if let Source::Function(_, from) = &source { from } else { &[] };
+        let origin = std::iter::once(destination.reference()).chain(policy.clone());
+        let origin =
+            origin.chain(said_by.iter().filter(|by| **by != destination.reference()).cloned()).collect();
         Some(Lowered { source, security, clusters, endpoints: None, origin, policy })
     }
 }
@@ -347,7 +351,7 @@ impl Source {
     fn of(world: &World, functions: &Functions, destination: &Destination) -> Option<Self> {
         Some(match destination {
             Destination::Backend(key, _) => match functions.endpoint(key)? {
-                Some(endpoint) => Self::Function(endpoint.clone()),
+                Some((endpoint, from)) => Self::Function(endpoint.clone(), Arc::clone(from)),
                 None => Self::Backend(Arc::clone(world.backends.get(key)?)),
             },
             Destination::Service(key, ..) => Self::Service(Arc::clone(world.services.get(key)?)),
@@ -358,7 +362,7 @@ impl Source {
     fn is(&self, other: &Self) -> bool {
         match (self, other) {
             (Self::Backend(ours), Self::Backend(theirs)) => Arc::ptr_eq(ours, theirs),
-            (Self::Function(ours), Self::Function(theirs)) => ours == theirs,
+            (Self::Function(ours, by), Self::Function(theirs, others)) => (ours, by) == (theirs, others),
             (Self::Service(ours), Self::Service(theirs)) => Arc::ptr_eq(ours, theirs),
             _ => false,
         }

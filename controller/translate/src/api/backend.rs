@@ -66,7 +66,7 @@ pub struct AwsLambda {
     pub function_name: String,
     /// `Sync`, which is the default, or `Async`.
     pub invocation_mode: Option<String>,
-    /// Version or alias; `$LATEST` by default.
+    /// Version or alias; `$LATEST` by default. It is part of the ARN that IAM judges a call by.
     pub qualifier: Option<String>,
     /// `Envoy`, which is the default, or `None`.
     pub payload_transform_mode: Option<String>,

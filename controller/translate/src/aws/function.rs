@@ -1,6 +1,5 @@
 //! A Backend of type AWS, with its LambdaPolicy -> the configuration of the filter that calls its function.
 
-use std::net::IpAddr;
 use std::sync::Arc;
 
 use ferrule_aws_signing::AwsSigning;
@@ -11,6 +10,7 @@ use serde_json::{Map, Value, json};
 use super::{Fault, Outbound, identity, policy};
 use crate::api::backend::{AwsBackend, AwsLambda};
 use crate::api::lambda_policy::LambdaPolicy;
+use crate::backends;
 use crate::credentials::Identity;
 use crate::kinds::World;
 use crate::object::Key;
@@ -19,6 +19,10 @@ use crate::settings::{FilterHost, Settings};
 
 /// `AwsBackend.region`.
 const DEFAULT_REGION: &str = "us-east-1";
+
+/// `AwsLambda.qualifier`. A call that has it is another one to IAM than a call without: it is judged by policies about
+/// `function:NAME:$LATEST`, not by those about `function:NAME`. So it is sent, as kgateway sends it.
+const DEFAULT_QUALIFIER: &str = "$LATEST";
 
 /// Fields of the filter that a LambdaPolicy may have; the others are the Backend's or the controller's.
 const OF_POLICY: [&str; 10] = [
@@ -54,7 +58,7 @@ pub struct AwsEndpoint {
     pub host: String,
     /// TCP port.
     pub port: u16,
-    /// Whether TLS is spoken, to whom the operating system's authorities vouch for.
+    /// Whether TLS is spoken, to whom the operating system's authorities vouch for: a certificate of the name, or of the address.
     pub tls: bool,
 }
 
@@ -66,9 +70,7 @@ impl AwsEndpoint {
             _ => (authority, if tls { 443 } else { 80 }),
         };
         let host = host.trim_start_matches('[').trim_end_matches(']').to_owned();
-        // A certificate is for a name.
-        let can_be_secure = !tls || host.parse::<IpAddr>().is_err();
-        (!host.is_empty() && can_be_secure).then_some(Self { host, port, tls })
+        (!host.is_empty()).then_some(Self { host, port, tls })
     }
 }
 
@@ -95,11 +97,13 @@ pub(super) fn compile(
     let region = aws.region.as_deref().unwrap_or(DEFAULT_REGION);
     let identity = identity::of(world, &key.0, ("spec.aws.auth", aws.auth.as_ref()), region)?;
     let spec = policy.map(|policy| &policy.spec);
-    match (spec.and_then(|spec| spec.function_url.as_ref()), policy) {
+    let made = match (spec.and_then(|spec| spec.function_url.as_ref()), policy) {
         (Some(url), Some(policy)) => by_url(region, identity, url, policy),
         _ => by_call(aws, lambda, region, identity, policy),
-    }
-    .map(Arc::new)
+    };
+    let by = policy.map(|policy| policy::reference(&key_of(policy)));
+    let origins = std::iter::once(backends::reference(key)).chain(by).collect();
+    made.map(|outbound| Arc::new(Outbound { origins, ..outbound }))
 }
 
 /// Requests that are turned into calls of the Lambda API.
@@ -130,7 +134,7 @@ fn by_call(
     let tls = !lambda.endpoint_url.as_deref().is_some_and(|url| url.starts_with("http://"));
     match AwsEndpoint::new(&authority.map_err(placed)?, tls) {
         Some(endpoint) => Ok(called(Lambda::NAME, config, identity, endpoint)),
-        None => no_endpoint("needs a host, which must be a name where it begins with https"),
+        None => no_endpoint("needs a host and maybe a port from 1 to 65535"),
     }
 }
 
@@ -155,7 +159,7 @@ fn of_backend(aws: &AwsBackend, lambda: &AwsLambda, region: &str) -> Result<Map<
     };
     let fields = json!({
         "functionName": lambda.function_name,
-        "qualifier": lambda.qualifier,
+        "qualifier": lambda.qualifier.as_deref().unwrap_or(DEFAULT_QUALIFIER),
         "accountId": account,
         "region": region,
         "endpointURL": lambda.endpoint_url,
@@ -195,7 +199,16 @@ fn by_url(region: &str, identity: Identity, url: &str, policy: &LambdaPolicy) ->
 }
 
 fn called(filter: &'static str, config: Value, identity: Identity, endpoint: AwsEndpoint) -> Outbound {
-    Outbound { filter, config, identity, endpoint: Some(endpoint), is_call: true, held: Some(MAX_PAYLOAD) }
+    let origins = [].into();
+    Outbound {
+        filter,
+        config,
+        identity,
+        endpoint: Some(endpoint),
+        is_call: true,
+        held: Some(MAX_PAYLOAD),
+        origins,
+    }
 }
 
 /// Where an error of the filter's stands: in the policy, if that has the field, else in the Backend.
@@ -208,10 +221,13 @@ fn place(error: &ConfigError, policy: Option<&LambdaPolicy>) -> Fault {
     Fault::new(known.map_or("spec.aws", |(_, path)| path), error.reason.clone())
 }
 
+fn key_of(policy: &LambdaPolicy) -> Key {
+    (policy.metadata.namespace.as_str().into(), policy.metadata.name.as_str().into())
+}
+
 fn in_policy(policy: &LambdaPolicy, field: &str, why: &str) -> Fault {
-    let key: Key = (policy.metadata.namespace.as_str().into(), policy.metadata.name.as_str().into());
     let field = if field.is_empty() { "spec".to_owned() } else { format!("spec.{field}") };
-    let on = policy::reference(&key);
+    let on = policy::reference(&key_of(policy));
     let detail = format!("{on} {field}: {why}");
     let problem = Problem::new(&on, field, Reason::Invalid, why);
     Fault { policy: Some(Box::new(problem)), ..Fault::new("spec.aws.lambda", detail) }

@@ -16,7 +16,7 @@ use serde_json::Value;
 use crate::changes::Changes;
 use crate::credentials::Identity;
 use crate::kinds::World;
-use crate::object::Key;
+use crate::object::{Key, ObjectRef};
 use crate::problem::Problem;
 use crate::settings::Settings;
 
@@ -56,6 +56,8 @@ pub struct Outbound {
     pub is_call: bool,
     /// Bytes of a body that may be held; `None` where it flows while it comes.
     pub held: Option<u64>,
+    /// The objects that say all this: what a proxy refuses of it is laid to them.
+    pub origins: Arc<[ObjectRef]>,
 }
 
 impl Outbound {
@@ -66,6 +68,9 @@ impl Outbound {
         renamed
     }
 }
+
+/// Where requests go instead, and the objects that say so.
+pub(crate) type Redirection<'a> = (&'a AwsEndpoint, &'a Arc<[ObjectRef]>);
 
 /// The Backends of type AWS, and what is signed besides.
 #[derive(Default)]
@@ -113,10 +118,13 @@ impl Functions {
         self.found.get(backend)
     }
 
-    /// Where requests to a Backend go instead of its hosts, if anywhere; `None` where what is said of that is wrong.
-    pub(crate) fn endpoint(&self, backend: &Key) -> Option<Option<&AwsEndpoint>> {
+    /// Where requests to a Backend go instead of its hosts, if anywhere, and which objects say so; `None` where what is said of that is
+    /// wrong.
+    pub(crate) fn endpoint(&self, backend: &Key) -> Option<Option<Redirection<'_>>> {
         let found = self.found.get(backend).or_else(|| self.signings.of_backend(backend));
-        found.map_or(Some(None), |found| Some(found.as_ref().ok()?.endpoint.as_ref()))
+        let Some(found) = found else { return Some(None) };
+        let outbound = found.as_ref().ok()?;
+        Some(outbound.endpoint.as_ref().map(|endpoint| (endpoint, &outbound.origins)))
     }
 
     /// The Backends whose calls are signed by anybody whose credentials are fetched elsewhere.

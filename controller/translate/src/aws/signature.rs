@@ -7,10 +7,13 @@ use ferrule_aws_signing::AwsSigning;
 use ferrule_kit::Filter;
 use serde_json::json;
 
+use super::signing::reference;
 use super::{AwsEndpoint, Fault, Outbound, identity};
 use crate::api::aws_signing_policy::AWSSigningPolicySpec;
 use crate::api::backend::{Backend, Host, StaticBackend};
+use crate::backends;
 use crate::kinds::World;
+use crate::object::Key;
 use crate::settings::{FilterHost, Settings};
 
 /// Bytes that are held to be signed: what API Gateway takes ("Amazon API Gateway quotas", payload size).
@@ -18,30 +21,30 @@ const BUFFER_LIMIT: u64 = 10 << 20;
 /// The most that may be asked for: what the largest domains of OpenSearch take ("Amazon OpenSearch Service quotas").
 const MAX_BUFFER_LIMIT: u64 = 100 << 20;
 
-/// What requests to the target of a policy of `namespace` become; `backend` is the target where it is one.
+/// What requests to the target of the policy `key` become; `backend` is the target where it is one.
 ///
 /// # Errors
 /// Field of the policy, and what is wrong with it.
 pub(super) fn compile(
     world: &World,
     settings: &Settings,
-    namespace: &Arc<str>,
+    key: &Key,
     spec: &AWSSigningPolicySpec,
-    backend: Option<&Backend>,
+    backend: Option<(&Key, &Backend)>,
 ) -> Result<Arc<Outbound>, Fault> {
     if matches!(settings.filter_host, FilterHost::Wasm { .. }) {
         return Err(Fault::new("spec", "filters on wasm cannot read secrets, so nobody could sign"));
     }
-    if backend.is_some_and(|backend| backend.spec.aws.is_some()) {
+    if backend.is_some_and(|(_, backend)| backend.spec.aws.is_some()) {
         return Err(Fault::new(
             "spec.targetRefs",
             "a function is called by requests that are signed already",
         ));
     }
     let (payload, held) = payload(spec)?;
-    let fixed = backend.and_then(|backend| backend.spec.fixed.as_ref());
+    let fixed = backend.and_then(|(_, backend)| backend.spec.fixed.as_ref());
     let endpoint = endpoint(spec, fixed)?;
-    let identity = identity::of(world, namespace, ("spec.auth", spec.auth.as_ref()), &spec.region)?;
+    let identity = identity::of(world, &key.0, ("spec.auth", spec.auth.as_ref()), &spec.region)?;
     let mut config = json!({
         "region": spec.region,
         "service": spec.service,
@@ -54,7 +57,17 @@ pub(super) fn compile(
     }
     ferrule_kit::compile::<AwsSigning>(config.to_string().as_bytes())
         .map_err(|error| Fault::new(format!("spec.{}", error.field), error.reason))?;
-    Ok(Arc::new(Outbound { filter: AwsSigning::NAME, config, identity, endpoint, is_call: false, held }))
+    let host_of = backend.map(|(key, _)| backends::reference(key));
+    let origins = std::iter::once(reference(key)).chain(host_of).collect();
+    Ok(Arc::new(Outbound {
+        filter: AwsSigning::NAME,
+        config,
+        identity,
+        endpoint,
+        is_call: false,
+        held,
+        origins,
+    }))
 }
 
 /// What of the body is signed, as the filter says it, and how much of it may be held for that.
@@ -84,10 +97,8 @@ fn endpoint(
             wrong("is for Backends of type Static; a Service can have a BackendTLSPolicy")
         }
         (Some("System"), Some(fixed)) => match (fixed.hosts.as_slice(), &fixed.app_protocol) {
-            ([one], None) if is_name(one) => {
-                Ok(Some(AwsEndpoint { host: one.host.clone(), port: one.port, tls: true }))
-            }
-            _ => wrong("needs a Backend with one host, a name, and without appProtocol"),
+            ([one], None) => Ok(Some(AwsEndpoint { host: one.host.clone(), port: one.port, tls: true })),
+            _ => wrong("needs a Backend with one host, and without appProtocol"),
         },
         (Some(_), _) => wrong("must be System"),
     }

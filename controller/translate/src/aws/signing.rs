@@ -51,7 +51,8 @@ pub(crate) struct Signings {
     by_target: BTreeMap<Target, Vec<Signing>>,
 }
 
-fn reference(key: &Key) -> ObjectRef {
+/// Which object a policy is.
+pub(super) fn reference(key: &Key) -> ObjectRef {
     ObjectRef::at(FERRULE_GROUP, "AWSSigningPolicy", key)
 }
 
@@ -86,8 +87,8 @@ impl Signings {
             for (_, target) in targets(key, policy) {
                 let backend =
                     if &*target.kind == "Backend" { world.backends.get(&target.object) } else { None };
-                let backend = backend.map(|backend| &**backend);
-                let made = signature::compile(world, settings, &key.0, &policy.spec, backend);
+                let backend = backend.map(|backend| (&target.object, &**backend));
+                let made = signature::compile(world, settings, key, &policy.spec, backend);
                 by_target.entry(target).or_default().push(Signing { policy: key.clone(), made });
             }
         }

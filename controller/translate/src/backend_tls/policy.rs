@@ -1,5 +1,6 @@
 //! One BackendTLSPolicy: what it asks for, and what is wrong with it.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use super::Security;
@@ -30,6 +31,7 @@ pub(crate) enum Subject {
     /// A host name, `*.` in front where any host below it is meant.
     Host(String),
     Uri(String),
+    Address(IpAddr),
 }
 
 /// Whose signature counts.

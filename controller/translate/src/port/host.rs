@@ -45,9 +45,12 @@ impl HostRoute {
         Self { own_host: Reverse(specificity(own)), lowered, reference }
     }
 
-    /// What is attached to its rules.
-    pub(super) fn applied(&self) -> impl Iterator<Item = &Applied> {
-        self.lowered.entries.iter().map(|entry| &entry.applied)
+    /// The policies of its rules, and the objects that say what becomes of their requests.
+    pub(super) fn policies(&self) -> impl Iterator<Item = ObjectRef> {
+        let entries = &self.lowered.entries;
+        let outbound = entries.iter().filter_map(|entry| entry.outbound.as_ref());
+        let outbound = outbound.flat_map(|outbound| outbound.origins.iter().cloned());
+        policies_of(entries.iter().map(|entry| &entry.applied)).chain(outbound)
     }
 }
 

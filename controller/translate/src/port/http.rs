@@ -204,7 +204,7 @@ fn lower_whole(
     };
     let Lowering { mut needs, plugins } = lowering;
     let routes = || hosts.iter().flat_map(|(_, host)| &host.routes);
-    needs.policies.extend(policies_of(routes().flat_map(HostRoute::applied)));
+    needs.policies.extend(routes().flat_map(HostRoute::policies));
     let mut from: Vec<ObjectRef> = routes().map(|route| route.reference.clone()).collect();
     from.sort();
     from.dedup();

@@ -180,7 +180,7 @@ impl Table {
         filters.extend(xds::scope::of_table(module, &key, needs_filters));
         let mut configuration = RouteConfigurationBuilder::new(&name, &filters, &served.hidden());
         configuration.virtual_host(&virtual_host);
-        needs.policies.extend(policies_of(host.routes.iter().flat_map(HostRoute::applied)));
+        needs.policies.extend(host.routes.iter().flat_map(HostRoute::policies));
         let scope = xds::scope::lower(&name, &key).encode_to_vec();
         Self {
             scope: Resource::of_bytes(Arc::clone(&name), scope.into()),
@@ -210,7 +210,7 @@ impl Table {
 fn origin(served: &Served<'_>, around: &Around<'_>, host: &Host) -> Arc<[ObjectRef]> {
     let mut from: Vec<ObjectRef> = host.routes.iter().map(|route| route.reference.clone()).collect();
     let wider = [around.gateway, around.listener].into_iter();
-    from.extend(policies_of(wider.chain(host.routes.iter().flat_map(HostRoute::applied))));
+    from.extend(policies_of(wider).chain(host.routes.iter().flat_map(HostRoute::policies)));
     from.extend(around.prerouting.iter().flat_map(|(_, filters)| filters.policies.iter().cloned()));
     from.sort();
     from.dedup();

@@ -41,10 +41,13 @@ pub(crate) fn lower(tls: &Tls, client: Option<&str>) -> TransportSocket {
     }
 }
 
-/// Speaks TLS with a host that the operating system's authorities vouch for.
+/// Speaks TLS with a host that the operating system's authorities vouch for. An address is not asked for by name (RFC 6066 §3).
 pub(crate) fn of_host(host: &str) -> TransportSocket {
-    let subjects = vec![Subject::Host(host.to_owned())];
-    let (hostname, options) = (host.to_owned(), Options::default());
+    let (hostname, subject) = match host.parse() {
+        Ok(address) => (String::new(), Subject::Address(address)),
+        Err(_) => (host.to_owned(), Subject::Host(host.to_owned())),
+    };
+    let (subjects, options) = (vec![subject], Options::default());
     lower(&Tls { hostname, subjects, trust: Trust::System, options }, None)
 }
 
@@ -77,6 +80,7 @@ fn subject(subject: &Subject) -> SubjectAltNameMatcher {
             None => (SanType::Dns, MatchPattern::Exact(host.clone())),
         },
         Subject::Uri(uri) => (SanType::Uri, MatchPattern::Exact(uri.clone())),
+        Subject::Address(address) => (SanType::IpAddress, MatchPattern::Exact(address.to_string())),
     };
     SubjectAltNameMatcher {
         san_type: kind.into(),
