@@ -112,6 +112,19 @@ impl Aws {
     /// The role, taken on by whoever the controller is, at the STS of the region.
     async fn role(&self, arn: &str, region: &str) -> Result<(String, Credentials), SourceError> {
         let (by, own) = self.own().await?;
+        let credentials = self.taken_on(arn, region, own).await;
+        let source = format!("AssumeRole of {arn} by {by}");
+        credentials
+            .map(|credentials| (source, credentials))
+            .map_err(|error| SourceError::Refused("AssumeRole", plainly(&error)))
+    }
+
+    async fn taken_on(
+        &self,
+        arn: &str,
+        region: &str,
+        own: Credentials,
+    ) -> Result<Credentials, CredentialsError> {
         let region = Region::new(region.to_owned());
         let config: SdkConfig = aws_config::defaults(BehaviorVersion::latest())
             .region(region.clone())
@@ -120,11 +133,7 @@ impl Aws {
             .load()
             .await;
         let role = AssumeRoleProvider::builder(arn).session_name(SESSION).region(region).configure(&config);
-        let credentials = role.build_from_provider(own).await.provide_credentials().await;
-        let source = format!("AssumeRole of {arn} by {by}");
-        credentials
-            .map(|credentials| (source, credentials))
-            .map_err(|error| SourceError::Refused("AssumeRole", plainly(&error)))
+        role.build_from_provider(own).await.provide_credentials().await
     }
 }
 
@@ -150,4 +159,53 @@ fn plainly(error: &(dyn Error + 'static)) -> String {
     let mut told: Vec<String> = causes.map(ToString::to_string).collect();
     told.dedup();
     told.join(": ")
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::{Arc, Mutex};
+
+    use aws_smithy_runtime_api::client::http::{
+        HttpClient, HttpConnector, HttpConnectorFuture, HttpConnectorSettings, SharedHttpConnector,
+    };
+    use aws_smithy_runtime_api::client::orchestrator::{HttpRequest, HttpResponse};
+    use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
+    use aws_smithy_runtime_api::http::StatusCode;
+    use aws_smithy_types::body::SdkBody;
+
+    use super::*;
+
+    /// Refuses everything, and keeps where it was to go.
+    #[derive(Clone, Debug, Default)]
+    struct Recorder(Arc<Mutex<Vec<String>>>);
+
+    impl HttpConnector for Recorder {
+        fn call(&self, request: HttpRequest) -> HttpConnectorFuture {
+            self.0.lock().unwrap().push(request.uri().to_owned());
+            let status = StatusCode::try_from(403).unwrap();
+            HttpConnectorFuture::ready(Ok(HttpResponse::new(status, SdkBody::empty())))
+        }
+    }
+
+    impl HttpClient for Recorder {
+        fn http_connector(&self, _: &HttpConnectorSettings, _: &RuntimeComponents) -> SharedHttpConnector {
+            SharedHttpConnector::new(self.clone())
+        }
+    }
+
+    #[tokio::test]
+    async fn a_role_is_asked_for_at_the_sts_of_its_region_and_partition() {
+        for (region, endpoint) in [
+            ("us-east-1", "https://sts.us-east-1.amazonaws.com/"),
+            ("eu-west-1", "https://sts.eu-west-1.amazonaws.com/"),
+            ("us-gov-west-1", "https://sts.us-gov-west-1.amazonaws.com/"),
+            ("cn-north-1", "https://sts.cn-north-1.amazonaws.com.cn/"),
+        ] {
+            let recorder = Recorder::default();
+            let aws = Aws { http: SharedHttpClient::new(recorder.clone()) };
+            let own = Credentials::new("AKIDEXAMPLE", "s3cret", None, None, "test");
+            aws.taken_on("arn:aws:iam::123456789012:role/a", region, own).await.unwrap_err();
+            assert_eq!(*recorder.0.lock().unwrap(), [endpoint]);
+        }
+    }
 }

@@ -25,14 +25,25 @@ pub trait Source: Send + Sync + 'static {
 /// Fetches for everybody in `wanted`, and tells all that is known whenever that changes, until nobody wants to know.
 pub async fn keep<S: Source>(
     source: S,
+    wanted: watch::Receiver<BTreeSet<Identity>>,
+    tell: impl FnMut(Issues) -> bool,
+) {
+    keep_by(SystemTime::now, source, wanted, tell).await;
+}
+
+/// The same by this clock.
+async fn keep_by<S: Source>(
+    clock: fn() -> SystemTime,
+    source: S,
     mut wanted: watch::Receiver<BTreeSet<Identity>>,
     mut tell: impl FnMut(Issues) -> bool,
 ) {
-    let mut keeper = Keeper { source: Arc::new(source), courses: BTreeMap::new(), flights: JoinSet::new() };
+    let (source, courses, flights) = (Arc::new(source), BTreeMap::new(), JoinSet::new());
+    let mut keeper = Keeper { clock, source, courses, flights };
     let mut told = Issues::default();
     loop {
-        keeper.want(&wanted.borrow_and_update().clone(), SystemTime::now());
-        let now = SystemTime::now();
+        let now = clock();
+        keeper.want(&wanted.borrow_and_update().clone(), now);
         keeper.fetch(now);
         let known = keeper.known(now);
         if known != told {
@@ -51,6 +62,7 @@ pub async fn keep<S: Source>(
 }
 
 struct Keeper<S> {
+    clock: fn() -> SystemTime,
     source: Arc<S>,
     courses: BTreeMap<Identity, (Course, Option<AbortHandle>)>,
     flights: JoinSet<(Identity, Result<Fetched, String>)>,
@@ -98,11 +110,11 @@ impl<S: Source> Keeper<S> {
         match fetched {
             Ok(fetched) => {
                 tracing::info!("AWS credentials {identity}: fetched by {}", fetched.source);
-                course.succeeded(SystemTime::now(), fetched, chance());
+                course.succeeded((self.clock)(), fetched, chance());
             }
             Err(error) => {
                 tracing::warn!("AWS credentials {identity}: {error}");
-                course.failed(SystemTime::now(), error, chance());
+                course.failed((self.clock)(), error, chance());
             }
         }
     }
@@ -111,7 +123,7 @@ impl<S: Source> Keeper<S> {
     fn broke_off(&mut self) {
         for (course, flight) in self.courses.values_mut() {
             if flight.take_if(|flight| flight.is_finished()).is_some() {
-                course.failed(SystemTime::now(), "the fetch broke off".to_owned(), chance());
+                course.failed((self.clock)(), "the fetch broke off".to_owned(), chance());
             }
         }
     }
@@ -137,59 +149,4 @@ fn chance() -> f64 {
 }
 
 #[cfg(test)]
-mod tests {
-    use std::sync::Mutex;
-    use std::sync::atomic::{AtomicUsize, Ordering};
-
-    use ferrule_translate::SecretText;
-    use tokio::sync::mpsc;
-
-    use super::*;
-
-    /// Answers with what the test says, and counts who asks at the same time.
-    #[derive(Default)]
-    struct Script {
-        answers: Mutex<Vec<Result<Fetched, String>>>,
-        asking: AtomicUsize,
-        most: AtomicUsize,
-    }
-
-    struct Shared(Arc<Script>);
-
-    impl Source for Shared {
-        async fn fetch(&self, _: &Identity) -> Result<Fetched, String> {
-            let now = self.0.asking.fetch_add(1, Ordering::SeqCst) + 1;
-            self.0.most.fetch_max(now, Ordering::SeqCst);
-            tokio::time::sleep(Duration::from_millis(5)).await;
-            self.0.asking.fetch_sub(1, Ordering::SeqCst);
-            self.0.answers.lock().unwrap().pop().unwrap_or_else(|| Err("the script is over".to_owned()))
-        }
-    }
-
-    fn fetched(text: &str) -> Result<Fetched, String> {
-        let text = SecretText::new(text.as_bytes().to_vec());
-        Ok(Fetched { text, expires: None, source: "script".to_owned() })
-    }
-
-    #[tokio::test]
-    async fn what_is_wanted_is_fetched_again_after_failures_and_told_once_for_each_change() {
-        let script = Arc::new(Script::default());
-        *script.answers.lock().unwrap() = vec![fetched("second"), Err("down".to_owned())];
-        let (want, wanted) = watch::channel(BTreeSet::new());
-        let (news_in, mut news) = mpsc::unbounded_channel();
-        let keeping =
-            tokio::spawn(keep(Shared(script.clone()), wanted, move |known| news_in.send(known).is_ok()));
-        want.send_replace(BTreeSet::from([Identity::Own]));
-        let issue = |known: &Issues| known.get(&Identity::Own).map(|issue| (**issue).clone());
-        let first = issue(&news.recv().await.unwrap()).unwrap();
-        assert_eq!((first.credentials, first.error.as_deref()), (None, Some("down")));
-        let second = issue(&news.recv().await.unwrap()).unwrap();
-        assert_eq!(second.credentials.unwrap().bytes(), b"second");
-        assert_eq!(second.error, None);
-        want.send_replace(BTreeSet::new());
-        assert_eq!(issue(&news.recv().await.unwrap()), None);
-        assert_eq!(script.most.load(Ordering::SeqCst), 1);
-        drop(want);
-        keeping.await.unwrap();
-    }
-}
+mod tests;

@@ -10,11 +10,13 @@ use std::path::Path;
 use std::process::Command;
 use std::sync::{Arc, Mutex};
 
-use ferrule_credentials::{Aws, Source};
+use ferrule_credentials::{Aws, Fetched, Source};
 use ferrule_translate::Identity;
 
 /// Marks the process that fetches, and says for whom.
 const FETCH: &str = "FERRULE_TEST_FETCH";
+/// A file that gets another content, which stands after a `=`, before that process fetches again.
+const AGAIN: &str = "FERRULE_TEST_AGAIN";
 const ROLE: &str = "arn:aws:iam::123456789012:role/caller";
 
 /// Fetches, in the process that is marked, and prints what came.
@@ -25,7 +27,17 @@ async fn fetching() {
         "own" => Identity::Own,
         _ => Identity::Role { arn: whom.as_str().into(), region: "eu-west-1".into() },
     };
-    match Aws::default().fetch(&identity).await {
+    let aws = Aws::default();
+    print(aws.fetch(&identity).await);
+    if let Ok(again) = std::env::var(AGAIN) {
+        let (path, text) = again.split_once('=').unwrap();
+        std::fs::write(path, text).unwrap();
+        print(aws.fetch(&identity).await);
+    }
+}
+
+fn print(fetched: Result<Fetched, String>) {
+    match fetched {
         Ok(fetched) => {
             println!("source={}\ntext={}", fetched.source, String::from_utf8_lossy(fetched.text.bytes()))
         }
@@ -163,16 +175,54 @@ fn a_web_identity_is_the_token_of_a_file_shown_to_sts() {
     let folder = tempfile::tempdir().unwrap();
     let token = file(folder.path(), "token", "jwt-of-the-pod");
     let sts = Endpoint::answering(|_| (200, of_sts("AssumeRoleWithWebIdentity", "IRSA")));
+    let again = format!("{token}=jwt-of-an-hour-later");
     let environment = [
         ("AWS_WEB_IDENTITY_TOKEN_FILE", token.as_str()),
         ("AWS_ROLE_ARN", ROLE),
         ("AWS_REGION", "eu-west-1"),
         ("AWS_ENDPOINT_URL_STS", sts.url.as_str()),
+        (AGAIN, &again),
     ];
+    let irsa = came("web identity", "IRSA", END);
+    assert_eq!(fetch("own", &environment), format!("{irsa}\n{irsa}"));
+    let asked = sts.asked();
+    for (asked, token) in asked.iter().zip(["jwt-of-the-pod", "jwt-of-an-hour-later"]) {
+        assert!(asked.body.contains(&format!("WebIdentityToken={token}")), "{asked:?}");
+        assert!(!asked.fields.contains_key("authorization"), "{asked:?}");
+    }
+    assert_eq!(asked.len(), 2);
+}
+
+#[test]
+fn a_web_identity_comes_before_the_container_and_that_before_the_instance() {
+    let folder = tempfile::tempdir().unwrap();
+    let token = file(folder.path(), "token", "jwt");
+    let sts = Endpoint::answering(|_| (200, of_sts("AssumeRoleWithWebIdentity", "IRSA")));
+    let agent = Endpoint::answering(|_| (200, json("POD")));
+    let instance = Endpoint::answering(|_| (500, String::new()));
+    let mut environment = vec![
+        ("AWS_ENDPOINT_URL_STS", sts.url.as_str()),
+        ("AWS_CONTAINER_CREDENTIALS_FULL_URI", agent.url.as_str()),
+        ("AWS_EC2_METADATA_DISABLED", "false"),
+        ("AWS_EC2_METADATA_SERVICE_ENDPOINT", instance.url.as_str()),
+    ];
+    assert_eq!(fetch("own", &environment), came("container", "POD", END));
+    environment.extend([("AWS_WEB_IDENTITY_TOKEN_FILE", token.as_str()), ("AWS_ROLE_ARN", ROLE)]);
     assert_eq!(fetch("own", &environment), came("web identity", "IRSA", END));
-    let asked = sts.asked().pop().unwrap();
-    assert!(asked.body.contains("WebIdentityToken=jwt-of-the-pod"), "{asked:?}");
-    assert!(!asked.fields.contains_key("authorization"), "{asked:?}");
+    assert_eq!((agent.asked().len(), instance.asked().len()), (1, 0));
+}
+
+#[test]
+fn a_source_that_should_have_credentials_and_has_none_is_not_passed_over() {
+    let agent = Endpoint::answering(|_| (200, json("POD")));
+    let environment = [
+        ("AWS_WEB_IDENTITY_TOKEN_FILE", "/nowhere/token"),
+        ("AWS_ROLE_ARN", ROLE),
+        ("AWS_CONTAINER_CREDENTIALS_FULL_URI", agent.url.as_str()),
+    ];
+    let told = fetch("own", &environment);
+    assert!(told.starts_with("error=web identity: "), "{told}");
+    assert!(agent.asked().is_empty());
 }
 
 #[test]
@@ -182,13 +232,17 @@ fn a_container_shows_the_token_of_its_file_to_the_agent() {
     let agent =
         Endpoint::answering(|request| match request.fields.get("authorization").map(String::as_str) {
             Some("jwt-of-pod-identity") => (200, json("POD")),
+            Some("jwt-of-a-day-later") => (200, json("LATER")),
             _ => (401, String::new()),
         });
+    let again = format!("{token}=jwt-of-a-day-later");
     let environment = [
         ("AWS_CONTAINER_CREDENTIALS_FULL_URI", agent.url.as_str()),
         ("AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE", token.as_str()),
+        (AGAIN, &again),
     ];
-    assert_eq!(fetch("own", &environment), came("container", "POD", END));
+    let both = [came("container", "POD", END), came("container", "LATER", END)].join("\n");
+    assert_eq!(fetch("own", &environment), both);
 }
 
 #[test]
