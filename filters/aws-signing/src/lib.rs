@@ -12,8 +12,8 @@ use std::time::SystemTime;
 
 use ferrule_aws::{
     Credentials, Identity, IdentityError, Payload, Request, SecretConfig, Sha256Hex, Signature, Signer,
-    canonical_path, canonical_query, decoded_parameter, is_authority, is_scope_name, lambda_region,
-    single_encoded_path, split_target,
+    canonical_path, canonical_query, changes_on_its_way, decoded_parameter, is_authority, is_scope_name,
+    lambda_region, single_encoded_path, split_target,
 };
 use ferrule_kit::{
     ConfigError, Counter, Fields, Filter, Flow, Host, Level, Lines, Message, Response, SecretSource,
@@ -248,22 +248,12 @@ fn authority(text: &str, region: &str) -> Result<String, ConfigError> {
 
 /// Fields that proxies and connections change on the way cannot be signed.
 fn signed(names: &[String]) -> Result<Vec<String>, ConfigError> {
-    const UNFIT: [&str; 8] = [
-        "connection",
-        "content-length",
-        "expect",
-        "host",
-        "te",
-        "transfer-encoding",
-        "upgrade",
-        "x-amzn-trace-id",
-    ];
     let checked = names.iter().enumerate().map(|(at, name)| {
         let name = name.to_ascii_lowercase();
         let wrong = |reason| Err(ConfigError::new(format!("signedHeaders[{at}]"), reason));
         match () {
             () if !is_field_name(&name) => wrong("is no name of a header"),
-            () if UNFIT.contains(&&*name) || OWN.contains(&&*name) => {
+            () if changes_on_its_way(&name) || OWN.contains(&&*name) => {
                 wrong("is a header that may change on its way")
             }
             () => Ok(name),

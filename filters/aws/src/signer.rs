@@ -72,6 +72,16 @@ impl Signature {
     }
 }
 
+impl Signature {
+    /// As [`Signature::fields`], owned.
+    pub fn into_fields(self) -> impl Iterator<Item = (&'static str, Vec<u8>)> {
+        let token = self.credentials.session_token().map(|token| ("x-amz-security-token", token.into()));
+        let payload = self.payload.map(|payload| ("x-amz-content-sha256", payload.as_bytes().to_vec()));
+        let always = [("x-amz-date", self.date.to_vec()), ("authorization", self.authorization.into_bytes())];
+        always.into_iter().chain(token).chain(payload)
+    }
+}
+
 impl Signer {
     /// A signer for `service` in `region`.
     pub fn new(region: impl Into<String>, service: impl Into<String>) -> Self {

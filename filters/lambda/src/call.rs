@@ -7,12 +7,13 @@ use std::borrow::Cow;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use ferrule_aws::{Identity, Payload, Request, Sha256Hex, Signer};
-use ferrule_kit::{Callout, ConfigError, FieldLines, Fields, Host, Lines, Message, is_field_name, line};
+use ferrule_aws::{Identity, Payload, Request, Sha256Hex, Signature, Signer, changes_on_its_way};
+use ferrule_kit::{ConfigError, Host, Lines, Message, is_field_name, line};
 
 use crate::config::{Config, InvocationMode, LogType, MAX_CLIENT_CONTEXT, PayloadMode};
 use crate::failure::Failure;
 use crate::function::{Function, Functions, authority};
+use crate::recast::Recast;
 use crate::trace::{TRACE_ID, trace_id};
 
 /// "Lambda quotas", invocation payload: 6 MB for each of request and response of a synchronous call.
@@ -38,16 +39,10 @@ const ROUTER: [&[u8]; 11] = [
 ];
 
 /// Fields that a configuration cannot forward, because the call has its own.
-const OWN: [&str; 8] = [
-    "authorization",
-    "connection",
-    "content-length",
-    "content-type",
-    "host",
-    "te",
-    "transfer-encoding",
-    "upgrade",
-];
+const OWN: [&str; 2] = ["authorization", "content-type"];
+
+/// A field of a call.
+type Field<'c> = (&'c str, Cow<'c, [u8]>);
 
 /// Who calls whom, and how.
 #[derive(Debug)]
@@ -61,14 +56,6 @@ pub(crate) struct Caller {
     forwarded: Vec<String>,
     is_json: bool,
     limit: usize,
-}
-
-/// The fields of a call, pseudo-fields among them.
-pub(crate) struct Call {
-    fields: Vec<(Cow<'static, str>, Vec<u8>)>,
-    /// Names of the request's lines that the call does not have, a line of text each: a request has too many for an
-    /// allocation each.
-    others: String,
 }
 
 impl Caller {
@@ -102,102 +89,83 @@ impl Caller {
     ///
     /// # Errors
     /// There is no one to sign it, or the payload is too large.
-    pub(crate) fn call<'p>(
-        &self,
-        function: &Function,
+    pub(crate) fn call<'c, 'p>(
+        &'c self,
+        function: &'c Function,
         host: &dyn Host,
         lines: &Lines<'_>,
         payload: impl Iterator<Item = &'p [u8]> + Clone,
-    ) -> Result<Call, Failure> {
+    ) -> Result<Recast<'c>, Failure> {
         let length: usize = payload.clone().map(<[u8]>::len).sum();
         if length > self.limit {
             return Err(Failure::TooLarge);
         }
+        let mut fields = self.signed_fields(lines);
+        let payload = Payload::Hash(Sha256Hex::of(payload));
+        let signature = self.sign(function, host, &fields, payload)?;
+        fields.extend(signature.into_fields().map(|(name, value)| (name, value.into())));
+        fields.extend([
+            (":method", b"POST"[..].into()),
+            (":path", function.target.as_bytes().into()),
+            (":authority", self.authority.as_bytes().into()),
+            ("content-length", length.to_string().into_bytes().into()),
+        ]);
+        fields.extend(trace_id(lines).map(|trace| (TRACE_ID, trace.into())));
+        Ok(Recast::of(fields, lines, is_for_the_proxy))
+    }
+
+    fn sign(
+        &self,
+        function: &Function,
+        host: &dyn Host,
+        fields: &[Field<'_>],
+        payload: Payload,
+    ) -> Result<Signature, Failure> {
         let now = host.now();
         let credentials =
             self.identity.credentials(now, |name| host.secret(name)).map_err(Failure::Credentials)?;
-        let signed = self.signed_fields(lines);
-        let signed_lines: Vec<(&str, &[u8])> = signed
-            .iter()
-            .map(|(name, value)| (&**name, value.as_slice()))
-            .chain([("host", self.authority.as_bytes())])
-            .collect();
-        let request = Request {
-            method: "POST",
-            path: &function.canonical,
-            query: &self.functions.query,
-            fields: &signed_lines,
-            payload: Payload::Hash(Sha256Hex::of(payload)),
-        };
-        let signature = self.signer.sign(&credentials, &request, now);
-        let mut fields = signed;
-        fields.extend(signature.fields().map(|(name, value)| (name.into(), value.to_vec())));
-        for (name, value) in
-            [(":method", "POST"), (":path", &function.target), (":authority", &self.authority)]
-        {
-            fields.push((name.into(), value.as_bytes().to_vec()));
-        }
-        fields.push(("content-length".into(), length.to_string().into_bytes()));
-        fields.extend(trace_id(lines).map(|trace| (TRACE_ID.into(), trace)));
-        let others = others(lines, &fields);
-        Ok(Call { fields, others })
+        let lines = fields.iter().map(|(name, value)| (*name, &**value));
+        let lines: Vec<(&str, &[u8])> = lines.chain([("host", self.authority.as_bytes())]).collect();
+        let (path, query) = (&*function.canonical, &*self.functions.query);
+        let request = Request { method: "POST", path, query, fields: &lines, payload };
+        Ok(self.signer.sign(&credentials, &request, now))
     }
 
-    fn signed_fields(&self, lines: &Lines<'_>) -> Vec<(Cow<'static, str>, Vec<u8>)> {
-        let json = self.is_json.then_some(&b"application/json"[..]);
-        let media_type = json.or_else(|| line(lines, "content-type")).map(<[u8]>::to_vec);
+    fn signed_fields<'c>(&'c self, lines: &Lines<'_>) -> Vec<Field<'c>> {
         let mut fields = Vec::with_capacity(16);
-        fields.extend(self.fixed.iter().map(|(name, value)| (Cow::Borrowed(*name), value.clone())));
-        fields.extend(media_type.map(|value| ("content-type".into(), value)));
-        for name in &self.forwarded {
-            let named = lines.iter().filter(|(known, _)| **known == *name.as_bytes());
-            let values: Vec<&[u8]> = named.map(|(_, value)| &**value).collect();
-            if !values.is_empty() {
-                fields.push((Cow::Owned(name.clone()), values.join(&b","[..])));
+        fields.extend(self.fixed.iter().map(|(name, value)| (*name, Cow::Borrowed(&**value))));
+        match line(lines, "content-type") {
+            _ if self.is_json => fields.push(("content-type", b"application/json"[..].into())),
+            Some(media_type) if !media_type.is_empty() => {
+                fields.push(("content-type", media_type.to_vec().into()));
             }
+            _ => {}
         }
+        let forwarded = self.forwarded.iter().filter_map(|name| Some((&**name, joined(lines, name)?.into())));
+        fields.extend(forwarded);
         fields
     }
 }
 
-impl Call {
-    /// Turns the request at hand into this call; its body is the host's to set.
-    pub(crate) fn recast(&self, host: &mut dyn Host) {
-        self.others.lines().for_each(|name| host.remove_field(Fields::RequestHeaders, name));
-        for (name, value) in &self.fields {
-            host.set_field(Fields::RequestHeaders, name, value);
-        }
-    }
-
-    /// The call as one that the filter makes by itself, to the cluster of the request's route.
-    pub(crate) fn callout(self, cluster: String, body: Vec<u8>, timeout: std::time::Duration) -> Callout {
-        let fields = self.fields.into_iter().map(|(name, value)| (name.into_owned(), value));
-        Callout { cluster, fields: fields.collect::<FieldLines>(), body, timeout }
-    }
+/// All lines of that name as one; none where that is empty, because proxies leave out lines that say nothing, and a signature of such
+/// a one would be wrong.
+fn joined(lines: &Lines<'_>, name: &str) -> Option<Vec<u8>> {
+    let named = lines.iter().filter(|(known, _)| **known == *name.as_bytes());
+    let values: Vec<&[u8]> = named.map(|(_, value)| &**value).filter(|value| !value.is_empty()).collect();
+    if values.is_empty() { None } else { Some(values.join(&b","[..])) }
 }
 
-/// Names of lines that are not the router's and none of `fields`.
-fn others(lines: &Lines<'_>, fields: &[(Cow<'static, str>, Vec<u8>)]) -> String {
-    let mut names = String::new();
-    for (name, _) in lines {
-        let own = || fields.iter().any(|(known, _)| *known.as_bytes() == **name);
-        let stays = name.starts_with(b":") || ROUTER.contains(&&**name) || own();
-        if let Ok(name) = std::str::from_utf8(name)
-            && !stays
-        {
-            names.push_str(name);
-            names.push('\n');
-        }
-    }
-    names
+/// Whether a line of that name stays with a request that becomes a call.
+fn is_for_the_proxy(name: &[u8]) -> bool {
+    name.starts_with(b":") || ROUTER.contains(&name)
 }
 
-/// A call has no trailers.
-pub(crate) fn drop_trailers(host: &mut dyn Host) {
-    let lines = host.field_lines(Message::Request.trailers());
+/// A call has no trailers, nor has what a function returns.
+pub(crate) fn drop_trailers(host: &mut dyn Host, message: Message) {
+    let lines = host.field_lines(message.trailers());
     let names: Vec<String> =
         lines.iter().map(|(name, _)| String::from_utf8_lossy(name).into_owned()).collect();
-    names.iter().for_each(|name| host.remove_field(Message::Request.trailers(), name));
+    names.iter().for_each(|name| host.remove_field(message.trailers(), name));
 }
 
 fn fixed(config: &Config) -> Result<Vec<(&'static str, Vec<u8>)>, ConfigError> {
@@ -230,6 +198,7 @@ fn forwarded(names: &[String]) -> Result<Vec<String>, ConfigError> {
             () if OWN.contains(&&*name) || name.starts_with("x-amz") => {
                 wrong("is a header that the call has its own of")
             }
+            () if changes_on_its_way(&name) => wrong("is a header that may change on its way"),
             () if names.iter().skip(at + 1).any(|other| other.eq_ignore_ascii_case(&name)) => {
                 wrong("is listed twice")
             }

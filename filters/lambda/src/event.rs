@@ -14,7 +14,7 @@ use std::borrow::Cow;
 use std::time::SystemTime;
 
 use ferrule_aws::{Civil, split_target};
-use ferrule_kit::{Fields, Host, Message, Octets, Value};
+use ferrule_kit::{Fields, Host, Lines, Octets, Value, line};
 
 use crate::body::{room_for, write_body};
 use crate::config::{PayloadMode, RequestContext};
@@ -59,23 +59,26 @@ fn text(bytes: Octets<'_>) -> Cow<'_, str> {
 }
 
 impl<'a> Incoming<'a> {
-    fn read(mode: PayloadMode, target: &'a [u8], host: &'a dyn Host, chunks: &'a [Octets<'a>]) -> Self {
+    fn read(mode: PayloadMode, host: &dyn Host, lines: &'a Lines<'_>, chunks: &'a [Octets<'a>]) -> Self {
+        let target = line(lines, ":path").unwrap_or_default();
         let (path, query) = split_target(target);
         let (mut method, mut authority) = (Cow::default(), Cow::default());
-        let mut lines = Vec::new();
-        for (name, value) in host.field_lines(Fields::RequestHeaders) {
-            match &*name {
-                b":method" => method = text(value),
-                b":authority" => authority = text(value),
+        let lent = |bytes: &'a [u8]| text(bytes.into());
+        let sent = lines;
+        let mut lines = Vec::with_capacity(sent.len() + 2);
+        for (name, value) in sent {
+            match &**name {
+                b":method" => method = lent(value),
+                b":authority" => authority = lent(value),
                 [b':', ..] => {}
-                _ => lines.push((text(name), text(value))),
+                _ => lines.push((lent(name), lent(value))),
             }
         }
         if mode != PayloadMode::Envoy {
             add_gateway_lines(&mut lines, host);
         }
         lines.sort_by(|one, other| one.0.cmp(&other.0));
-        Self { method, target: text(Cow::Borrowed(target)), path, query, host: authority, lines, chunks }
+        Self { method, target: lent(target), path, query, host: authority, lines, chunks }
     }
 
     fn line(&self, name: &str) -> Option<&str> {
@@ -193,14 +196,12 @@ fn without_port(address: String) -> String {
     host.trim_start_matches('[').trim_end_matches(']').to_owned()
 }
 
-/// The event of a request whose body is at hand; not for [`PayloadMode::None`], which has none.
-pub(crate) fn write(format: &Format, host: &dyn Host) -> Vec<u8> {
-    let target = host.field(Fields::RequestHeaders, ":path").unwrap_or_default();
-    let chunks = host.body(Message::Request);
-    let incoming = Incoming::read(format.mode, &target, host, &chunks);
+/// The event of a request with these lines and this body; not for [`PayloadMode::None`], which has none.
+pub(crate) fn write(format: &Format, host: &dyn Host, lines: &Lines<'_>, chunks: &[Octets<'_>]) -> Vec<u8> {
+    let incoming = Incoming::read(format.mode, host, lines, chunks);
     let room = room_for(incoming.size(), incoming.is_textual(format.mode));
     let lines: usize = incoming.lines.iter().map(|(name, value)| name.len() + value.len() + 12).sum();
-    let mut out = Vec::with_capacity(room + 2 * (lines + target.len()) + 768);
+    let mut out = Vec::with_capacity(room + 2 * (lines + incoming.target.len()) + 768);
     let event = Object::open(&mut out);
     match format.mode {
         PayloadMode::Envoy | PayloadMode::None => builtin::write(&incoming, event),

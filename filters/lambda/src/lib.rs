@@ -18,6 +18,7 @@ mod function;
 mod outcome;
 mod prelude;
 mod reason;
+mod recast;
 mod relayed;
 mod response;
 mod stats;
@@ -28,18 +29,20 @@ mod trace;
 use std::time::Duration;
 
 use ferrule_kit::{
-    CalloutError, CalloutId, ConfigError, Fields, Filter, Flow, Host, Message, Reply, SecretSource, Value,
+    Callout, CalloutError, CalloutId, ConfigError, Fields, Filter, Flow, Host, Message, Reply, SecretSource,
+    Value,
 };
 
 use answer::Reader;
 use api_error::ApiError;
-use call::{Call, Caller};
+use call::Caller;
 pub use config::*;
 use event::Format;
 use failure::Failure;
 use ferrule_aws::SecretConfig;
 use function::Function;
 pub use function::authority;
+use recast::Recast;
 use streaming::{Broken, Streaming};
 
 /// The filter: a compiled [`Config`].
@@ -222,11 +225,14 @@ impl Calls {
     fn on_trailers(&self, stream: &mut Stream, host: &mut dyn Host, message: Message) -> Flow {
         match (message, &stream.stage) {
             (Message::Request, _) => {
-                call::drop_trailers(host);
+                call::drop_trailers(host, message);
                 Flow::Continue
             }
             (_, Stage::Streaming { result, .. }) => match result.end() {
-                Ok(()) => Flow::Continue,
+                Ok(()) => {
+                    call::drop_trailers(host, message);
+                    Flow::Continue
+                }
                 Err(broken) => self.fail(stream, host, Failure::of_stream(broken)),
             },
             _ => Flow::Continue,
@@ -259,14 +265,13 @@ impl Calls {
     /// Makes the call: of the request itself, or beside it where that cannot be.
     fn invoke(&self, stream: &mut Stream, host: &mut dyn Host) -> Result<Flow, Failure> {
         let function = self.function(stream).ok_or(Failure::Unlisted)?;
-        let event = (self.format.mode != PayloadMode::None).then(|| event::write(&self.format, host));
-        let lines = host.field_lines(Fields::RequestHeaders);
+        let (lines, chunks) = (host.field_lines(Fields::RequestHeaders), host.body(Message::Request));
+        let is_event = self.format.mode != PayloadMode::None;
+        let event = is_event.then(|| event::write(&self.format, host, &lines, &chunks));
+        let chunks = chunks.iter().map(|chunk| &**chunk);
         let call = match &event {
             Some(event) => self.caller.call(function, host, &lines, std::iter::once(event.as_slice()))?,
-            None => {
-                let chunks = host.body(Message::Request);
-                self.caller.call(function, host, &lines, chunks.iter().map(|chunk| &**chunk))?
-            }
+            None => self.caller.call(function, host, &lines, chunks)?,
         };
         drop(lines);
         host.count(stats::INVOKED, 1);
@@ -274,20 +279,26 @@ impl Calls {
         if !host.recasts_requests() {
             return self.call_out(host, call, event);
         }
-        call.recast(host);
+        call.apply(host, Fields::RequestHeaders);
         if let Some(event) = event {
             host.put_body(Message::Request, &[&event]);
         }
         Ok(Flow::Continue)
     }
 
-    fn call_out(&self, host: &mut dyn Host, call: Call, event: Option<Vec<u8>>) -> Result<Flow, Failure> {
+    fn call_out(
+        &self,
+        host: &mut dyn Host,
+        call: Recast<'_>,
+        event: Option<Vec<u8>>,
+    ) -> Result<Flow, Failure> {
         let cluster = match host.attribute("xds.cluster_name") {
             Some(Value::Text(name)) => String::from_utf8_lossy(&name).into_owned(),
             _ => return Err(Failure::Callout(CalloutError::UnknownCluster)),
         };
         let body = event.unwrap_or_else(|| host.body(Message::Request).concat());
-        host.callout(call.callout(cluster, body, self.timeout)).map_err(Failure::Callout)?;
+        let callout = Callout { cluster, fields: call.into_lines(), body, timeout: self.timeout };
+        host.callout(callout).map_err(Failure::Callout)?;
         Ok(Flow::AwaitReply)
     }
 

@@ -1,5 +1,7 @@
 //! What an answer of the Lambda API means, before its body is looked at, and how answers take its place.
 
+use std::borrow::Cow;
+
 use ferrule_kit::{FieldLines, Fields, Host, Message, Reply, Response};
 
 use crate::answer::Answer;
@@ -7,6 +9,7 @@ use crate::api_error::ApiError;
 use crate::config::{ErrorStatus, InvocationMode, PayloadMode};
 use crate::failure::Failure;
 use crate::reason::Reason;
+use crate::recast::Recast;
 
 /// What decides.
 #[derive(Debug)]
@@ -89,22 +92,20 @@ pub(crate) fn malformed(failure: Failure, errors: ErrorStatus) -> Response {
 pub(crate) fn put_head<'f>(
     host: &mut dyn Host,
     status: u16,
-    fields: impl Iterator<Item = (&'f str, &'f str)> + Clone,
+    fields: impl Iterator<Item = (&'f str, &'f str)>,
 ) {
-    let stays = |name: &[u8]| {
-        let added = name.starts_with(b":") || name.starts_with(b"x-envoy-") || ADDED.contains(&name);
-        let kept = added || KEPT.contains(&name);
-        kept && !fields.clone().any(|(known, _)| known.as_bytes() == name)
-    };
+    let fields = fields.map(|(name, value)| (name, Cow::Borrowed(value.as_bytes())));
+    let status = (":status", status.to_string().into_bytes().into());
     let lines = host.field_lines(Fields::ResponseHeaders);
-    let others: Vec<String> = lines
-        .iter()
-        .filter(|(name, _)| !stays(name))
-        .map(|(name, _)| String::from_utf8_lossy(name).into_owned())
-        .collect();
-    others.iter().for_each(|name| host.remove_field(Fields::ResponseHeaders, name));
-    host.set_field(Fields::ResponseHeaders, ":status", status.to_string().as_bytes());
-    fields.for_each(|(name, value)| host.add_field(Fields::ResponseHeaders, name, value.as_bytes()));
+    let head = Recast::of([status].into_iter().chain(fields), &lines, stays);
+    drop(lines);
+    head.apply(host, Fields::ResponseHeaders);
+}
+
+/// Whether a line of that name is the client's, whatever a function returns.
+fn stays(name: &[u8]) -> bool {
+    let added = name.starts_with(b":") || name.starts_with(b"x-envoy-") || ADDED.contains(&name);
+    added || KEPT.contains(&name)
 }
 
 /// The log is not for clients.
