@@ -94,7 +94,7 @@ fuzz-target FOLDER NAME SECONDS:
     @cargo +nightly --version >/dev/null || { echo "ferrule: no nightly compiler; rustup toolchain install nightly --profile minimal" >&2; exit 1; }
     @cargo +nightly fuzz --version >/dev/null || { echo "ferrule: no cargo-fuzz; cargo install cargo-fuzz" >&2; exit 1; }
     mkdir -p {{ target }}/fuzz/corpus/{{ NAME }}
-    @{{ if path_exists(FOLDER / "fuzz/corpus" / NAME + ".txt") == "true" { "python3 " + FOLDER + "/fuzz/corpus.py unpack " + FOLDER + "/fuzz/corpus/" + NAME + ".txt " + target + "/fuzz/corpus/" + NAME } else { "true" } }}
+    @{{ if path_exists(FOLDER / "fuzz/corpus" / NAME + ".txt") == "true" { "python3 filters/transformation/fuzz/corpus.py unpack " + FOLDER + "/fuzz/corpus/" + NAME + ".txt " + target + "/fuzz/corpus/" + NAME } else { "true" } }}
     cargo +nightly fuzz run --fuzz-dir {{ FOLDER }}/fuzz --target-dir {{ target }}/fuzz {{ NAME }} \
         {{ target }}/fuzz/corpus/{{ NAME }} -- \
         -max_total_time={{ SECONDS }} -timeout=10 -print_final_stats=1 \

@@ -2,40 +2,10 @@
 use wasm_bindgen_test::wasm_bindgen_test as test;
 
 use super::*;
+use framing::{chunk, complete, frame};
 
-/// A frame with text headers.
-pub(crate) fn frame(headers: &[(&str, &str)], payload: &[u8]) -> Vec<u8> {
-    let mut section = Vec::new();
-    for (name, value) in headers {
-        section.push(name.len() as u8);
-        section.extend_from_slice(name.as_bytes());
-        section.push(7);
-        section.extend_from_slice(&(value.len() as u16).to_be_bytes());
-        section.extend_from_slice(value.as_bytes());
-    }
-    let total = (PRELUDE + section.len() + payload.len() + CHECKSUM) as u32;
-    let mut frame = [total.to_be_bytes(), (section.len() as u32).to_be_bytes()].concat();
-    frame.extend_from_slice(&crc32fast::hash(&frame).to_be_bytes());
-    frame.extend_from_slice(&section);
-    frame.extend_from_slice(payload);
-    frame.extend_from_slice(&crc32fast::hash(&frame).to_be_bytes());
-    frame
-}
-
-pub(crate) fn chunk(payload: &[u8]) -> Vec<u8> {
-    frame(
-        &[
-            (":event-type", "PayloadChunk"),
-            (":content-type", "application/octet-stream"),
-            (":message-type", "event"),
-        ],
-        payload,
-    )
-}
-
-pub(crate) fn complete(payload: &[u8]) -> Vec<u8> {
-    frame(&[(":event-type", "InvokeComplete"), (":message-type", "event")], payload)
-}
+#[path = "../tests/framing/mod.rs"]
+pub(crate) mod framing;
 
 #[test]
 fn frames_are_read_whatever_pieces_they_come_in() {

@@ -22,7 +22,10 @@ impl Calls {
         host: &mut dyn Host,
         reply: Result<Reply<'_>, CalloutError>,
     ) -> Result<Response, Failure> {
-        let reply = reply.map_err(Failure::Callout)?;
+        let reply = reply.map_err(|error| match error {
+            CalloutError::TooLarge => Failure::AnswerTooLarge,
+            error => Failure::Callout(error),
+        })?;
         let head = ApiHead::read(|name| outcome::field_of(&reply, name));
         match head.verdict(self.invocation, self.format.mode, self.errors) {
             Verdict::Pass => Ok(outcome::relay(&reply, None)),

@@ -4,6 +4,7 @@ use std::borrow::Cow;
 
 use ferrule_kit::{Fields, Flow, Host, Message};
 
+use crate::call;
 use crate::failure::Failure;
 use crate::outcome::{self, ApiHead, Verdict};
 use crate::streaming::{Broken, Streaming};
@@ -51,6 +52,7 @@ impl Calls {
         match self.reader.read(&json) {
             Ok(answer) => {
                 outcome::put(host, &answer, stream.is_head);
+                call::drop_trailers(host, Message::Response);
                 Flow::Leave
             }
             Err(malformed) => self.fail(stream, host, Failure::Malformed(malformed)),

@@ -3,7 +3,7 @@ use wasm_bindgen_test::wasm_bindgen_test as test;
 
 use super::*;
 use crate::config::PayloadMode;
-use crate::frames::tests::{chunk, complete, frame};
+use crate::frames::tests::framing::{chunk, complete, frame};
 use crate::prelude::{MAX_HEAD, SEPARATOR};
 
 type Played = Result<(Option<Head>, Vec<u8>), Broken>;

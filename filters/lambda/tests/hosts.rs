@@ -154,6 +154,7 @@ fn a_call_beside_the_request_is_answered_as_one_in_its_place() {
     assert_eq!(relayed("", Ok((200, "{"))).details, "lambda_filter_malformed_answer");
     assert_eq!(relayed(r#", "errorStatus": "Gloo""#, Ok((400, "x"))).status, 400);
     assert_eq!(relayed("", Err(CalloutError::Reset)).status, 502);
+    assert_eq!(relayed("", Err(CalloutError::TooLarge)).details, "lambda_filter_answer_too_large");
 }
 
 #[test]

@@ -2,8 +2,10 @@
 
 #![allow(clippy::unwrap_used, clippy::panic, clippy::expect_used)]
 
+mod framing;
 mod invariants;
 
+use framing::{chunk, complete};
 use invariants::{Answer, check};
 use proptest::prelude::*;
 
@@ -17,6 +19,7 @@ fn value() -> impl Strategy<Value = String> {
         "\"(\\\\u00[0-9a-f]{2}|\\\\ud83d|[a-z:]){0,4}\"",
         "\\[(\"[a-z]\"(,[0-9])?)?\\]",
         "\\{\"[a-zA-Z: -]{0,5}\":(null|1|\"[a-z]\"|\\[\"x\",2\\]|\\{\\})\\}",
+        "\\{\"(x|\\\\u00[0-9a-f]{2}){0,2}\":(\"(\\\\u00[0-9a-f]{2}|[a-z]){0,4}\"|\\[\"\\\\u000[0ad]x\"\\])\\}",
     ]
 }
 
@@ -37,23 +40,6 @@ fn object() -> impl Strategy<Value = String> {
             members.iter().map(|(name, value)| format!("\"{name}\":{value}")).collect();
         format!("{{{}}}", members.join(","))
     })
-}
-
-fn frame(kind: &str, payload: &[u8]) -> Vec<u8> {
-    let mut headers = Vec::new();
-    for (name, value) in [(":event-type", kind), (":message-type", "event")] {
-        headers.push(name.len() as u8);
-        headers.extend_from_slice(name.as_bytes());
-        headers.extend_from_slice(&[7, 0, value.len() as u8]);
-        headers.extend_from_slice(value.as_bytes());
-    }
-    let total = (16 + headers.len() + payload.len()) as u32;
-    let mut frame = [total.to_be_bytes(), (headers.len() as u32).to_be_bytes()].concat();
-    frame.extend_from_slice(&crc32fast::hash(&frame).to_be_bytes());
-    frame.extend_from_slice(&headers);
-    frame.extend_from_slice(payload);
-    frame.extend_from_slice(&crc32fast::hash(&frame).to_be_bytes());
-    frame
 }
 
 fn run(choice: u8, cut: u8, bytes: &[u8]) {
@@ -85,8 +71,8 @@ proptest! {
         length in any::<prop::sample::Index>(),
         whole: bool,
     ) {
-        let chunks = [frame("PayloadChunk", &[head.as_bytes(), &[0; 8]].concat()), frame("PayloadChunk", &body)];
-        let mut stream = [chunks.concat(), frame("InvokeComplete", end.as_bytes())].concat();
+        let chunks = [chunk(&[head.as_bytes(), &[0; 8]].concat()), chunk(&body)];
+        let mut stream = [chunks.concat(), complete(end.as_bytes())].concat();
         if let Some((at, byte)) = damage {
             let at = at.index(stream.len());
             stream[at] = byte;

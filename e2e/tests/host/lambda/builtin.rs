@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::endpoint::{Answer, Endpoint};
+use super::endpoint::{Answer, Endpoint, Request};
 use super::{before, calls, native, wasm};
 use crate::rig::Rig;
 use crate::streaming::wire::Wire;
@@ -24,7 +24,7 @@ fn both() -> [Side; 2] {
     [Side::of(&native("lambda", &config)), Side::of(&wasm("lambda", &config))]
 }
 
-/// One of the filters before an endpoint that returns [`RESULT`].
+/// One of the filters before an endpoint.
 struct Side {
     endpoint: Endpoint,
     rig: Rig,
@@ -32,7 +32,11 @@ struct Side {
 
 impl Side {
     fn of(filter: &Value) -> Self {
-        let endpoint = Endpoint::answering(|_| Answer::ok(RESULT));
+        Self::answering(filter, |_| Answer::ok(RESULT))
+    }
+
+    fn answering(filter: &Value, answer: impl Fn(&Request) -> Answer + Send + Sync + 'static) -> Self {
+        let endpoint = Endpoint::answering(answer);
         Self { rig: before(endpoint.port, filter, |_| {}), endpoint }
     }
 
@@ -76,19 +80,63 @@ fn events_are_those_of_the_builtin_filter_but_for_named_differences() {
         let wanted = theirs.event(&request);
         ours.iter().for_each(|side| assert_eq!(side.event(&request), wanted, "{request:?}"));
     }
-    // A media type has parameters and is text all the same; what is compressed is not.
-    for (fields, mine, other) in [
-        ("content-type: application/json; charset=utf-8\r\n", ("{}", false), ("e30=", true)),
-        ("content-type: application/json\r\ncontent-encoding: gzip\r\n", ("e30=", true), ("{}", false)),
+    let chunked = "POST / HTTP/1.1\r\nhost: test\r\ncontent-type: text/plain\r\ntransfer-encoding: chunked\r\n\r\n\
+        2\r\n{}\r\n0\r\n\r\n";
+    let with = |fields: &str| request("POST", "/", fields, "{}");
+    // A media type has parameters and is text all the same, however its body comes; what is compressed is not.
+    for (request, mine, other) in [
+        (with("content-type: application/json; charset=utf-8\r\n"), ("{}", false), ("e30=", true)),
+        (with("content-type: application/json\r\ncontent-encoding: gzip\r\n"), ("e30=", true), ("{}", false)),
+        (chunked.to_owned(), ("{}", false), ("e30=", true)),
     ] {
-        let request = request("POST", "/", fields, "{}");
         let body = |side: &Side| {
             let event = side.event(&request);
             (event["body"].as_str().unwrap().to_owned(), event["is_base64_encoded"].as_bool().unwrap())
         };
         let named = |(body, encoded): (&str, bool)| (body.to_owned(), encoded);
-        ours.iter().for_each(|side| assert_eq!(body(side), named(mine), "{fields}"));
-        assert_eq!(body(&theirs), named(other), "{fields}");
+        ours.iter().for_each(|side| assert_eq!(body(side), named(mine), "{request}"));
+        assert_eq!(body(&theirs), named(other), "{request}");
+    }
+}
+
+/// Results, each with what ours make of it and what theirs does.
+const RESULTS: [(&str, Made, Made); 7] = [
+    (
+        r#"{"status_code": 404, "body": "bWFkZQ==", "is_base64_encoded": true}"#,
+        (404, None, "made"),
+        (404, None, "made"),
+    ),
+    (
+        r#"{"statusCode": 404, "body": "bWFkZQ==", "isBase64Encoded": true}"#,
+        (404, None, "made"),
+        (404, None, "made"),
+    ),
+    (r#"{"headers": {"X-A": "1"}, "body": "made"}"#, (200, Some("1"), "made"), (200, Some("1"), "made")),
+    ("{}", (200, None, ""), (200, None, "")),
+    ("no json", (502, None, "the function failed\n"), (500, None, "")),
+    // Numbers are printed, and no number of an exchange's end is no status.
+    (r#"{"headers": {"x-a": 5}, "body": "made"}"#, (200, Some("5"), "made"), (500, None, "")),
+    (r#"{"statusCode": 0, "body": "made"}"#, (502, None, "the function failed\n"), (200, None, "made")),
+];
+
+/// Status, `x-a`, and body.
+type Made = (u16, Option<&'static str>, &'static str);
+
+#[test]
+fn results_are_read_as_the_builtin_filter_reads_them_but_for_named_differences() {
+    let config = calls(&json!({}));
+    let sides = [native("lambda", &config), wasm("lambda", &config), builtin()].map(|filter| {
+        Side::answering(&filter, |request| {
+            let event: Value = serde_json::from_str(&request.body).unwrap();
+            let place: usize = event["raw_path"].as_str().unwrap().trim_start_matches('/').parse().unwrap();
+            Answer::ok(RESULTS[place].0)
+        })
+    });
+    for (place, (result, mine, other)) in RESULTS.iter().enumerate() {
+        for (side, wanted) in sides.iter().zip([mine, mine, other]) {
+            let answer = side.rig.client().ask("GET", &format!("/{place}"), "").unwrap();
+            assert_eq!((answer.status(), answer.field("x-a"), &*answer.body), *wanted, "{result}");
+        }
     }
 }
 

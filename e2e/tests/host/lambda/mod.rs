@@ -4,7 +4,8 @@
 mod builtin;
 mod credentials;
 mod endpoint;
-mod frames;
+#[path = "../../../../filters/lambda/tests/framing/mod.rs"]
+mod framing;
 mod source;
 
 use std::net::TcpListener;
@@ -15,7 +16,7 @@ use serde_json::{Value, json};
 
 use crate::rig::{self, PATIENCE, Rig, to_upstream};
 use crate::streaming::wire::Wire;
-use frames::{chunk, complete};
+use framing::{chunk, complete};
 use source::Source as _;
 
 /// Pieces that a result comes in.

@@ -4,6 +4,8 @@
 
 use libfuzzer_sys::fuzz_target;
 
+#[path = "../../tests/framing/mod.rs"]
+mod framing;
 #[path = "../../tests/invariants/mod.rs"]
 mod invariants;
 

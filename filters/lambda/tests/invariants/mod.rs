@@ -1,5 +1,6 @@
 //! What must hold whatever Lambda answers; shared by the property tests and the fuzz target.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use ferrule_kit::{
@@ -7,6 +8,8 @@ use ferrule_kit::{
     compile,
 };
 use ferrule_lambda::Lambda;
+
+use crate::framing::{chunk, complete};
 
 const FORMATS: [&str; 5] = ["Envoy", "None", "ApiGatewayV1", "ApiGatewayV2", "Alb"];
 const INVOCATIONS: [&str; 3] = ["RequestResponse", "ResponseStream", "Event"];
@@ -19,7 +22,7 @@ pub(crate) struct Answer<'a> {
     is_stream: bool,
     is_error: bool,
     piece: usize,
-    bytes: &'a [u8],
+    bytes: Cow<'a, [u8]>,
 }
 
 /// What a client has of it.
@@ -30,7 +33,8 @@ enum Outcome {
 }
 
 impl<'a> Answer<'a> {
-    /// Two bytes that choose a configuration and a cut, then what Lambda answers.
+    /// Two bytes that choose a configuration and a cut, then what Lambda answers; or what it would put into frames, whose sums
+    /// nobody hits by chance.
     pub(crate) fn parse(input: &'a [u8]) -> Option<Self> {
         let ([choice, cut], bytes) = input.split_first_chunk::<2>()?;
         let choice = usize::from(*choice);
@@ -43,13 +47,10 @@ impl<'a> Answer<'a> {
         );
         let filter = Arc::new(compile(config.as_bytes()).ok()?);
         let piece = usize::from(*cut) + 1;
-        Some(Self {
-            filter,
-            is_stream: invocation == "ResponseStream",
-            is_error: rest % 2 == 1,
-            piece,
-            bytes,
-        })
+        let is_stream = invocation == "ResponseStream";
+        let is_framed = is_stream && rest / 2 % 2 == 1;
+        let bytes = if is_framed { framed(bytes).into() } else { bytes.into() };
+        Some(Self { filter, is_stream, is_error: rest % 2 == 1, piece, bytes })
     }
 
     fn lines(&self) -> Vec<(String, Vec<u8>)> {
@@ -89,6 +90,7 @@ impl<'a> Answer<'a> {
             Some(Step::Respond(response)) => answered(response),
             Some(Step::Reset) => Outcome::Reset,
             _ => {
+                assert!(host.lines(Fields::ResponseHeaders).iter().all(is_clean));
                 let status = ferrule_kit::Host::field(&host, Fields::ResponseHeaders, ":status").unwrap();
                 Outcome::Answered { status: std::str::from_utf8(&status).unwrap().parse().unwrap(), body }
             }
@@ -118,10 +120,22 @@ impl<'a> Answer<'a> {
     }
 }
 
+/// Whether no field line writes another one.
+fn is_clean((name, value): &(String, Vec<u8>)) -> bool {
+    !name.bytes().chain(value.iter().copied()).any(|byte| matches!(byte, b'\r' | b'\n' | 0))
+}
+
 fn answered(response: Response) -> Outcome {
-    let clean = |value: &[u8]| !value.iter().any(|byte| matches!(byte, b'\r' | b'\n' | 0));
-    assert!(response.fields.iter().all(|(name, value)| clean(name.as_bytes()) && clean(value)));
+    assert!(response.fields.iter().all(is_clean));
     Outcome::Answered { status: response.status, body: response.body }
+}
+
+/// Pieces between bytes that are in no UTF-8, the last of them the function's end.
+fn framed(bytes: &[u8]) -> Vec<u8> {
+    let mut pieces: Vec<&[u8]> = bytes.split(|byte| *byte == 0xff).collect();
+    let end = pieces.pop().unwrap_or_default();
+    let chunks: Vec<u8> = pieces.into_iter().flat_map(chunk).collect();
+    [chunks, complete(end)].concat()
 }
 
 /// Every answer has an end, no panic, and the same outcome whichever way the call was made.
