@@ -9,6 +9,7 @@ mod check;
 #[cfg(feature = "envoy")]
 pub mod envoy;
 pub mod memory;
+pub mod readme;
 mod report;
 mod seen;
 mod trial;
