@@ -16,7 +16,7 @@ use ferrule_aws::{
     lambda_region, single_encoded_path, split_target,
 };
 use ferrule_kit::{
-    ConfigError, Counter, Fields, Filter, Flow, Host, Level, Lines, Message, Response, SecretSource,
+    ConfigError, Counter, Fields, Filter, Flow, Host, Level, Lines, Message, Recast, Response, SecretSource,
     is_field_name, line,
 };
 
@@ -161,14 +161,11 @@ impl Signing {
             host.set_field(Fields::RequestHeaders, ":authority", authority.as_bytes());
         }
         let lines = host.field_lines(Fields::RequestHeaders);
-        let clients = OWN.map(|name| line(&lines, name).is_some());
-        let signature = self.signature(&lines, payload, &credentials, now);
+        let signature = self.signature(&lines, payload, &credentials, now).into_fields();
+        let fields = signature.map(|(name, value)| (name, value.into()));
+        let signed = Recast::of(fields, &lines, |name| !OWN.iter().any(|own| own.as_bytes() == name));
         drop(lines);
-        let stale = OWN.into_iter().zip(clients).filter(|(_, sent)| *sent);
-        stale.for_each(|(name, _)| host.remove_field(Fields::RequestHeaders, name));
-        for (name, value) in signature.fields() {
-            host.set_field(Fields::RequestHeaders, name, value);
-        }
+        signed.apply(host, Fields::RequestHeaders);
         Ok(())
     }
 

@@ -64,7 +64,7 @@ impl std::fmt::Debug for Key {
 
 impl Signature {
     /// Fields to put in the place of those of the same names.
-    pub fn fields(&self) -> impl Iterator<Item = (&'static str, &[u8])> {
+    pub(crate) fn fields(&self) -> impl Iterator<Item = (&'static str, &[u8])> {
         let token = self.credentials.session_token().map(|token| ("x-amz-security-token", token.as_bytes()));
         let payload = self.payload.as_ref().map(|payload| ("x-amz-content-sha256", payload.as_bytes()));
         let always = [("x-amz-date", &self.date[..]), ("authorization", self.authorization.as_bytes())];
@@ -73,7 +73,7 @@ impl Signature {
 }
 
 impl Signature {
-    /// As [`Signature::fields`], owned.
+    /// Fields to put in the place of those of the same names.
     pub fn into_fields(self) -> impl Iterator<Item = (&'static str, Vec<u8>)> {
         let token = self.credentials.session_token().map(|token| ("x-amz-security-token", token.into()));
         let payload = self.payload.map(|payload| ("x-amz-content-sha256", payload.as_bytes().to_vec()));

@@ -13,6 +13,7 @@ pub mod environment;
 mod filter;
 mod host;
 mod memory;
+mod recast;
 mod wire;
 
 pub use driver::{Driver, Event, Hold, Step};
@@ -25,4 +26,5 @@ pub use host::{
     Octets, Reply, Value, line,
 };
 pub use memory::{CalloutMade, LogLine, MemoryHost};
+pub use recast::Recast;
 pub use wire::{field_value, is_field_name};

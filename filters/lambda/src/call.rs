@@ -8,12 +8,11 @@ use std::borrow::Cow;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use ferrule_aws::{Identity, Payload, Request, Sha256Hex, Signature, Signer, changes_on_its_way};
-use ferrule_kit::{ConfigError, Host, Lines, Message, is_field_name, line};
+use ferrule_kit::{ConfigError, Host, Lines, Message, Recast, is_field_name, line};
 
 use crate::config::{Config, InvocationMode, LogType, MAX_CLIENT_CONTEXT, PayloadMode};
 use crate::failure::Failure;
 use crate::function::{Function, Functions, authority};
-use crate::recast::Recast;
 use crate::trace::{TRACE_ID, trace_id};
 
 /// "Lambda quotas", invocation payload: 6 MB for each of request and response of a synchronous call.

@@ -18,7 +18,6 @@ mod function;
 mod outcome;
 mod prelude;
 mod reason;
-mod recast;
 mod relayed;
 mod response;
 mod stats;
@@ -29,8 +28,8 @@ mod trace;
 use std::time::Duration;
 
 use ferrule_kit::{
-    Callout, CalloutError, CalloutId, ConfigError, Fields, Filter, Flow, Host, Message, Reply, SecretSource,
-    Value,
+    Callout, CalloutError, CalloutId, ConfigError, Fields, Filter, Flow, Host, Message, Recast, Reply,
+    SecretSource, Value,
 };
 
 use answer::Reader;
@@ -42,7 +41,6 @@ use failure::Failure;
 use ferrule_aws::SecretConfig;
 use function::Function;
 pub use function::authority;
-use recast::Recast;
 use streaming::{Broken, Streaming};
 
 /// The filter: a compiled [`Config`].

@@ -2,14 +2,13 @@
 
 use std::borrow::Cow;
 
-use ferrule_kit::{FieldLines, Fields, Host, Message, Reply, Response};
+use ferrule_kit::{FieldLines, Fields, Host, Message, Recast, Reply, Response};
 
 use crate::answer::Answer;
 use crate::api_error::ApiError;
 use crate::config::{ErrorStatus, InvocationMode, PayloadMode};
 use crate::failure::Failure;
 use crate::reason::Reason;
-use crate::recast::Recast;
 
 /// What decides.
 #[derive(Debug)]
