@@ -12,7 +12,7 @@ use base64::alphabet;
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 use ferrule_json::{Document, Kind, Node, unescape, unescape_bytes};
 
-use crate::config::PayloadMode;
+use crate::format::Format;
 
 /// Padding or not: what functions write is not what they should.
 const BASE64: GeneralPurpose = GeneralPurpose::new(
@@ -54,7 +54,7 @@ const PROTO_IS_BASE64: usize = 7;
 /// How answers of one format are read.
 #[derive(Debug)]
 pub(crate) struct Reader {
-    mode: PayloadMode,
+    format: Format,
     names: Vec<String>,
 }
 
@@ -91,9 +91,9 @@ pub(crate) enum Malformed {
 }
 
 impl Reader {
-    pub(crate) fn new(mode: PayloadMode) -> Self {
-        let more = if mode == PayloadMode::Envoy { &PROTO_MEMBERS[..] } else { &[] };
-        Self { mode, names: MEMBERS.iter().chain(more).map(|name| (*name).to_owned()).collect() }
+    pub(crate) fn new(format: Format) -> Self {
+        let more = if format == Format::Envoy { &PROTO_MEMBERS[..] } else { &[] };
+        Self { format, names: MEMBERS.iter().chain(more).map(|name| (*name).to_owned()).collect() }
     }
 
     /// The answer that a function's result is.
@@ -104,10 +104,10 @@ impl Reader {
         let document = Document::parse(json, &self.names).map_err(Malformed::Json)?;
         let is_object = matches!(document.root().kind(), Kind::Object);
         let status = status(&document);
-        match (self.mode, status) {
-            (PayloadMode::ApiGatewayV2, None) => return inferred(document.root()),
+        match (self.format, status) {
+            (Format::ApiGatewayV2, None) => return inferred(document.root()),
             _ if !is_object => return Err(Malformed::NoObject),
-            (PayloadMode::Envoy | PayloadMode::None, None) | (_, Some(_)) => {}
+            (Format::Envoy, None) | (_, Some(_)) => {}
             (_, None) => return Err(Malformed::NoStatus),
         }
         let mut answer = self.head(&document, status)?;
@@ -147,11 +147,11 @@ impl Reader {
     }
 
     fn has_cookies(&self) -> bool {
-        matches!(self.mode, PayloadMode::Envoy | PayloadMode::None | PayloadMode::ApiGatewayV2)
+        matches!(self.format, Format::Envoy | Format::ApiGatewayV2)
     }
 
     fn default_type(&self) -> &'static str {
-        if self.mode == PayloadMode::Alb { "application/octet-stream" } else { "application/json" }
+        if self.format == Format::Alb { "application/octet-stream" } else { "application/json" }
     }
 }
 

@@ -3,15 +3,14 @@ use wasm_bindgen_test::wasm_bindgen_test as test;
 
 use super::*;
 
-fn read(mode: PayloadMode, json: &str) -> Result<(u16, Vec<String>, Vec<u8>), Malformed> {
+fn read(mode: Format, json: &str) -> Result<(u16, Vec<String>, Vec<u8>), Malformed> {
     let reader = Reader::new(mode);
     let answer = reader.read(json.as_bytes())?;
     let fields = answer.fields.iter().map(|(name, value)| format!("{name}: {value}")).collect();
     Ok((answer.status, fields, answer.body.into_owned()))
 }
 
-const MODES: [PayloadMode; 4] =
-    [PayloadMode::Envoy, PayloadMode::ApiGatewayV1, PayloadMode::ApiGatewayV2, PayloadMode::Alb];
+const MODES: [Format; 4] = [Format::Envoy, Format::ApiGatewayV1, Format::ApiGatewayV2, Format::Alb];
 
 #[test]
 fn all_formats_have_status_fields_and_body() {
@@ -32,7 +31,7 @@ fn bytes_are_exact_whatever_their_padding() {
             4 | 5 => &[255, 0, 1],
             _ => &[255, 0, 1, 0],
         };
-        assert_eq!(read(PayloadMode::Alb, &json).unwrap().2, bytes, "{body}");
+        assert_eq!(read(Format::Alb, &json).unwrap().2, bytes, "{body}");
     }
 }
 
@@ -41,19 +40,16 @@ fn envoys_format_has_the_names_of_its_proto_too() {
     let proto = r#"{"status_code": 404, "is_base64_encoded": true, "body": "aGk="}"#;
     let both =
         r#"{"status_code": 404, "statusCode": 201, "isBase64Encoded": false, "is_base64_encoded": true}"#;
-    assert_eq!(
-        read(PayloadMode::Envoy, proto).map(|(status, _, body)| (status, body)),
-        Ok((404, b"hi".to_vec()))
-    );
-    assert_eq!(read(PayloadMode::Envoy, both).unwrap().0, 201);
-    assert_eq!(read(PayloadMode::ApiGatewayV1, proto), Err(Malformed::NoStatus));
-    assert_eq!(read(PayloadMode::ApiGatewayV2, proto).unwrap().2, proto.as_bytes());
+    assert_eq!(read(Format::Envoy, proto).map(|(status, _, body)| (status, body)), Ok((404, b"hi".to_vec())));
+    assert_eq!(read(Format::Envoy, both).unwrap().0, 201);
+    assert_eq!(read(Format::ApiGatewayV1, proto), Err(Malformed::NoStatus));
+    assert_eq!(read(Format::ApiGatewayV2, proto).unwrap().2, proto.as_bytes());
 }
 
 #[test]
 fn lists_of_values_win_over_single_ones() {
     let json = r#"{"statusCode": 200, "headers": {"X-A": "0", "x-b": "1"}, "multiValueHeaders": {"x-a": ["1", 2], "x-c": "3"}}"#;
-    let (_, fields, _) = read(PayloadMode::ApiGatewayV1, json).unwrap();
+    let (_, fields, _) = read(Format::ApiGatewayV1, json).unwrap();
     assert_eq!(fields, ["x-a: 1", "x-a: 2", "x-c: 3", "x-b: 1", "content-type: application/json"]);
 }
 
@@ -61,9 +57,9 @@ fn lists_of_values_win_over_single_ones() {
 fn cookies_are_lines_of_their_own_where_the_format_has_them() {
     let json = r#"{"statusCode": 200, "headers": {"content-type": "x/y"}, "cookies": ["a=1", "b=2"]}"#;
     let cookies = |mode| read(mode, json).unwrap().1.split_off(1);
-    assert_eq!(cookies(PayloadMode::ApiGatewayV2), ["set-cookie: a=1", "set-cookie: b=2"]);
-    assert_eq!(cookies(PayloadMode::Envoy), ["set-cookie: a=1", "set-cookie: b=2"]);
-    assert!(cookies(PayloadMode::ApiGatewayV1).is_empty());
+    assert_eq!(cookies(Format::ApiGatewayV2), ["set-cookie: a=1", "set-cookie: b=2"]);
+    assert_eq!(cookies(Format::Envoy), ["set-cookie: a=1", "set-cookie: b=2"]);
+    assert!(cookies(Format::ApiGatewayV1).is_empty());
 }
 
 #[test]
@@ -76,10 +72,10 @@ fn format_2_infers_what_is_missing() {
         (r#"{"statusCode": null}"#, br#"{"statusCode": null}"#),
     ] {
         let wanted = (200, vec!["content-type: application/json".to_owned()], body.to_vec());
-        assert_eq!(read(PayloadMode::ApiGatewayV2, json), Ok(wanted), "{json}");
+        assert_eq!(read(Format::ApiGatewayV2, json), Ok(wanted), "{json}");
     }
-    assert_eq!(read(PayloadMode::Envoy, "{}").unwrap().0, 200);
-    for mode in [PayloadMode::ApiGatewayV1, PayloadMode::Alb] {
+    assert_eq!(read(Format::Envoy, "{}").unwrap().0, 200);
+    for mode in [Format::ApiGatewayV1, Format::Alb] {
         assert_eq!(read(mode, "{}"), Err(Malformed::NoStatus));
         assert_eq!(read(mode, "[]"), Err(Malformed::NoObject));
     }
@@ -89,7 +85,7 @@ fn format_2_infers_what_is_missing() {
 fn framing_and_pseudo_fields_are_not_the_functions() {
     let json = r#"{"statusCode": 200, "headers": {":status": "500", "Content-Length": "9", "Transfer-Encoding": "x",
         "connection": "close", "content-type": "a/b"}}"#;
-    assert_eq!(read(PayloadMode::Envoy, json).unwrap().1, ["content-type: a/b"]);
+    assert_eq!(read(Format::Envoy, json).unwrap().1, ["content-type: a/b"]);
 }
 
 #[test]
@@ -119,10 +115,10 @@ fn wrong_types_are_refused() {
     ] {
         // Of equal members the last one counts.
         let json = format!(r#"{{"statusCode": 200, {member}}}"#);
-        assert_eq!(read(PayloadMode::ApiGatewayV2, &json), Err(error), "{json}");
+        assert_eq!(read(Format::ApiGatewayV2, &json), Err(error), "{json}");
     }
     for wrong in ["", "{", "{}x", "\u{0}", "{\"a\":\"\n\"}"] {
-        assert!(matches!(read(PayloadMode::Envoy, wrong), Err(Malformed::Json(_))), "{wrong}");
+        assert!(matches!(read(Format::Envoy, wrong), Err(Malformed::Json(_))), "{wrong}");
     }
 }
 
@@ -132,6 +128,6 @@ fn more_headers_than_a_client_could_take_are_refused() {
     let large = format!("\"x\":\"{}\"", "y".repeat(5_000_000));
     for headers in [many.join(","), large] {
         let json = format!("{{\"statusCode\":200,\"headers\":{{{headers}}}}}");
-        assert_eq!(read(PayloadMode::ApiGatewayV1, &json), Err(Malformed::Fields));
+        assert_eq!(read(Format::ApiGatewayV1, &json), Err(Malformed::Fields));
     }
 }

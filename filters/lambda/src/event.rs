@@ -17,14 +17,15 @@ use ferrule_aws::{Civil, split_target};
 use ferrule_kit::{Fields, Host, Lines, Octets, Value, line};
 
 use crate::body::{room_for, write_body};
-use crate::config::{PayloadMode, RequestContext};
+use crate::config::RequestContext;
+use crate::format::Format;
 use crate::trace::{TRACE_ID, TRACEPARENT, of_traceparent};
 use object::Object;
 
 /// A format, and what its events say besides the request.
 #[derive(Debug)]
-pub(crate) struct Format {
-    pub(crate) mode: PayloadMode,
+pub(crate) struct Events {
+    pub(crate) format: Format,
     pub(crate) context: RequestContext,
     pub(crate) multi_value_headers: bool,
 }
@@ -59,7 +60,7 @@ fn text(bytes: Octets<'_>) -> Cow<'_, str> {
 }
 
 impl<'a> Incoming<'a> {
-    fn read(mode: PayloadMode, host: &dyn Host, lines: &'a Lines<'_>, chunks: &'a [Octets<'a>]) -> Self {
+    fn read(format: Format, host: &dyn Host, lines: &'a Lines<'_>, chunks: &'a [Octets<'a>]) -> Self {
         let target = line(lines, ":path").unwrap_or_default();
         let (path, query) = split_target(target);
         let (mut method, mut authority) = (Cow::default(), Cow::default());
@@ -74,7 +75,7 @@ impl<'a> Incoming<'a> {
                 _ => lines.push((lent(name), lent(value))),
             }
         }
-        if mode != PayloadMode::Envoy {
+        if format != Format::Envoy {
             add_gateway_lines(&mut lines, host);
         }
         lines.sort_by(|one, other| one.0.cmp(&other.0));
@@ -100,14 +101,14 @@ impl<'a> Incoming<'a> {
         self.chunks.iter().map(|chunk| chunk.len()).sum()
     }
 
-    fn is_textual(&self, mode: PayloadMode) -> bool {
-        media::is_textual(mode, self.line("content-type"), self.line("content-encoding"))
+    fn is_textual(&self, format: Format) -> bool {
+        media::is_textual(format, self.line("content-type"), self.line("content-encoding"))
     }
 
     /// `body` and `encoded`, the flag that says how it is written.
-    fn write_body(&self, mode: PayloadMode, encoded: &str, event: &mut Object<'_>) {
+    fn write_body(&self, format: Format, encoded: &str, event: &mut Object<'_>) {
         let chunks = self.chunks.iter().map(|chunk| &**chunk);
-        let textual = self.is_empty() || self.is_textual(mode);
+        let textual = self.is_empty() || self.is_textual(format);
         let is_encoded = write_body(chunks, textual, event.member("body"));
         event.truth(encoded, is_encoded);
     }
@@ -196,22 +197,22 @@ fn without_port(address: String) -> String {
     host.trim_start_matches('[').trim_end_matches(']').to_owned()
 }
 
-/// The event of a request with these lines and this body; not for [`PayloadMode::None`], which has none.
-pub(crate) fn write(format: &Format, host: &dyn Host, lines: &Lines<'_>, chunks: &[Octets<'_>]) -> Vec<u8> {
-    let incoming = Incoming::read(format.mode, host, lines, chunks);
-    let room = room_for(incoming.size(), incoming.is_textual(format.mode));
+/// The event of a request with these lines and this body.
+pub(crate) fn write(events: &Events, host: &dyn Host, lines: &Lines<'_>, chunks: &[Octets<'_>]) -> Vec<u8> {
+    let incoming = Incoming::read(events.format, host, lines, chunks);
+    let room = room_for(incoming.size(), incoming.is_textual(events.format));
     let lines: usize = incoming.lines.iter().map(|(name, value)| name.len() + value.len() + 12).sum();
     let mut out = Vec::with_capacity(room + 2 * (lines + incoming.target.len()) + 768);
     let event = Object::open(&mut out);
-    match format.mode {
-        PayloadMode::Envoy | PayloadMode::None => builtin::write(&incoming, event),
-        PayloadMode::ApiGatewayV1 => {
-            gateway_v1::write(&format.context, &incoming, &Circumstances::read(host), event);
+    match events.format {
+        Format::Envoy => builtin::write(&incoming, event),
+        Format::ApiGatewayV1 => {
+            gateway_v1::write(&events.context, &incoming, &Circumstances::read(host), event);
         }
-        PayloadMode::ApiGatewayV2 => {
-            gateway_v2::write(&format.context, &incoming, &Circumstances::read(host), event);
+        Format::ApiGatewayV2 => {
+            gateway_v2::write(&events.context, &incoming, &Circumstances::read(host), event);
         }
-        PayloadMode::Alb => alb::write(format, &incoming, event),
+        Format::Alb => alb::write(events, &incoming, event),
     }
     out
 }

@@ -13,6 +13,7 @@ mod call;
 mod config;
 mod event;
 mod failure;
+mod format;
 mod frames;
 mod function;
 mod outcome;
@@ -25,6 +26,7 @@ mod streaming;
 mod template;
 mod trace;
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use ferrule_kit::{
@@ -36,9 +38,10 @@ use answer::Reader;
 use api_error::ApiError;
 use call::Caller;
 pub use config::*;
-use event::Format;
+use event::Events;
 use failure::Failure;
 use ferrule_aws::SecretConfig;
+use format::Format;
 use function::Function;
 pub use function::authority;
 use streaming::{Broken, Streaming};
@@ -54,13 +57,20 @@ pub struct Lambda {
 #[derive(Debug)]
 struct Calls {
     caller: Caller,
-    format: Format,
-    reader: Reader,
+    /// None where bodies go through as they are.
+    formatted: Option<Formatted>,
     invocation: InvocationMode,
     errors: ErrorStatus,
     /// Only then Lambda sends one.
     asks_for_log: bool,
     timeout: Duration,
+}
+
+/// What becomes of bodies.
+#[derive(Debug)]
+struct Formatted {
+    events: Events,
+    reader: Arc<Reader>,
 }
 
 /// What the filter remembers of one request and its response.
@@ -83,7 +93,7 @@ enum Stage {
     /// The body says more of the error.
     Judging(ApiError),
     /// The body is the answer's text.
-    Unwrapping,
+    Unwrapping(Arc<Reader>),
     Streaming {
         result: Box<Streaming>,
         headers_sent: bool,
@@ -167,7 +177,9 @@ impl Filter for Lambda {
         let details = details.to_owned();
         let failure = match std::mem::take(&mut stream.stage) {
             Stage::Idle | Stage::Dropping => return,
-            Stage::Called | Stage::Judging(_) | Stage::Unwrapping => Failure::Unanswered { status, details },
+            Stage::Called | Stage::Judging(_) | Stage::Unwrapping(_) => {
+                Failure::Unanswered { status, details }
+            }
             Stage::Streaming { .. } => Failure::Broken(Broken::Cut(details)),
         };
         calls.told(stream, host, &failure);
@@ -182,16 +194,18 @@ impl Calls {
         }
         Ok(Self {
             caller,
-            reader: Reader::new(config.payload_mode),
             invocation: config.invocation_mode,
             errors: config.error_status,
             asks_for_log: config.log_type == LogType::Tail,
             timeout: Duration::from_millis(config.timeout_ms.into()),
-            format: Format {
-                mode: config.payload_mode,
-                context: config.request_context,
-                multi_value_headers: config.multi_value_headers,
-            },
+            formatted: Format::of(config.payload_mode).map(|format| Formatted {
+                reader: Arc::new(Reader::new(format)),
+                events: Events {
+                    format,
+                    context: config.request_context,
+                    multi_value_headers: config.multi_value_headers,
+                },
+            }),
         })
     }
 
@@ -205,7 +219,8 @@ impl Calls {
                 let failure = self.judged(error, &host.body(message).concat());
                 self.fail(stream, host, failure)
             }
-            _ => self.unwrap_answer(stream, host),
+            Stage::Unwrapping(reader) => self.unwrap_answer(stream, host, &reader),
+            _ => Flow::Leave,
         }
     }
 
@@ -237,6 +252,10 @@ impl Calls {
         }
     }
 
+    fn reader(&self) -> Option<&Arc<Reader>> {
+        self.formatted.as_ref().map(|formatted| &formatted.reader)
+    }
+
     fn function(&self, stream: &Stream) -> Option<&Function> {
         self.caller.functions.get(stream.function)
     }
@@ -264,8 +283,8 @@ impl Calls {
     fn invoke(&self, stream: &mut Stream, host: &mut dyn Host) -> Result<Flow, Failure> {
         let function = self.function(stream).ok_or(Failure::Unlisted)?;
         let (lines, chunks) = (host.field_lines(Fields::RequestHeaders), host.body(Message::Request));
-        let is_event = self.format.mode != PayloadMode::None;
-        let event = is_event.then(|| event::write(&self.format, host, &lines, &chunks));
+        let events = self.formatted.as_ref().map(|formatted| &formatted.events);
+        let event = events.map(|events| event::write(events, host, &lines, &chunks));
         let chunks = chunks.iter().map(|chunk| &**chunk);
         let call = match &event {
             Some(event) => self.caller.call(function, host, &lines, std::iter::once(event.as_slice()))?,
@@ -308,7 +327,7 @@ impl Calls {
 
     /// The failure that an error of the API is, by what its body says.
     fn judged(&self, error: ApiError, json: &[u8]) -> Failure {
-        error.explained_by(json, self.format.mode == PayloadMode::None)
+        error.explained_by(json, self.formatted.is_none())
     }
 
     /// Counts and logs.

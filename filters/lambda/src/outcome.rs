@@ -1,12 +1,13 @@
 //! What an answer of the Lambda API means, before its body is looked at, and how answers take its place.
 
 use std::borrow::Cow;
+use std::sync::Arc;
 
 use ferrule_kit::{FieldLines, Fields, Host, Message, Recast, Reply, Response};
 
-use crate::answer::Answer;
+use crate::answer::{Answer, Reader};
 use crate::api_error::ApiError;
-use crate::config::{ErrorStatus, InvocationMode, PayloadMode};
+use crate::config::{ErrorStatus, InvocationMode};
 use crate::failure::Failure;
 use crate::reason::Reason;
 
@@ -26,8 +27,8 @@ pub(crate) enum Verdict {
     PassError(ApiError, Option<u16>),
     /// The client gets an error, of which the body says more.
     Fail(ApiError),
-    /// Its body is the answer's text.
-    Unwrap,
+    /// Its body is the answer's text, for that reader.
+    Unwrap(Arc<Reader>),
     /// Its body is a stream of frames.
     Stream,
 }
@@ -56,7 +57,7 @@ impl ApiHead {
     pub(crate) fn verdict(
         self,
         invocation: InvocationMode,
-        payload: PayloadMode,
+        reader: Option<&Arc<Reader>>,
         errors: ErrorStatus,
     ) -> Verdict {
         match (self.error, errors, invocation) {
@@ -67,8 +68,9 @@ impl ApiHead {
             (Some(error), ..) => Verdict::PassError(error, None),
             (None, _, InvocationMode::ResponseStream) => Verdict::Stream,
             (None, _, InvocationMode::Event | InvocationMode::DryRun) => Verdict::Pass,
-            _ if payload == PayloadMode::None => Verdict::Pass,
-            _ => Verdict::Unwrap,
+            (None, _, InvocationMode::RequestResponse) => {
+                reader.map_or(Verdict::Pass, |reader| Verdict::Unwrap(reader.clone()))
+            }
         }
     }
 }

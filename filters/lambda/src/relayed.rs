@@ -27,16 +27,16 @@ impl Calls {
             error => Failure::Callout(error),
         })?;
         let head = ApiHead::read(|name| outcome::field_of(&reply, name));
-        match head.verdict(self.invocation, self.format.mode, self.errors) {
+        match head.verdict(self.invocation, self.reader(), self.errors) {
             Verdict::Pass => Ok(outcome::relay(&reply, None)),
             Verdict::PassError(error, status) => {
                 self.told(stream, host, &self.judged(error, &reply.body.concat()));
                 Ok(outcome::relay(&reply, status))
             }
             Verdict::Fail(error) => Err(self.judged(error, &reply.body.concat())),
-            Verdict::Unwrap => {
+            Verdict::Unwrap(reader) => {
                 let json = reply.body.concat();
-                let answer = self.reader.read(&json).map_err(Failure::Malformed)?;
+                let answer = reader.read(&json).map_err(Failure::Malformed)?;
                 Ok(outcome::respond(&reply, answer))
             }
             Verdict::Stream => self.gathered(&reply),
@@ -46,7 +46,7 @@ impl Calls {
     fn gathered(&self, reply: &Reply<'_>) -> Result<Response, Failure> {
         let reported = outcome::field_of(reply, "content-type").unwrap_or_default();
         let (mut result, mut body) = (self.result(&reported), Vec::new());
-        let head = result.take(&self.reader, &reply.body.concat(), &mut body).map_err(Failure::of_stream)?;
+        let head = result.take(&reply.body.concat(), &mut body).map_err(Failure::of_stream)?;
         result.end().map_err(Failure::of_stream)?;
         let head = head.unwrap_or_else(|| result.bare_head());
         let fields = head.fields.into_iter().map(|(name, value)| (name.into(), value.into()));

@@ -4,16 +4,17 @@ use std::borrow::Cow;
 
 use ferrule_kit::{Fields, Flow, Host, Message};
 
+use crate::answer::Reader;
 use crate::call;
 use crate::failure::Failure;
 use crate::outcome::{self, ApiHead, Verdict};
 use crate::streaming::{Broken, Streaming};
-use crate::{Calls, PayloadMode, Stage, Stream};
+use crate::{Calls, Stage, Stream};
 
 impl Calls {
     pub(crate) fn on_answer(&self, stream: &mut Stream, host: &mut dyn Host, end: bool) -> Flow {
         let head = ApiHead::read(|name| host.field(Fields::ResponseHeaders, name).map(Cow::into_owned));
-        match head.verdict(self.invocation, self.format.mode, self.errors) {
+        match head.verdict(self.invocation, self.reader(), self.errors) {
             Verdict::Pass => self.pass(stream, host),
             Verdict::PassError(error, status) => {
                 self.told(stream, host, &self.judged(error, b""));
@@ -26,8 +27,8 @@ impl Calls {
                 stream.stage = Stage::Judging(error);
                 Flow::AwaitBody
             }
-            Verdict::Unwrap => {
-                stream.stage = Stage::Unwrapping;
+            Verdict::Unwrap(reader) => {
+                stream.stage = Stage::Unwrapping(reader);
                 Flow::AwaitBody
             }
             Verdict::Stream if end => self.fail(stream, host, Failure::Broken(Broken::Early)),
@@ -47,9 +48,9 @@ impl Calls {
         Flow::Continue
     }
 
-    pub(crate) fn unwrap_answer(&self, stream: &mut Stream, host: &mut dyn Host) -> Flow {
+    pub(crate) fn unwrap_answer(&self, stream: &mut Stream, host: &mut dyn Host, reader: &Reader) -> Flow {
         let json = host.take_body(Message::Response);
-        match self.reader.read(&json) {
+        match reader.read(&json) {
             Ok(answer) => {
                 outcome::put(host, &answer, stream.is_head);
                 call::drop_trailers(host, Message::Response);
@@ -62,7 +63,7 @@ impl Calls {
     fn begin_stream(&self, stream: &mut Stream, host: &mut dyn Host) -> Flow {
         let reported = host.field(Fields::ResponseHeaders, "content-type").unwrap_or_default();
         let result = Box::new(self.result(&reported));
-        let headers_sent = self.format.mode == PayloadMode::None;
+        let headers_sent = self.formatted.is_none();
         if headers_sent {
             result.bare_head().put(host);
         }
@@ -72,17 +73,16 @@ impl Calls {
 
     /// A result that Lambda reports to be of that type.
     pub(crate) fn result(&self, reported: &[u8]) -> Streaming {
-        if self.format.mode == PayloadMode::None {
-            Streaming::of_bytes(reported)
-        } else {
-            Streaming::with_head(reported)
+        match self.reader() {
+            None => Streaming::of_bytes(reported),
+            Some(reader) => Streaming::with_head(reader.clone(), reported),
         }
     }
 
     pub(crate) fn on_chunk(&self, stream: &mut Stream, host: &mut dyn Host, end: bool) -> Flow {
         let Stage::Streaming { result, headers_sent } = &mut stream.stage else { return Flow::Continue };
         let (bytes, mut body) = (host.take_body(Message::Response), Vec::new());
-        let taken = result.take(&self.reader, &bytes, &mut body);
+        let taken = result.take(&bytes, &mut body);
         let taken = taken.and_then(|head| if end { result.end().map(|()| head) } else { Ok(head) });
         let head = match taken {
             Ok(head) => head,

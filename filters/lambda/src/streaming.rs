@@ -2,6 +2,8 @@
 //!
 //! A result that does not begin like one is all body.
 
+use std::sync::Arc;
+
 use ferrule_json::{Document, Kind};
 use ferrule_kit::Host;
 
@@ -76,7 +78,7 @@ pub(crate) struct Streaming {
 
 #[derive(Debug)]
 enum Stage {
-    Head(Prelude),
+    Head(Prelude, Arc<Reader>),
     Body,
 }
 
@@ -86,9 +88,10 @@ impl Streaming {
         Self::at(Stage::Body, reported)
     }
 
-    /// A result that may begin with a head; it must where Lambda reports that type.
-    pub(crate) fn with_head(reported: &[u8]) -> Self {
-        Self::at(Stage::Head(Prelude::new(reported.starts_with(INTEGRATION.as_bytes()))), reported)
+    /// A result that may begin with a head for that reader; it must where Lambda reports that type.
+    pub(crate) fn with_head(reader: Arc<Reader>, reported: &[u8]) -> Self {
+        let prelude = Prelude::new(reported.starts_with(INTEGRATION.as_bytes()));
+        Self::at(Stage::Head(prelude, reader), reported)
     }
 
     fn at(stage: Stage, reported: &[u8]) -> Self {
@@ -113,19 +116,14 @@ impl Streaming {
     ///
     /// # Errors
     /// The result has broken off.
-    pub(crate) fn take(
-        &mut self,
-        reader: &Reader,
-        bytes: &[u8],
-        body: &mut Vec<u8>,
-    ) -> Result<Option<Head>, Broken> {
+    pub(crate) fn take(&mut self, bytes: &[u8], body: &mut Vec<u8>) -> Result<Option<Head>, Broken> {
         self.frames.push(bytes);
         let mut head = None;
         while let Some(event) = self.frames.next_event()? {
             match event {
                 Event::Chunk(_) if self.complete => {}
                 Event::Chunk(chunk) => {
-                    head = self.stage.take(reader, chunk, &self.media_type, body)?.or(head);
+                    head = self.stage.take(chunk, &self.media_type, body)?.or(head);
                 }
                 Event::Complete(how) => {
                     ended_well(how, &self.names)?;
@@ -163,14 +161,8 @@ fn ended_well(how: &[u8], names: &[String]) -> Result<(), Broken> {
 }
 
 impl Stage {
-    fn take(
-        &mut self,
-        reader: &Reader,
-        chunk: &[u8],
-        media_type: &str,
-        body: &mut Vec<u8>,
-    ) -> Result<Option<Head>, Broken> {
-        let Self::Head(prelude) = self else {
+    fn take(&mut self, chunk: &[u8], media_type: &str, body: &mut Vec<u8>) -> Result<Option<Head>, Broken> {
+        let Self::Head(prelude, reader) = self else {
             body.extend_from_slice(chunk);
             return Ok(None);
         };
@@ -190,8 +182,8 @@ impl Stage {
     fn end(&mut self, media_type: &str, body: &mut Vec<u8>) -> Result<Option<Head>, Broken> {
         match std::mem::replace(self, Self::Body) {
             Self::Body => Ok(None),
-            Self::Head(prelude) if prelude.is_required() => Err(Broken::Endless),
-            Self::Head(prelude) => {
+            Self::Head(prelude, _) if prelude.is_required() => Err(Broken::Endless),
+            Self::Head(prelude, _) => {
                 body.extend_from_slice(prelude.rest());
                 Ok(Some(bare_head(media_type)))
             }

@@ -2,17 +2,20 @@
 use wasm_bindgen_test::wasm_bindgen_test as test;
 
 use super::*;
-use crate::config::PayloadMode;
+use crate::format::Format;
 use crate::frames::tests::framing::{chunk, complete, frame};
 use crate::prelude::{MAX_HEAD, SEPARATOR};
+
+fn with_head(reported: &[u8]) -> Streaming {
+    Streaming::with_head(Arc::new(Reader::new(Format::ApiGatewayV2)), reported)
+}
 
 type Played = Result<(Option<Head>, Vec<u8>), Broken>;
 
 fn play(mut streaming: Streaming, stream: &[u8], size: usize) -> Played {
-    let reader = Reader::new(PayloadMode::ApiGatewayV2);
     let (mut head, mut body) = (None, Vec::new());
     for piece in stream.chunks(size) {
-        head = streaming.take(&reader, piece, &mut body)?.or(head);
+        head = streaming.take(piece, &mut body)?.or(head);
     }
     streaming.end()?;
     Ok((head, body))
@@ -32,11 +35,7 @@ fn a_head_and_its_body_are_told_apart_whatever_pieces_they_come_in() {
         for size in [1, 7, stream.len()] {
             let wanted = head(201, &[("content-type", "a/b"), ("set-cookie", "c=1")]);
             assert_eq!(
-                play(
-                    Streaming::with_head(b"application/vnd.awslambda.http-integration-response"),
-                    &stream,
-                    size
-                ),
+                play(with_head(b"application/vnd.awslambda.http-integration-response"), &stream, size),
                 Ok((wanted, b"bo\0dy".to_vec()))
             );
         }
@@ -45,18 +44,17 @@ fn a_head_and_its_body_are_told_apart_whatever_pieces_they_come_in() {
 
 #[test]
 fn what_does_not_begin_like_a_head_is_body_at_once() {
-    let reader = Reader::new(PayloadMode::ApiGatewayV2);
-    let (mut streaming, mut body) = (Streaming::with_head(b""), Vec::new());
-    let found = streaming.take(&reader, &chunk(b"plain"), &mut body);
+    let (mut streaming, mut body) = (with_head(b""), Vec::new());
+    let found = streaming.take(&chunk(b"plain"), &mut body);
     assert_eq!(found, Ok(head(200, &[("content-type", "application/octet-stream")])));
     assert_eq!(body, b"plain");
     let long = [b"{", &[b' '; MAX_HEAD][..]].concat();
     for payload in [&b"{}"[..], b"", &long] {
         let stream = [chunk(payload), complete(b"")].concat();
-        let (found, body) = play(Streaming::with_head(b""), &stream, 1000).unwrap();
+        let (found, body) = play(with_head(b""), &stream, 1000).unwrap();
         assert_eq!((found.map(|head| head.status), body), (Some(200), payload.to_vec()));
         assert_eq!(
-            play(Streaming::with_head(b"application/vnd.awslambda.http-integration-response"), &stream, 1000),
+            play(with_head(b"application/vnd.awslambda.http-integration-response"), &stream, 1000),
             Err(Broken::Endless)
         );
     }
@@ -64,11 +62,10 @@ fn what_does_not_begin_like_a_head_is_body_at_once() {
 
 #[test]
 fn objects_a_line_go_on_while_they_come() {
-    let reader = Reader::new(PayloadMode::ApiGatewayV2);
-    let (mut streaming, mut body) = (Streaming::with_head(b"application/x-ndjson"), Vec::new());
+    let (mut streaming, mut body) = (with_head(b"application/x-ndjson"), Vec::new());
     for line in [&b"{\"token\": \"a}\"}\n"[..], b"{\"token\": \"b\"}\n"] {
         let first = body.is_empty();
-        let found = streaming.take(&reader, &chunk(line), &mut body);
+        let found = streaming.take(&chunk(line), &mut body);
         assert_eq!(found, Ok(head(200, &[("content-type", "application/x-ndjson")]).filter(|_| first)));
         assert!(body.ends_with(line));
     }
@@ -80,8 +77,8 @@ fn a_head_over_16_kb_is_none_whatever_pieces_it_comes_in() {
     let stream = [chunk(&[json.as_bytes(), &SEPARATOR].concat()), complete(b"{}")].concat();
     for size in [1000, stream.len()] {
         let required = b"application/vnd.awslambda.http-integration-response";
-        assert_eq!(play(Streaming::with_head(required), &stream, size), Err(Broken::Endless));
-        let (found, body) = play(Streaming::with_head(b""), &stream, size).unwrap();
+        assert_eq!(play(with_head(required), &stream, size), Err(Broken::Endless));
+        let (found, body) = play(with_head(b""), &stream, size).unwrap();
         assert_eq!(
             (found, body.len()),
             (head(200, &[("content-type", "application/octet-stream")]), json.len() + 8)
@@ -125,11 +122,8 @@ fn what_breaks_a_stream_is_told() {
         (failed, Broken::Function(reason("Unhandled"))),
         (complete(br#"{"ErrorCode": 5}"#), Broken::Function(Reason::default())),
     ] {
-        assert_eq!(play(Streaming::with_head(b""), &stream, 3), Err(error));
+        assert_eq!(play(with_head(b""), &stream, 3), Err(error));
     }
-    assert!(matches!(
-        play(Streaming::with_head(b""), &chunk(&wrong), 99),
-        Err(Broken::Head(Malformed::Json(_)))
-    ));
+    assert!(matches!(play(with_head(b""), &chunk(&wrong), 99), Err(Broken::Head(Malformed::Json(_)))));
     assert!(matches!(play(Streaming::of_bytes(b""), &complete(b"x"), 99), Err(Broken::Ending(_))));
 }

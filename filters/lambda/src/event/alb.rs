@@ -1,16 +1,16 @@
 //! The event of an Application Load Balancer ("Lambda functions as targets"): queries are not decoded.
 
-use super::{Format, Incoming, Object, parameters, text};
-use crate::config::PayloadMode;
+use super::{Events, Incoming, Object, parameters, text};
+use crate::format::Format;
 
-pub(super) fn write(format: &Format, incoming: &Incoming<'_>, mut event: Object<'_>) {
+pub(super) fn write(events: &Events, incoming: &Incoming<'_>, mut event: Object<'_>) {
     let mut context = event.object("requestContext");
-    context.object("elb").text("targetGroupArn", &format.context.target_group_arn);
+    context.object("elb").text("targetGroupArn", &events.context.target_group_arn);
     drop(context);
     event.text("httpMethod", &incoming.method);
     event.text("path", &text(incoming.path.into()));
     let sorted = parameters::sorted(incoming.query);
-    if format.multi_value_headers {
+    if events.multi_value_headers {
         let mut query = event.object("multiValueQueryStringParameters");
         for (name, group) in parameters::grouped(&sorted) {
             query.list(name, parameters::values(group));
@@ -33,5 +33,5 @@ pub(super) fn write(format: &Format, incoming: &Incoming<'_>, mut event: Object<
         }
         headers.text("host", &incoming.host);
     }
-    incoming.write_body(PayloadMode::Alb, "isBase64Encoded", &mut event);
+    incoming.write_body(Format::Alb, "isBase64Encoded", &mut event);
 }

@@ -1,7 +1,7 @@
 //! The event of Envoy's built-in `aws_lambda` filter (`request_response.proto`, names as they are in the proto).
 
 use super::{Incoming, Object, parameters};
-use crate::config::PayloadMode;
+use crate::format::Format;
 
 pub(super) fn write(incoming: &Incoming<'_>, mut event: Object<'_>) {
     event.text("raw_path", &incoming.target);
@@ -17,5 +17,5 @@ pub(super) fn write(incoming: &Incoming<'_>, mut event: Object<'_>) {
         query.text(name, parameters::values(group).next().unwrap_or_default());
     }
     drop(query);
-    incoming.write_body(PayloadMode::Envoy, "is_base64_encoded", &mut event);
+    incoming.write_body(Format::Envoy, "is_base64_encoded", &mut event);
 }

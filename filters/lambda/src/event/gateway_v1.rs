@@ -2,7 +2,8 @@
 //! members are null, and so is all that only other ways of authorization know.
 
 use super::{Circumstances, Incoming, Object, parameters, staged, text};
-use crate::config::{PayloadMode, RequestContext};
+use crate::config::RequestContext;
+use crate::format::Format;
 
 pub(super) fn write(
     context: &RequestContext,
@@ -25,7 +26,7 @@ pub(super) fn write(
         event.null("body");
         event.truth("isBase64Encoded", false);
     } else {
-        incoming.write_body(PayloadMode::ApiGatewayV1, "isBase64Encoded", &mut event);
+        incoming.write_body(Format::ApiGatewayV1, "isBase64Encoded", &mut event);
     }
 }
 

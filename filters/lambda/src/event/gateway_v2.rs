@@ -2,7 +2,8 @@
 //! what has no members is left out, cookies have a list of their own, and paths begin with a stage that has a name.
 
 use super::{Circumstances, Incoming, Object, parameters, staged, text};
-use crate::config::{PayloadMode, RequestContext};
+use crate::config::RequestContext;
+use crate::format::Format;
 
 pub(super) fn write(
     context: &RequestContext,
@@ -26,7 +27,7 @@ pub(super) fn write(
     if incoming.is_empty() {
         event.truth("isBase64Encoded", false);
     } else {
-        incoming.write_body(PayloadMode::ApiGatewayV2, "isBase64Encoded", &mut event);
+        incoming.write_body(Format::ApiGatewayV2, "isBase64Encoded", &mut event);
     }
 }
 

@@ -1,17 +1,17 @@
 //! Which bodies are text in an event.
 
-use crate::config::PayloadMode;
+use crate::format::Format;
 
 /// What AWS and Envoy's built-in filter take for text, besides `text/*`.
 const TEXT: [&str; 3] = ["application/json", "application/javascript", "application/xml"];
 
 /// Whether a body of that type is text; parameters of the type do not matter. What is encoded is not.
-pub(super) fn is_textual(mode: PayloadMode, media_type: Option<&str>, encoding: Option<&str>) -> bool {
+pub(super) fn is_textual(format: Format, media_type: Option<&str>, encoding: Option<&str>) -> bool {
     if encoding.is_some_and(|encoding| !encoding.trim().eq_ignore_ascii_case("identity")) {
         return false;
     }
-    let rest_api = mode == PayloadMode::ApiGatewayV1;
-    let gateway = rest_api || mode == PayloadMode::ApiGatewayV2;
+    let rest_api = format == Format::ApiGatewayV1;
+    let gateway = rest_api || format == Format::ApiGatewayV2;
     let essence = media_type.unwrap_or_default().split(';').next().unwrap_or_default().trim();
     let is = |wanted: &&str| essence.eq_ignore_ascii_case(wanted);
     let begins = essence.get(..5).is_some_and(|start| start.eq_ignore_ascii_case("text/"));
@@ -40,24 +40,23 @@ mod tests {
             "application/XML ;x=y",
             "application/javascript",
         ] {
-            assert!(is_textual(PayloadMode::Envoy, Some(text), None), "{text}");
-            assert!(is_textual(PayloadMode::Alb, Some(text), Some("identity")), "{text}");
-            assert!(!is_textual(PayloadMode::Envoy, Some(text), Some("gzip")), "{text}");
+            assert!(is_textual(Format::Envoy, Some(text), None), "{text}");
+            assert!(is_textual(Format::Alb, Some(text), Some("identity")), "{text}");
+            assert!(!is_textual(Format::Envoy, Some(text), Some("gzip")), "{text}");
         }
         for bytes in ["application/json5", "application/problem+json", "image/png", "", "text", "é/ü"] {
-            assert!(!is_textual(PayloadMode::Envoy, Some(bytes), None), "{bytes}");
+            assert!(!is_textual(Format::Envoy, Some(bytes), None), "{bytes}");
         }
-        assert!(!is_textual(PayloadMode::ApiGatewayV2, None, None));
+        assert!(!is_textual(Format::ApiGatewayV2, None, None));
     }
 
     #[test]
     fn gateways_know_more_text() {
         let form = Some("application/x-www-form-urlencoded");
-        assert!(is_textual(PayloadMode::ApiGatewayV2, Some("application/problem+JSON"), None));
+        assert!(is_textual(Format::ApiGatewayV2, Some("application/problem+JSON"), None));
         assert!(
-            is_textual(PayloadMode::ApiGatewayV1, form, None)
-                && !is_textual(PayloadMode::ApiGatewayV2, form, None)
+            is_textual(Format::ApiGatewayV1, form, None) && !is_textual(Format::ApiGatewayV2, form, None)
         );
-        assert!(is_textual(PayloadMode::ApiGatewayV1, None, None));
+        assert!(is_textual(Format::ApiGatewayV1, None, None));
     }
 }
