@@ -2,8 +2,10 @@
 
 use std::fs;
 use std::path::Path;
+use std::time::Duration;
 
 use super::moto::{Key, Moto};
+use super::sts::Sts;
 use super::{put, secret};
 use crate::client::{Answer, ask, get, post, try_send};
 use crate::controller::Controller;
@@ -136,4 +138,34 @@ fn a_backend_whose_credentials_cannot_be_fetched_says_why_and_refuses_calls() {
     wait_for_hello(&controller, 500);
     // Others are not concerned.
     assert!(get(controller.gateway, "/fn/hello").status < 500);
+}
+
+#[test]
+fn credentials_are_used_until_they_end_while_sts_is_down_and_again_when_it_is_back() {
+    let moto = Moto::start();
+    let sts = Sts::giving((&moto.keys[3], &moto.token), Duration::from_secs(24));
+    let to_role = format!("auth: {{type: AssumeRole, assumeRole: {{roleArn: \"{}\"}}}}", moto.role);
+    let environment = [
+        ("AWS_ACCESS_KEY_ID", "AKIDEXAMPLE"),
+        ("AWS_SECRET_ACCESS_KEY", "s3cret"),
+        ("AWS_ENDPOINT_URL_STS", &sts.url),
+    ];
+    let controller = Controller::surrounded(&environment, &[], |folder| {
+        example(folder, &moto, |text| {
+            text.replacen("auth: {type: Secret, secretRef: {name: aws}}", &to_role, 1)
+        });
+    });
+    wait_for_hello(&controller, 200);
+    sts.is_down(true);
+    controller.wait_for_condition("backend", "hello", "CredentialsReady=True RefreshFailing", "out of order");
+    controller.wait_for_condition("backend", "hello", "Accepted=True", "");
+    wait_for_hello(&controller, 200);
+    // They end.
+    wait_for_hello(&controller, 500);
+    controller.wait_for_condition("backend", "hello", "CredentialsReady=False FetchFailed", "out of order");
+    controller.wait_for_condition("backend", "hello", "Accepted=False CredentialsNotReady", "");
+    sts.is_down(false);
+    wait_for_hello(&controller, 200);
+    controller.wait_for_condition("backend", "hello", "CredentialsReady=True Fetched", "");
+    controller.wait_for_condition("backend", "hello", "Accepted=True", "");
 }

@@ -1,8 +1,11 @@
 //! Requests to AWS: `ferrule run` on the folder of an example, its Envoy, and an AWS that checks signatures and policies.
 
 mod functions;
+mod invoke;
 mod moto;
+mod refused;
 mod signing;
+mod sts;
 mod wire;
 
 use std::fs;

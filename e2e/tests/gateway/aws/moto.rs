@@ -33,7 +33,9 @@ with zipfile.ZipFile(code, "w") as archive: archive.writestr("f.py", "def h(even
 client("lambda").create_function(FunctionName="hello", Runtime="python3.12", Role=role, Handler="f.h", Code={"ZipFile": code.getvalue()})
 for bucket in ["uploads", "documents"]: client("s3").create_bucket(Bucket=bucket)
 client("dynamodb").create_table(TableName="visits", BillingMode="PAY_PER_REQUEST", KeySchema=[{"AttributeName": "who", "KeyType": "HASH"}], AttributeDefinitions=[{"AttributeName": "who", "AttributeType": "S"}])
-print(json.dumps({"keys": [{"accessKey": k["AccessKeyId"], "secretKey": k["SecretAccessKey"]} for k in keys], "role": role}))
+session = client("sts").assume_role(RoleArn=role, RoleSessionName="session")["Credentials"]
+keys.append(session)
+print(json.dumps({"token": session["SessionToken"], "keys": [{"accessKey": k["AccessKeyId"], "secretKey": k["SecretAccessKey"]} for k in keys], "role": role}))
 "#;
 
 /// Takes a key out of use, by the other one.
@@ -46,8 +48,10 @@ boto3.client("iam", endpoint_url=sys.argv[1], region_name="us-east-1", aws_acces
 pub(crate) struct Moto {
     process: Child,
     pub(crate) port: u16,
-    /// Two of the caller, and one of somebody who may call nothing.
+    /// Two of the caller, one of somebody who may call nothing, and one of a session of the role.
     pub(crate) keys: Vec<Key>,
+    /// The token of the last one.
+    pub(crate) token: String,
     /// ARN of a role that the caller may take on.
     pub(crate) role: String,
 }
@@ -66,14 +70,14 @@ impl Moto {
         let mut command = python(&packages);
         command.args(["-m", "moto.server", "-H", "127.0.0.1", "-p", &port.to_string()]);
         let process = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
-        let mut moto = Self { process, port, keys: Vec::new(), role: String::new() };
+        let mut moto = Self { process, port, keys: Vec::new(), token: String::new(), role: String::new() };
         moto.wait();
         moto.post("/moto-api/config", r#"{"lambda": {"use_docker": false}}"#);
         let made: Value = serde_json::from_str(&run(&packages, SET_UP, &[&moto.url()])).unwrap();
         let text = |value: &Value| value.as_str().unwrap().to_owned();
         let key = |key: &Value| Key { id: text(&key["accessKey"]), secret: text(&key["secretKey"]) };
         moto.keys = made["keys"].as_array().unwrap().iter().map(key).collect();
-        moto.role = text(&made["role"]);
+        (moto.role, moto.token) = (text(&made["role"]), text(&made["token"]));
         moto.post("/moto-api/reset-auth", "0");
         moto
     }
