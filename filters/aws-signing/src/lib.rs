@@ -64,8 +64,7 @@ impl Filter for AwsSigning {
         let others = std::mem::take(&mut config.secrets).into_iter().map(SecretConfig::into_source);
         let signing = if config.signs_nothing() { None } else { Some(Signing::compile(config)?) };
         let own = signing.as_ref().and_then(|signing| signing.identity.secret());
-        let named = own.into_iter().chain(others);
-        let secrets = named.map(|(name, config_source)| SecretSource { name, config_source }).collect();
+        let secrets = own.into_iter().chain(others).map(SecretSource::from).collect();
         Ok(Self { signing, secrets })
     }
 
@@ -99,10 +98,8 @@ impl Filter for AwsSigning {
 
 impl Signing {
     fn compile(config: Config) -> Result<Self, ConfigError> {
-        let identity = Identity::new(config.credentials).map_err(|wrong| {
-            let path = format!("credentials.{}", wrong.field);
-            ConfigError::new(path.trim_end_matches('.'), wrong.reason)
-        })?;
+        let identity = Identity::new(config.credentials);
+        let identity = identity.map_err(|wrong| ConfigError::new(wrong.path(), wrong.reason))?;
         name("region", &config.region)?;
         name("service", &config.service)?;
         let is_s3 =

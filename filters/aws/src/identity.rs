@@ -85,6 +85,13 @@ pub struct WrittenWrong {
     pub reason: String,
 }
 
+impl WrittenWrong {
+    /// Path of the field, where its [`CredentialsConfig`] is the field `credentials`.
+    pub fn path(&self) -> String {
+        if self.field.is_empty() { "credentials".to_owned() } else { format!("credentials.{}", self.field) }
+    }
+}
+
 /// Why there is no one to sign.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum IdentityError {

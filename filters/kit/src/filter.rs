@@ -70,6 +70,13 @@ pub struct SecretSource {
     pub config_source: Option<String>,
 }
 
+impl From<(String, Option<String>)> for SecretSource {
+    /// Name and source.
+    fn from((name, config_source): (String, Option<String>)) -> Self {
+        Self { name, config_source }
+    }
+}
+
 /// Why a configuration was refused.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{}{reason}", if .field.is_empty() { String::new() } else { format!("{}: ", .field) })]

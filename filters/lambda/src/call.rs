@@ -59,10 +59,8 @@ pub(crate) struct Caller {
 
 impl Caller {
     pub(crate) fn compile(config: &Config) -> Result<Self, ConfigError> {
-        let identity = Identity::new(config.credentials.clone()).map_err(|wrong| {
-            let path = format!("credentials.{}", wrong.field);
-            ConfigError::new(path.trim_end_matches('.'), wrong.reason)
-        })?;
+        let identity = Identity::new(config.credentials.clone());
+        let identity = identity.map_err(|wrong| ConfigError::new(wrong.path(), wrong.reason))?;
         Ok(Self {
             functions: Functions::compile(config)?,
             authority: authority(config)?,

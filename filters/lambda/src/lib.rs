@@ -113,8 +113,7 @@ impl Filter for Lambda {
         let others = std::mem::take(&mut config.secrets).into_iter().map(SecretConfig::into_source);
         let calls = if config.calls_none() { None } else { Some(Calls::compile(config)?) };
         let own = calls.as_ref().and_then(|calls| calls.caller.secret());
-        let named = own.into_iter().chain(others);
-        let secrets = named.map(|(name, config_source)| SecretSource { name, config_source }).collect();
+        let secrets = own.into_iter().chain(others).map(SecretSource::from).collect();
         Ok(Self { calls, secrets })
     }
 
