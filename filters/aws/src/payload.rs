@@ -15,8 +15,13 @@ impl Sha256Hex {
     pub fn of<'a>(chunks: impl IntoIterator<Item = &'a [u8]>) -> Self {
         let mut digest = Sha256::new();
         chunks.into_iter().for_each(|chunk| digest.update(chunk));
+        Self::of_digest(&digest.finalize().into())
+    }
+
+    /// A digest, or a signature of the same form, in digits.
+    pub(crate) fn of_digest(digest: &[u8; 32]) -> Self {
         let mut text = [0; 64];
-        for (pair, byte) in text.chunks_exact_mut(2).zip(digest.finalize()) {
+        for (pair, byte) in text.chunks_exact_mut(2).zip(digest) {
             pair.copy_from_slice(&[DIGITS[usize::from(byte >> 4)], DIGITS[usize::from(byte & 15)]]);
         }
         Self(text)

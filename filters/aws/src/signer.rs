@@ -1,18 +1,21 @@
 //! Signature Version 4 of a request's header section.
 //!
 //! Canonical request and string to sign are written here, because the public signer derives its key anew for each request
-//! (five HMACs), and copies all fields and parses the whole URI, too; its primitives make key and signature. Tests hold the
-//! result against the whole of it.
+//! (five HMACs), and copies all fields and parses the whole URI, too; it makes the keys. Tests hold the result against the whole
+//! of it.
 
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::SystemTime;
 
-use aws_sigv4::sign::v4::{calculate_signature, generate_signing_key};
+use aws_sigv4::sign::v4::generate_signing_key;
+use hmac::digest::FixedOutput;
+use hmac::{Hmac, Mac};
+use sha2::Sha256;
 use zeroize::Zeroizing;
 
 use crate::{Civil, Credentials, Payload, Sha256Hex};
 
-const ALGORITHM: &str = "AWS4-HMAC-SHA256";
+const ALGORITHM: &[u8] = b"AWS4-HMAC-SHA256";
 
 /// Signs for one service in one region; shared by all who do.
 #[derive(Debug)]
@@ -41,7 +44,7 @@ pub struct Request<'a> {
 /// The fields that make a request a signed one.
 #[derive(Debug)]
 pub struct Signature {
-    authorization: String,
+    authorization: Vec<u8>,
     date: [u8; 16],
     payload: Option<Payload>,
     credentials: Arc<Credentials>,
@@ -53,7 +56,8 @@ struct Key {
     days: u32,
     /// `20150830/us-east-1/service/aws4_request`.
     scope: String,
-    bytes: Zeroizing<Vec<u8>>,
+    /// Filled up with zeros to a block of the hash, as HMAC does (RFC 2104 §2).
+    bytes: Zeroizing<[u8; 64]>,
 }
 
 impl std::fmt::Debug for Key {
@@ -64,20 +68,10 @@ impl std::fmt::Debug for Key {
 
 impl Signature {
     /// Fields to put in the place of those of the same names.
-    pub(crate) fn fields(&self) -> impl Iterator<Item = (&'static str, &[u8])> {
-        let token = self.credentials.session_token().map(|token| ("x-amz-security-token", token.as_bytes()));
-        let payload = self.payload.as_ref().map(|payload| ("x-amz-content-sha256", payload.as_bytes()));
-        let always = [("x-amz-date", &self.date[..]), ("authorization", self.authorization.as_bytes())];
-        always.into_iter().chain(token).chain(payload)
-    }
-}
-
-impl Signature {
-    /// Fields to put in the place of those of the same names.
     pub fn into_fields(self) -> impl Iterator<Item = (&'static str, Vec<u8>)> {
         let token = self.credentials.session_token().map(|token| ("x-amz-security-token", token.into()));
         let payload = self.payload.map(|payload| ("x-amz-content-sha256", payload.as_bytes().to_vec()));
-        let always = [("x-amz-date", self.date.to_vec()), ("authorization", self.authorization.into_bytes())];
+        let always = [("x-amz-date", self.date.to_vec()), ("authorization", self.authorization)];
         always.into_iter().chain(token).chain(payload)
     }
 }
@@ -104,28 +98,38 @@ impl Signer {
         let moment = Civil::of(now);
         let key = self.key(credentials, moment, now);
         let mut signature = Signature {
-            authorization: String::new(),
+            authorization: Vec::new(),
             date: moment.amz_date(),
             payload: (self.sends_hash || request.payload == Payload::Unsigned).then_some(request.payload),
             credentials: credentials.clone(),
         };
-        let canonical = Canonical::of(request, &signature);
-        let digest = Sha256Hex::of([&canonical.text[..]]);
-        let lines = [ALGORITHM.as_bytes(), &signature.date, key.scope.as_bytes(), digest.as_bytes()];
-        let hex = calculate_signature(&*key.bytes, &lines.join(&b'\n'));
-        let (access_key, scope, names) = (credentials.access_key(), &key.scope, &canonical.names);
-        signature.authorization = [
+        let Canonical { text, names } = Canonical::of(request, &signature);
+        let digest = Sha256Hex::of([&text[..]]);
+        let hex = key.sign(&[
             ALGORITHM,
-            " Credential=",
-            access_key,
-            "/",
-            scope,
-            ", SignedHeaders=",
-            names,
-            ", Signature=",
-            &hex,
-        ]
-        .concat();
+            b"\n",
+            &signature.date,
+            b"\n",
+            key.scope.as_bytes(),
+            b"\n",
+            digest.as_bytes(),
+        ]);
+        let mut authorization = Vec::with_capacity(256 + names.len());
+        write(
+            &mut authorization,
+            &[
+                ALGORITHM,
+                b" Credential=",
+                credentials.access_key().as_bytes(),
+                b"/",
+                key.scope.as_bytes(),
+                b", SignedHeaders=",
+                &names,
+                b", Signature=",
+                hex.as_bytes(),
+            ],
+        );
+        signature.authorization = authorization;
         signature
     }
 
@@ -143,65 +147,91 @@ impl Signer {
         let date = moment.amz_date();
         let date = String::from_utf8_lossy(&date[..8]);
         let bytes = generate_signing_key(credentials.secret_key(), now, &self.region, &self.service);
-        Key {
+        let mut key = Key {
             of: credentials.clone(),
             days: moment.days,
             scope: format!("{date}/{}/{}/aws4_request", self.region, self.service),
-            bytes: Zeroizing::new(bytes.as_ref().to_vec()),
-        }
+            bytes: Zeroizing::new([0; 64]),
+        };
+        key.bytes.iter_mut().zip(bytes.as_ref()).for_each(|(place, byte)| *place = *byte);
+        key
+    }
+}
+
+impl Key {
+    /// The signature of a text in these parts.
+    fn sign(&self, parts: &[&[u8]]) -> Sha256Hex {
+        let mut mac = Hmac::<Sha256>::new((&*self.bytes).into());
+        parts.iter().for_each(|part| mac.update(part));
+        Sha256Hex::of_digest(&mac.finalize_fixed().into())
     }
 }
 
 /// A canonical request, and the names of the fields in it.
 struct Canonical {
     text: Zeroizing<Vec<u8>>,
-    names: String,
+    names: Vec<u8>,
 }
 
 impl Canonical {
     fn of(request: &Request<'_>, signature: &Signature) -> Self {
-        let own = signature.fields().filter(|(name, _)| *name != "authorization");
-        let own = own.map(|(name, value): (&str, &[u8])| (name, value));
-        let mut fields: Vec<(&str, &[u8])> = request.fields.iter().copied().chain(own).collect();
-        fields.sort_by_key(|(name, _)| *name);
+        let fields = sorted_fields(request, signature);
         let bytes: usize = fields.iter().map(|(name, value)| name.len() + value.len() + 2).sum();
         let size = request.path.len() + request.query.len() + 2 * bytes + 128;
-        let (mut text, mut names) = (Vec::with_capacity(size), String::with_capacity(bytes));
+        let (mut text, mut names) = (Zeroizing::new(Vec::with_capacity(size)), Vec::with_capacity(bytes));
         for part in [request.method, request.path, request.query] {
-            text.extend_from_slice(part.as_bytes());
-            text.push(b'\n');
+            write(&mut text, &[part.as_bytes(), b"\n"]);
         }
-        let mut last = "";
-        for (name, value) in fields {
-            if name == last {
-                // Lines of one name are one, joined by commas.
-                text.pop();
-                text.push(b',');
-            } else {
-                text.extend_from_slice(name.as_bytes());
-                text.push(b':');
-                if !names.is_empty() {
-                    names.push(';');
-                }
-                names.push_str(name);
-            }
-            write_value(value, &mut text);
-            text.push(b'\n');
-            last = name;
-        }
-        text.push(b'\n');
-        text.extend_from_slice(names.as_bytes());
-        text.push(b'\n');
-        text.extend_from_slice(request.payload.as_bytes());
-        Self { text: Zeroizing::new(text), names }
+        write_fields(&fields, &mut text, &mut names);
+        write(&mut text, &[b"\n", &names, b"\n", request.payload.as_bytes()]);
+        Self { text, names }
     }
+}
+
+/// What is signed, by name; lines of one name in their order.
+fn sorted_fields<'r>(request: &Request<'r>, signature: &'r Signature) -> Vec<(&'r str, &'r [u8])> {
+    let mut fields = Vec::with_capacity(request.fields.len() + 3);
+    fields.extend_from_slice(request.fields);
+    fields.push(("x-amz-date", &signature.date[..]));
+    if let Some(token) = signature.credentials.session_token() {
+        fields.push(("x-amz-security-token", token.as_bytes()));
+    }
+    if let Some(payload) = &signature.payload {
+        fields.push(("x-amz-content-sha256", payload.as_bytes()));
+    }
+    fields.sort_by_key(|(name, _)| *name);
+    fields
+}
+
+fn write_fields(fields: &[(&str, &[u8])], text: &mut Vec<u8>, names: &mut Vec<u8>) {
+    let mut last = "";
+    for &(name, value) in fields {
+        if name == last {
+            // Lines of one name are one, joined by commas.
+            text.pop();
+            text.push(b',');
+        } else {
+            let separator: &[u8] = if names.is_empty() { b"" } else { b";" };
+            write(names, &[separator, name.as_bytes()]);
+            write(text, &[name.as_bytes(), b":"]);
+        }
+        write_value(value, text);
+        text.push(b'\n');
+        last = name;
+    }
+}
+
+/// One body of code for all that is written: what code a request runs through, rather than how often, decides what it costs.
+#[inline(never)]
+fn write(out: &mut Vec<u8>, parts: &[&[u8]]) {
+    parts.iter().for_each(|part| out.extend_from_slice(part));
 }
 
 /// Without blanks around it, and with one in the place of several.
 fn write_value(value: &[u8], out: &mut Vec<u8>) {
     let value = value.trim_ascii();
     if !value.windows(2).any(|pair| pair == b"  ") {
-        return out.extend_from_slice(value);
+        return write(out, &[value]);
     }
     let mut before = 0;
     for &byte in value {

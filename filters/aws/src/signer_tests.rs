@@ -22,8 +22,8 @@ fn after(seconds: u64) -> SystemTime {
 
 fn authorization(signer: &Signer, who: &Arc<Credentials>, request: &Request<'_>, now: SystemTime) -> String {
     let signature = signer.sign(who, request, now);
-    let (_, value) = signature.fields().find(|(name, _)| *name == "authorization").unwrap();
-    String::from_utf8(value.to_vec()).unwrap()
+    let (_, value) = signature.into_fields().find(|(name, _)| *name == "authorization").unwrap();
+    String::from_utf8(value).unwrap()
 }
 
 #[test]

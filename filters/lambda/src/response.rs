@@ -1,8 +1,6 @@
 //! Lambda's answer to a call that the request itself became, as it passes.
 
-use std::borrow::Cow;
-
-use ferrule_kit::{Fields, Flow, Host, Message};
+use ferrule_kit::{Fields, Flow, Host, Message, line};
 
 use crate::answer::Reader;
 use crate::call;
@@ -13,7 +11,9 @@ use crate::{Calls, Stage, Stream};
 
 impl Calls {
     pub(crate) fn on_answer(&self, stream: &mut Stream, host: &mut dyn Host, end: bool) -> Flow {
-        let head = ApiHead::read(|name| host.field(Fields::ResponseHeaders, name).map(Cow::into_owned));
+        let lines = host.field_lines(Fields::ResponseHeaders);
+        let head = ApiHead::read(|name| line(&lines, name).map(<[u8]>::to_vec));
+        drop(lines);
         match head.verdict(self.invocation, self.reader(), self.errors) {
             Verdict::Pass => self.pass(stream, host),
             Verdict::PassError(error, status) => {
