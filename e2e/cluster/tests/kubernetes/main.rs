@@ -19,6 +19,7 @@ mod events;
 mod expired_watch;
 mod field_managers;
 mod filters;
+mod functions;
 mod killed_controller;
 mod lease;
 mod nack;
