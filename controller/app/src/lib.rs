@@ -81,10 +81,12 @@ fn block_on(work: impl Future<Output = anyhow::Result<()>>) -> anyhow::Result<()
     done
 }
 
+/// What is told where nobody chooses. A fetch of credentials that fails is told by us; AWS' SDK tells each of its attempts.
+const TOLD: &str = "info,ferrule_xds=warn,aws_config=error,aws_smithy_runtime=error";
+
 /// Messages go to stderr; `FERRULE_LOG` chooses which.
 fn log() {
-    let filter =
-        EnvFilter::try_from_env("FERRULE_LOG").unwrap_or_else(|_| EnvFilter::new("info,ferrule_xds=warn"));
+    let filter = EnvFilter::try_from_env("FERRULE_LOG").unwrap_or_else(|_| EnvFilter::new(TOLD));
     tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(std::io::stderr)

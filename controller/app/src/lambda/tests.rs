@@ -61,7 +61,12 @@ fn keys() -> String {
 
 /// An endpoint that answers one request with this, and gives the request's text.
 fn endpoint(fields: &str, body: &str) -> (u16, JoinHandle<String>) {
-    let answer = format!("HTTP/1.1 200 OK\r\n{fields}content-length: {}\r\n\r\n{body}", body.len());
+    endpoint_of(200, fields, body)
+}
+
+/// The same with another status.
+fn endpoint_of(status: u16, fields: &str, body: &str) -> (u16, JoinHandle<String>) {
+    let answer = format!("HTTP/1.1 {status} x\r\n{fields}content-length: {}\r\n\r\n{body}", body.len());
     let listener = TcpListener::bind(("127.0.0.1", 0)).unwrap();
     let port = listener.local_addr().unwrap().port();
     let asked = std::thread::spawn(move || {
@@ -159,6 +164,29 @@ fn an_error_of_the_function_is_told_beside_what_the_client_gets() {
     asked.join().unwrap();
     assert!(!good && out.contains("the client gets 502 (lambda_filter_function_error{KeyError:"), "{out}");
     assert!(complaints.contains("\"HTTPRoute default/r\"") && complaints.contains("no name"), "{complaints}");
+}
+
+#[test]
+fn a_function_that_is_not_there_is_named() {
+    let answer = r#"{"Message": "Function not found: arn:aws:lambda:us-east-1:123456789012:function:hello"}"#;
+    let (port, asked) = endpoint_of(404, "x-amzn-errortype: ResourceNotFoundException\r\n", answer);
+    let Ran { out, complaints, good } = run(&folder(port, &keys()), &["r"]).unwrap();
+    asked.join().unwrap();
+    assert!(!good && out.contains("no answer of the function; the client gets 502"), "{out}");
+    assert!(complaints.contains("Function not found") && complaints.contains("hello"), "{complaints}");
+}
+
+#[test]
+fn an_endpoint_that_does_not_speak_tls_is_told_as_one_where_https_is_asked_for() {
+    let (port, _) = endpoint("", "{}");
+    let plain = folder(port, &keys());
+    let file = plain.path().join("all.yaml");
+    let text = std::fs::read_to_string(&file).unwrap();
+    std::fs::write(&file, text.replace("http://127.0.0.1", "https://127.0.0.1")).unwrap();
+    let Ran { out, good, .. } = run(&plain, &["r"]).unwrap();
+    assert!(!good && out.contains(&format!("endpoint     https://127.0.0.1:{port}\n")), "{out}");
+    assert!(out.contains(&format!("no answer: https://127.0.0.1:{port}: ")), "{out}");
+    assert!(out.contains("the client gets 503"), "{out}");
 }
 
 #[test]
