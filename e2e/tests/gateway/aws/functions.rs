@@ -1,6 +1,8 @@
 //! Functions behind routes.
 
 use std::fs;
+use std::io::{Read, Write};
+use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::time::Duration;
 
@@ -20,6 +22,17 @@ fn example(folder: &Path, moto: &Moto, edit: impl Fn(String) -> String) {
 
 fn status(answer: &Answer) -> String {
     answer.status.to_string()
+}
+
+/// What Envoy tells of its configuration on its admin interface.
+fn envoys_configuration(controller: &Controller) -> String {
+    let line = controller.wait_for_line("xDS on unix:");
+    let admin = line.split("xDS on unix:").nth(1).unwrap().trim().replace("xds.sock", "envoy-1.sock");
+    let mut stream = UnixStream::connect(admin).unwrap();
+    stream.write_all(b"GET /config_dump HTTP/1.1\r\nhost: envoy\r\nconnection: close\r\n\r\n").unwrap();
+    let mut told = String::new();
+    stream.read_to_string(&mut told).unwrap();
+    told
 }
 
 /// Calls `/hello` until it is answered so; with a body, for moto refuses every signature of an empty one.
@@ -53,6 +66,10 @@ fn the_example_calls_functions_as_their_caller_and_nobody_else() {
     let ours = event["headers"].as_object().unwrap().keys().find(|name| name.starts_with("x-ferrule"));
     assert_eq!(ours, None, "{event}");
     controller.wait_for_condition("backend", "hello", "CredentialsReady=True Static", "default/aws");
+    let dump = envoys_configuration(&controller);
+    // Bytes in base64 that say `[redacted]`.
+    assert!(dump.contains("aws/secret/default/aws") && dump.contains("W3JlZGFjdGVkXQ=="), "{dump}");
+    assert!(moto.keys.iter().all(|key| !dump.contains(&key.secret) && !dump.contains(&key.id)), "{dump}");
 
     // Somebody whom no policy lets call, and somebody with a wrong key.
     let wrong = Key { secret: "wrong".to_owned(), ..moto.keys[0].clone() };
