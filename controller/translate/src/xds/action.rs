@@ -9,7 +9,7 @@ use envoy_types::pb::envoy::config::route::v3::route_action::{
     ClusterNotFoundResponseCode, ClusterSpecifier, HostRewriteSpecifier, RequestMirrorPolicy,
 };
 use envoy_types::pb::envoy::config::route::v3::weighted_cluster::ClusterWeight;
-use envoy_types::pb::google::protobuf::{Any, UInt32Value, UInt64Value};
+use envoy_types::pb::google::protobuf::{Any, Duration, UInt32Value, UInt64Value};
 use prost::Message;
 
 use super::auth::{self, Auth};
@@ -31,6 +31,10 @@ pub(crate) const UNRESOLVED: &str = "unresolved";
 
 /// Largest share of a backend (BackendRef.weight).
 const MAX_WEIGHT: u32 = 1_000_000;
+
+/// How long a call may be silent: a little longer than a function may run ("Lambda quotas", 15 minutes), where Envoy would end it after
+/// five. What the HTTPRoute's `timeouts` say ends it earlier.
+const CALL_IDLE_TIMEOUT: Duration = Duration { seconds: 905, nanos: 0 };
 
 /// What is done, and what is done around it.
 pub(crate) struct Action {
@@ -64,6 +68,9 @@ impl Action {
     fn becoming(mut self, outbound: &Arc<Outbound>) -> Self {
         let (request, response) = (std::mem::take(&mut self.request), std::mem::take(&mut self.response));
         self.filters.insert(edits::NAME.to_owned(), edits::lower(request, response));
+        if let (true, EnvoyAction::Route(route)) = (outbound.is_call, &mut self.action) {
+            route.idle_timeout = Some(CALL_IDLE_TIMEOUT);
+        }
         self.outbound = Some(Arc::clone(outbound));
         self
     }

@@ -12,7 +12,8 @@ use envoy_types::pb::envoy::config::core::v3::address::Address as AddressKind;
 use envoy_types::pb::envoy::config::core::v3::config_source::ConfigSourceSpecifier;
 use envoy_types::pb::envoy::config::core::v3::socket_address::PortSpecifier;
 use envoy_types::pb::envoy::config::core::v3::{
-    Address, AggregatedConfigSource, ApiVersion, ConfigSource, Http2ProtocolOptions, SocketAddress,
+    Address, AggregatedConfigSource, ApiVersion, ConfigSource, Http1ProtocolOptions, Http2ProtocolOptions,
+    HttpProtocolOptions as CommonOptions, SocketAddress,
 };
 use envoy_types::pb::envoy::config::endpoint::v3::lb_endpoint::HostIdentifier;
 use envoy_types::pb::envoy::config::endpoint::v3::{
@@ -53,6 +54,10 @@ pub(crate) fn of_backend(name: &str, backend: &Backend, application: Application
     }
 }
 
+/// How long a connection to AWS is kept without a call: less than AWS keeps it, because a call on one that is just being closed is lost,
+/// and none is made twice.
+const AWS_IDLE_TIMEOUT: Duration = Duration { seconds: 30, nanos: 0 };
+
 /// The cluster of a function. Names of AWS' endpoints have ever other addresses, so one that is known stays in use.
 pub(crate) fn of_function(name: &str, endpoint: &AwsEndpoint) -> Cluster {
     let is_address = endpoint.host.parse::<IpAddr>().is_ok();
@@ -66,6 +71,13 @@ pub(crate) fn of_function(name: &str, endpoint: &AwsEndpoint) -> Cluster {
         dns_lookup_family: DnsLookupFamily::V4Preferred.into(),
         load_assignment: Some(assignment(name, hosts)),
         transport_socket: endpoint.tls.then(|| upstream_tls::of_host(&endpoint.host)),
+        typed_extension_protocol_options: options(HttpProtocolOptions {
+            common_http_protocol_options: Some(CommonOptions {
+                idle_timeout: Some(AWS_IDLE_TIMEOUT),
+                ..CommonOptions::default()
+            }),
+            ..explicit(ProtocolConfig::HttpProtocolOptions(Http1ProtocolOptions::default()))
+        }),
         ..Cluster::default()
     }
 }
@@ -195,11 +207,17 @@ fn protocol(app_protocol: Option<&str>, application: Application) -> HashMap<Str
     if !is_http2 {
         return HashMap::new();
     }
-    let http2 = ProtocolConfig::Http2ProtocolOptions(Http2ProtocolOptions::default());
-    let explicit = ExplicitHttpConfig { protocol_config: Some(http2) };
-    let options = HttpProtocolOptions {
+    options(explicit(ProtocolConfig::Http2ProtocolOptions(Http2ProtocolOptions::default())))
+}
+
+fn explicit(protocol: ProtocolConfig) -> HttpProtocolOptions {
+    let explicit = ExplicitHttpConfig { protocol_config: Some(protocol) };
+    HttpProtocolOptions {
         upstream_protocol_options: Some(UpstreamProtocolOptions::ExplicitHttpConfig(explicit)),
         ..HttpProtocolOptions::default()
-    };
+    }
+}
+
+fn options(options: HttpProtocolOptions) -> HashMap<String, Any> {
     HashMap::from([("envoy.extensions.upstreams.http.v3.HttpProtocolOptions".to_owned(), any(&options))])
 }
