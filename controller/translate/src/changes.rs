@@ -5,8 +5,7 @@ use std::sync::Arc;
 
 use crate::api::backend_tls_policy::BackendTLSPolicy;
 use crate::kinds::{Store, World};
-use crate::object::Key;
-use crate::outcome::RouteId;
+use crate::object::{Key, RouteId};
 
 /// What of the world that was translated last has changed.
 #[derive(Debug, Default)]

@@ -15,6 +15,7 @@ mod calls;
 mod carried;
 mod changes;
 mod clusters;
+mod context;
 mod credentials;
 pub mod features;
 mod gateways;

@@ -69,6 +69,9 @@ impl fmt::Display for ObjectRef {
 /// Namespace and name.
 pub type Key = (Arc<str>, Arc<str>);
 
+/// Kind and key of a route.
+pub(crate) type RouteId = (&'static str, Key);
+
 /// What became of a piece of JSON.
 #[derive(Clone, Debug)]
 pub enum Parsed {

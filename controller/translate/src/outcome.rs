@@ -7,32 +7,18 @@ use crate::api::grpc_route::GRPCRoute;
 use crate::api::http_route::HTTPRoute;
 use crate::api::meta::GATEWAY_GROUP;
 use crate::attach::{Attaching, Attachment, attach, dangling};
-use crate::aws::Functions;
 use crate::backends::Destination;
 use crate::carried::Dependent;
+use crate::context::Context;
 use crate::gateways::{Entrance, Gateways};
 use crate::grpc;
 use crate::kinds::World;
-use crate::object::{Key, ObjectRef};
-use crate::policies::PolicyIndex;
+use crate::object::{Key, ObjectRef, RouteId};
 use crate::problem::Problem;
 use crate::report;
 use crate::resolved::{self, Resolved};
 use crate::route::{self, LoweredRoute, RouteInputs};
-use crate::settings::Settings;
 use crate::status::Status;
-
-/// Everything that an outcome may depend on besides the route.
-pub(crate) struct Context<'a> {
-    pub(crate) settings: &'a Settings,
-    pub(crate) world: &'a World,
-    pub(crate) policies: &'a PolicyIndex,
-    pub(crate) gateways: &'a Gateways,
-    pub(crate) functions: &'a Functions,
-}
-
-/// Kind and key.
-pub(crate) type RouteId = (&'static str, Key);
 
 /// A route whose rules are HTTP's.
 #[derive(Clone, Debug)]

@@ -10,12 +10,9 @@ use crate::backends::Destination;
 use crate::clusters::{Clusters, Whose};
 use crate::object::Key;
 use crate::outcome::RouteOutcome;
-use crate::port::{Hosts, Served};
+use crate::port::{Hosts, HttpPorts};
 use crate::settings::Settings;
 use crate::translation::{Origins, ResourceKind, Resources};
-
-/// The ports of a Gateway that speak HTTP.
-pub(crate) type HttpPorts<'a> = BTreeMap<u16, Served<'a>>;
 
 /// What is carried of a Gateway.
 #[derive(Default)]

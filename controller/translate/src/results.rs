@@ -9,11 +9,14 @@ use crate::backends::{self, Destination};
 use crate::carried::Carried;
 use crate::changes::Changes;
 use crate::clusters::{Clusters, Whose};
+use crate::context::Context;
 use crate::gateways::Protocol;
-use crate::object::Key;
-use crate::outcome::{self, Context, RouteId, RouteOutcome};
+use crate::object::{Key, RouteId};
+use crate::outcome::{self, RouteOutcome};
+use crate::port::HttpPorts;
 use crate::port::{self, Served};
-use crate::proxy::{HttpPorts, Proxy};
+use crate::proxy::Proxy;
+use crate::report;
 use crate::status::Status;
 use crate::stream::{self, StreamOutcome};
 use crate::sums::Sums;
@@ -176,7 +179,7 @@ impl Results {
         for key in &changes.backends {
             let Context { world, functions, .. } = *context;
             let backend = world.backends.get(key);
-            let outcome = backend.map(|backend| backends::outcome(world, functions, key, backend));
+            let outcome = backend.map(|backend| report::backend_outcome(world, functions, key, backend));
             match outcome {
                 Some(outcome) => {
                     let problems = outcome.problem.as_slice();

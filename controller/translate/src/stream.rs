@@ -9,11 +9,11 @@ use crate::api::stream_route::{BackendRef, StreamRouteSpec, TCPRoute, TLSRoute, 
 use crate::attach::{Attaching, Attachment, attach, dangling};
 use crate::backends::{Application, Destination, Named, resolve};
 use crate::carried::Dependent;
+use crate::context::Context;
 use crate::gateways::{Gateways, Protocol};
 use crate::hostname;
 use crate::kinds::World;
-use crate::object::{Key, ObjectRef};
-use crate::outcome::{Context, RouteId};
+use crate::object::{Key, ObjectRef, RouteId};
 use crate::problem::{Problem, Reason};
 use crate::report;
 use crate::status::Status;

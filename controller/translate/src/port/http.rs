@@ -3,7 +3,7 @@
 //! Listeners that share a port are kept apart: a host belongs to the listener whose host name fits it best, and only
 //! routes that are attached to that listener serve it (Gateway API, "listener isolation").
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use envoy_types::pb::envoy::config::core::v3::TypedExtensionConfig;
@@ -42,6 +42,9 @@ pub(crate) struct Served<'a> {
     /// Policies of the Gateway and of its listeners here.
     policies: BTreeSet<ObjectRef>,
 }
+
+/// The ports of a Gateway that speak HTTP.
+pub(crate) type HttpPorts<'a> = BTreeMap<u16, Served<'a>>;
 
 impl<'a> Served<'a> {
     /// What stands around the routes of a port.

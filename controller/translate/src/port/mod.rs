@@ -17,15 +17,14 @@ use crate::carried::Carried;
 use crate::gateways::{GatewayPlan, Protocol, Transport};
 use crate::kinds::World;
 use crate::needs::Needs;
+use crate::object::RouteId;
 use crate::object::{Key, ObjectRef};
-use crate::outcome::RouteId;
 use crate::problem::Problem;
-use crate::proxy::HttpPorts;
 use crate::stream::StreamOutcome;
 use crate::translation::{Origins, Resource, ResourceKind, Resources};
 use crate::xds::listener::Chain;
 use crate::xds::{self};
-pub(crate) use http::Served;
+pub(crate) use http::{HttpPorts, Served};
 pub(crate) use tables::Hosts;
 
 /// What a port is made from.

@@ -1,6 +1,7 @@
 //! The status of every object of ours, put together.
 
 mod aws_signing_policy;
+mod backend;
 mod backend_tls;
 mod gateway;
 mod lambda_policy;
@@ -19,6 +20,7 @@ use crate::policies::PolicyIndex;
 use crate::sums::Sums;
 use crate::translation::Translation;
 
+pub(crate) use backend::outcome as backend_outcome;
 pub(crate) use route::status as route_status;
 
 /// What a translation has found out.

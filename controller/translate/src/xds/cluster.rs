@@ -9,11 +9,9 @@ use envoy_types::pb::envoy::config::cluster::v3::cluster::{
 };
 use envoy_types::pb::envoy::config::cluster::v3::{CircuitBreakers, Cluster};
 use envoy_types::pb::envoy::config::core::v3::address::Address as AddressKind;
-use envoy_types::pb::envoy::config::core::v3::config_source::ConfigSourceSpecifier;
 use envoy_types::pb::envoy::config::core::v3::socket_address::PortSpecifier;
 use envoy_types::pb::envoy::config::core::v3::{
-    Address, AggregatedConfigSource, ApiVersion, ConfigSource, Http1ProtocolOptions, Http2ProtocolOptions,
-    HttpProtocolOptions as CommonOptions, SocketAddress,
+    Address, Http1ProtocolOptions, Http2ProtocolOptions, HttpProtocolOptions as CommonOptions, SocketAddress,
 };
 use envoy_types::pb::envoy::config::endpoint::v3::lb_endpoint::HostIdentifier;
 use envoy_types::pb::envoy::config::endpoint::v3::{
@@ -26,6 +24,7 @@ use envoy_types::pb::envoy::extensions::upstreams::http::v3::http_protocol_optio
 };
 use envoy_types::pb::google::protobuf::{Any, Duration, UInt32Value};
 
+use super::config_source::ads;
 use super::{any, upstream_tls};
 use crate::api::backend::Backend;
 use crate::api::endpoint_slice::{EndpointConditions, EndpointPort, EndpointSlice};
@@ -187,15 +186,6 @@ pub(crate) fn address(host: &str, port: u16) -> Address {
         ..SocketAddress::default()
     };
     Address { address: Some(AddressKind::SocketAddress(socket)) }
-}
-
-/// Where all dynamic resources come from: the stream that brought this one.
-pub(crate) fn ads() -> ConfigSource {
-    ConfigSource {
-        resource_api_version: ApiVersion::V3.into(),
-        config_source_specifier: Some(ConfigSourceSpecifier::Ads(AggregatedConfigSource {})),
-        ..ConfigSource::default()
-    }
 }
 
 fn protocol(app_protocol: Option<&str>, application: Application) -> HashMap<String, Any> {

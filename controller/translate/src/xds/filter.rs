@@ -21,7 +21,7 @@ use prost::Name;
 use serde_json::{Value as Json, json};
 
 use super::any;
-use super::cluster::ads;
+use super::config_source::ads;
 use super::per_filter::PerFilter;
 use crate::policies::{Applied, POLICIES};
 use crate::settings::FilterHost;

@@ -14,7 +14,7 @@ use envoy_types::pb::envoy::extensions::filters::network::http_connection_manage
 use envoy_types::pb::google::protobuf::{BoolValue, Duration, UInt32Value};
 
 use super::any;
-use super::cluster::ads;
+use super::config_source::ads;
 
 /// The network filter. `early` runs before a request is routed.
 pub(crate) fn lower(

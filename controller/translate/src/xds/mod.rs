@@ -4,6 +4,7 @@ pub(crate) mod action;
 pub(crate) mod auth;
 pub(crate) mod chain;
 pub(crate) mod cluster;
+mod config_source;
 pub(crate) mod cors;
 pub(crate) mod decompressor;
 pub(crate) mod edits;

@@ -30,7 +30,7 @@ use ferrule_scope::{HEADER, Scope, ScopeKey};
 use serde_json::json;
 
 use super::any;
-use super::cluster::ads;
+use super::config_source::ads;
 use super::filter::{configuration, module_config};
 use super::per_filter::PerFilter;
 

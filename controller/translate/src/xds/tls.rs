@@ -10,7 +10,7 @@ use envoy_types::pb::envoy::extensions::transport_sockets::tls::v3::{
 use envoy_types::pb::google::protobuf::BoolValue;
 
 use super::any;
-use super::cluster::ads;
+use super::config_source::ads;
 use crate::gateways::tls::{ClientValidation, Options, Termination, Version};
 
 /// Ends TLS with certificates that come by SDS. `alpn` is what clients are offered unless the options say otherwise.

@@ -24,7 +24,8 @@ use envoy_types::pb::xds::r#type::matcher::v3::matcher::OnMatch;
 use envoy_types::pb::xds::r#type::matcher::v3::matcher::on_match::OnMatch as Then;
 
 use super::any;
-use super::cluster::{CONNECT_TIMEOUT, address, ads, lb_endpoint};
+use super::cluster::{CONNECT_TIMEOUT, address, lb_endpoint};
+use super::config_source::ads;
 
 /// Where the share of a backend goes that has no endpoint: to the discard port of the proxy's own machine (RFC 863),
 /// so that others do not get it.
