@@ -7,6 +7,7 @@ use std::os::unix::fs::symlink;
 use e2e::free_port;
 
 use super::assert_greeted;
+use crate::client::Answer;
 use crate::controller::{Controller, ferrule, has_ended, kill, probe_module};
 use crate::load::{Load, greet, greet_slowly};
 
@@ -188,8 +189,9 @@ fn a_request_under_way_ends_well_when_everything_else_ends() {
     let answer = greet_slowly(gateway, || {
         kill(process, "TERM");
         controller.wait_for_line("stopping; ");
-        // Envoy takes no new connections once it drains.
-        controller.wait_until("the drain", || greet(gateway).is_err().then_some(()));
+        // Connections end with their next answer while Envoy drains; once that is over, so are requests.
+        let is_last = |answer: Answer| answer.header("connection") == Some("close");
+        controller.wait_until("the drain", || greet(gateway).is_ok_and(is_last).then_some(()));
     });
     assert_greeted(&answer.unwrap());
     assert_eq!(controller.ended().code(), Some(0), "{}", controller.said());
