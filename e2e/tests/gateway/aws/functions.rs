@@ -89,6 +89,21 @@ fn the_example_calls_functions_as_their_caller_and_nobody_else() {
 }
 
 #[test]
+fn requests_and_results_of_megabytes_pass_a_gateway_that_holds_one() {
+    const LARGE: usize = 4 << 20;
+    let moto = Moto::start();
+    let controller = Controller::with(&[], |folder| example(folder, &moto, |text| text));
+    wait_for_hello(&controller, 200);
+    let text = "x".repeat(LARGE);
+    moto.returns(&serde_json::json!({"statusCode": 200, "body": text}).to_string());
+    let answer = get(controller.gateway, "/fn/hello");
+    assert_eq!((answer.status, answer.body.len()), (200, LARGE));
+    // The event comes back as it was sent.
+    let event = post(controller.gateway, "/fn/hello", &text).json();
+    assert_eq!(event["body"].as_str().unwrap().len(), LARGE);
+}
+
+#[test]
 fn keys_are_rotated_under_load_without_a_failed_request() {
     let moto = Moto::start();
     let controller = Controller::with(&[], |folder| example(folder, &moto, |text| text));
