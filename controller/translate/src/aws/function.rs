@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use ferrule_aws::is_authority;
 use ferrule_aws_signing::AwsSigning;
 use ferrule_kit::{ConfigError, Filter};
 use ferrule_lambda::Lambda;
@@ -182,7 +183,6 @@ fn by_url(region: &str, identity: Identity, url: &str, policy: &LambdaPolicy) ->
     let secure = url.strip_prefix("https://").map(|rest| (rest, true));
     let found = secure.or_else(|| url.strip_prefix("http://").map(|rest| (rest, false)));
     let found = found.map(|(rest, tls)| (rest.strip_suffix('/').unwrap_or(rest), tls));
-    let is_authority = |text: &str| text.bytes().all(|b| b.is_ascii_alphanumeric() || b"-.:[]".contains(&b));
     let found = found.filter(|(authority, _)| is_authority(authority));
     let endpoint = found.and_then(|(authority, tls)| Some((authority, AwsEndpoint::new(authority, tls)?)));
     let Some((authority, endpoint)) = endpoint else {
@@ -194,7 +194,11 @@ fn by_url(region: &str, identity: Identity, url: &str, policy: &LambdaPolicy) ->
         "host": authority.to_ascii_lowercase(),
         "credentials": {"secret": {"sdsName": identity.to_string()}},
     });
-    ferrule_kit::compile::<AwsSigning>(config.to_string().as_bytes()).map_err(|error| place(&error, None))?;
+    let placed = |error: ConfigError| match error.field.as_str() {
+        "host" => in_policy(policy, "functionURL", &error.reason),
+        _ => place(&error, None),
+    };
+    ferrule_kit::compile::<AwsSigning>(config.to_string().as_bytes()).map_err(placed)?;
     Ok(called(AwsSigning::NAME, config, identity, endpoint))
 }
 
