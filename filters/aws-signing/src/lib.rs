@@ -12,12 +12,12 @@ use std::time::SystemTime;
 
 use ferrule_aws::{
     Credentials, Identity, IdentityError, Payload, Request, SecretConfig, Sha256Hex, Signature, Signer,
-    canonical_path, canonical_query, changes_on_its_way, decoded_parameter, is_authority, is_scope_name,
-    lambda_region, single_encoded_path, split_target,
+    canonical_path, canonical_query, decoded_parameter, is_authority, is_scope_name, lambda_region,
+    single_encoded_path, split_target,
 };
 use ferrule_kit::{
     ConfigError, Counter, Fields, Filter, Flow, Host, Level, Lines, Message, Recast, Response, SecretSource,
-    is_field_name, line,
+    changes_on_its_way, is_field_name, line,
 };
 
 pub use config::*;

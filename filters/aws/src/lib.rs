@@ -7,7 +7,6 @@
 
 mod civil;
 mod credentials;
-mod fields;
 mod identity;
 mod payload;
 mod region;
@@ -16,7 +15,6 @@ mod uri;
 
 pub use civil::Civil;
 pub use credentials::{Credentials, CredentialsError};
-pub use fields::changes_on_its_way;
 pub use identity::{
     CredentialsConfig, Identity, IdentityError, SecretConfig, SecretText, StaticConfig, WrittenWrong,
 };

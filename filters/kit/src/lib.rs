@@ -10,6 +10,7 @@
 mod driver;
 mod early;
 pub mod environment;
+mod fields;
 mod filter;
 mod host;
 mod memory;
@@ -18,6 +19,7 @@ mod wire;
 
 pub use driver::{Driver, Event, Hold, Step};
 pub use early::{Early, RequestHead, compile_early};
+pub use fields::{changes_on_its_way, is_of_connection};
 pub use filter::{
     ConfigError, Counter, Filter, Flow, Histogram, Response, SecretSource, compile, counter_names,
 };

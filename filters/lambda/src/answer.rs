@@ -11,6 +11,7 @@ use base64::Engine;
 use base64::alphabet;
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 use ferrule_json::{Document, Kind, Node, unescape, unescape_bytes};
+use ferrule_kit::is_of_connection;
 
 use crate::format::Format;
 
@@ -24,18 +25,6 @@ const BASE64: GeneralPurpose = GeneralPurpose::new(
 const MAX_FIELD_BYTES: usize = 64 * 1024;
 /// Field lines.
 const MAX_FIELDS: usize = 512;
-
-/// Fields of a connection or a message's frame (RFC 9110 §7.6.1, RFC 9112 §6).
-const FRAMING: [&str; 8] = [
-    "connection",
-    "content-length",
-    "keep-alive",
-    "proxy-connection",
-    "te",
-    "trailer",
-    "transfer-encoding",
-    "upgrade",
-];
 
 /// Members that mean something, by the places that follow.
 const MEMBERS: [&str; 6] =
@@ -257,7 +246,7 @@ impl<'a> Fields<'a> {
 
     /// Numbers and truth values are printed; null is no value.
     fn add(&mut self, name: Cow<'a, str>, value: Node<'a>) -> Result<(), Malformed> {
-        if name.starts_with(':') || FRAMING.contains(&&*name) {
+        if name.starts_with(':') || is_of_connection(&name) {
             return Ok(());
         }
         let value = match value.kind() {

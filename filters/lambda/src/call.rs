@@ -7,8 +7,8 @@ use std::borrow::Cow;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use ferrule_aws::{Identity, Payload, Request, Sha256Hex, Signature, Signer, changes_on_its_way};
-use ferrule_kit::{ConfigError, Host, Lines, Message, Recast, is_field_name, line};
+use ferrule_aws::{Identity, Payload, Request, Sha256Hex, Signature, Signer};
+use ferrule_kit::{ConfigError, Host, Lines, Message, Recast, changes_on_its_way, is_field_name, line};
 
 use crate::config::{Config, InvocationMode, LogType, MAX_CLIENT_CONTEXT, PayloadMode};
 use crate::failure::Failure;

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::sync::Arc;
 
-use ferrule_kit::{FieldLines, Fields, Host, Message, Recast, Reply, Response};
+use ferrule_kit::{FieldLines, Fields, Host, Message, Recast, Reply, Response, is_of_connection};
 
 use crate::answer::{Answer, Reader};
 use crate::api_error::ApiError;
@@ -146,12 +146,9 @@ pub(crate) fn respond(reply: &Reply<'_>, answer: Answer<'_>) -> Response {
 
 /// The answer to a callout as the client's.
 pub(crate) fn relay(reply: &Reply<'_>, status: Option<u16>) -> Response {
-    let framing = |name: &[u8]| {
-        name.starts_with(b":")
-            || [&b"content-length"[..], b"transfer-encoding", b"connection"].contains(&name)
-    };
-    let lines = reply.fields.iter().filter(|(name, _)| !framing(name) && **name != *LOG.as_bytes());
-    let fields = lines.map(|(name, value)| (String::from_utf8_lossy(name).into_owned(), value.to_vec()));
+    let lines = reply.fields.iter().map(|(name, value)| (String::from_utf8_lossy(name), value));
+    let lines = lines.filter(|(name, _)| !name.starts_with(':') && !is_of_connection(name) && name != LOG);
+    let fields = lines.map(|(name, value)| (name.into_owned(), value.to_vec()));
     let own = ApiHead::read(|name| field_of(reply, name)).status;
     Response {
         status: status.unwrap_or(own),

@@ -1,11 +1,9 @@
-//! Fields that cannot be signed.
+//! Fields that are not a message's own: proxies set, change or remove them once their filters have seen it.
 
-/// Those of a connection or a message's frame (RFC 9110 §7.6.1, RFC 9112 §6), and `expect`, which a proxy may meet itself.
-const OF_CONNECTIONS: [&str; 10] = [
+/// Fields of a connection or a message's frame (RFC 9110 §7.6.1, RFC 9112 §6).
+const OF_CONNECTIONS: [&str; 8] = [
     "connection",
     "content-length",
-    "expect",
-    "host",
     "keep-alive",
     "proxy-connection",
     "te",
@@ -21,9 +19,15 @@ const OF_TRACES: [&str; 6] =
 /// Beginnings of names of the same.
 const PREFIXES: [&str; 4] = ["x-envoy-", "x-b3-", "x-datadog-", "x-ot-"];
 
+/// Whether fields of that name, in lower case, are a connection's or a message's frame, and so the proxy's alone to set.
+pub fn is_of_connection(name: &str) -> bool {
+    OF_CONNECTIONS.contains(&name)
+}
+
 /// Whether a proxy sets, changes or removes fields of that name, in lower case, once its filters have seen a request: a signature of
 /// such a one would be wrong.
 pub fn changes_on_its_way(name: &str) -> bool {
     let begins = || PREFIXES.iter().any(|prefix| name.starts_with(prefix));
-    OF_CONNECTIONS.contains(&name) || OF_TRACES.contains(&name) || begins()
+    // A proxy may meet `expect` itself.
+    is_of_connection(name) || ["expect", "host"].contains(&name) || OF_TRACES.contains(&name) || begins()
 }
