@@ -1,0 +1,3 @@
+//! A shared HTTP cache (RFC 9111) as an Envoy filter.
+
+pub mod policy;
