@@ -246,6 +246,12 @@ pub trait Host {
     /// Says why no request was started; no reply follows then.
     fn callout(&mut self, callout: Callout) -> Result<CalloutId, CalloutError>;
 
+    /// What wakes this stream, for whoever it waits for; none where streams cannot wait for each other. Costs something: ask only
+    /// before a wait.
+    fn waker(&mut self) -> Option<crate::Waker> {
+        None
+    }
+
     /// Adds to one of the filter's [`crate::Filter::COUNTERS`].
     fn count(&mut self, counter: crate::Counter, by: u64);
 

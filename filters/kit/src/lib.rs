@@ -7,15 +7,18 @@
 //! - All rules about holding and resuming live in [`Driver`]. Adapters translate and decide nothing.
 //! - No Envoy, no ABI and no wasm here: this crate builds for every target and knows no host by name.
 
+mod answer;
 mod driver;
 mod early;
 pub mod environment;
 mod filter;
 mod host;
 mod memory;
+mod step;
 mod wire;
 
-pub use driver::{Driver, Event, Hold, Step};
+pub use answer::{Opening, Piece, Supply, Wake, Waker};
+pub use driver::Driver;
 pub use early::{Early, RequestHead, compile_early};
 pub use filter::{
     ConfigError, Counter, Filter, Flow, Histogram, Response, SecretSource, compile, counter_names,
@@ -24,5 +27,6 @@ pub use host::{
     Callout, CalloutError, CalloutId, FieldLines, Fields, Host, Level, Message, MetadataSource, Octets,
     Reply, Value,
 };
-pub use memory::{CalloutMade, LogLine, MemoryHost};
+pub use memory::{CalloutMade, LogLine, MemoryHost, Wakes};
+pub use step::{Event, Hold, Step};
 pub use wire::field_value;
