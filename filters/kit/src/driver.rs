@@ -10,8 +10,8 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 use crate::{
-    CalloutError, CalloutId, Counter, Event, Filter, Flow, Hold, Host, Level, Message, Reply, Response, Step,
-    Supply, wire,
+    CalloutError, CalloutId, Counter, Event, Filter, Flow, Hold, Host, Level, Message, Opening, Reply,
+    Response, Step, Supply, wire,
 };
 
 /// Counters that every filter has besides its own.
@@ -91,6 +91,23 @@ impl<F: Filter, P: Deref<Target = F>> Driver<F, P> {
             Ok(step) => self.settle(step),
             Err(_) => self.panicked(message, host),
         }
+    }
+
+    /// For hosts that send an answer in one piece: `step`, or in the place of [`Step::Open`] the answer with all of its body. One
+    /// whose body is not at hand yet is reset: such hosts have no wakers, so that no filter should have begun it.
+    pub fn at_once(&mut self, step: Step, host: &mut dyn Host) -> Step {
+        let Step::Open(opening) = step else { return step };
+        let mut body = Vec::new();
+        while self.sending {
+            match self.on(Event::Room, host) {
+                Step::Send { pieces, .. } => pieces.iter().for_each(|piece| body.extend_from_slice(piece)),
+                _ => return Step::Reset,
+            }
+        }
+        let Opening { status, mut fields, details, .. } = opening;
+        // The host sets it by the body.
+        fields.retain(|(name, _)| name != "content-length");
+        Step::Respond(Response { status, fields, body, details })
     }
 
     fn dispatch(&mut self, event: Event<'_>, host: &mut dyn Host) -> Step {

@@ -32,7 +32,7 @@ pub(crate) unsafe fn after_hook(
     let stopped = match &step {
         Step::Pass | Step::Resume(_) => None,
         Step::Stop(hold) => Some(Stopped::Held(*hold)),
-        Step::Respond(_) | Step::Reset => Some(Stopped::Over),
+        Step::Respond(_) | Step::Open(_) | Step::Send { .. } | Step::Reset => Some(Stopped::Over),
     };
     head.update(message, |course| course.held = matches!(stopped, Some(Stopped::Held(_))));
     if stopped == Some(Stopped::Over) {
@@ -80,6 +80,8 @@ unsafe fn give_up(filter: FilterPtr, step: Step) {
         Step::Respond(response) => unsafe { respond(filter, &response) },
         // SAFETY: as above.
         Step::Reset => unsafe { reset(filter, "ferrule_filter_reset") },
+        // Answers are sent in one piece.
+        Step::Open(_) | Step::Send { .. } => {}
         Step::Pass | Step::Stop(_) | Step::Resume(_) => {}
     }
 }

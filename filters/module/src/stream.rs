@@ -202,6 +202,7 @@ unsafe fn on<F: Filter>(head: *const Head, filter: FilterPtr, hook: Hook, event:
     // SAFETY: the driver keeps its filter, and is not dropped while it is borrowed here.
     host.stat_prefix = unsafe { &*ptr::from_ref(driver.filter()) }.stat_prefix();
     let step = driver.on(event, &mut host);
+    let step = driver.at_once(step, &mut host);
     stream.head.left.set(driver.has_left());
     Some(step)
 }
