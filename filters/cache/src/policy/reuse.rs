@@ -94,7 +94,8 @@ fn reuse(request: &Request, stored: &Stored, purged: bool, now: Time) -> Decisio
     // §5.2.1.1: without max-stale, one that says max-age takes nothing stale.
     let takes_stale = request.directives.max_age.is_none() && request.directives.min_fresh.is_none();
     if stale::client_accepts(stored, request, now) || (refresh && takes_stale) {
-        return Decision::Serve { stale: true, refresh };
+        // §5.2.1.7: nothing is asked of the origin for who wants a stored response alone.
+        return Decision::Serve { stale: true, refresh: refresh && !request.directives.only_if_cached };
     }
     Decision::Validate(Forward::Stale)
 }
@@ -191,6 +192,8 @@ mod tests {
     fn only_if_cached_is_answered_here_or_not_at_all() {
         assert_eq!(at(5, "only-if-cached", STORED), HIT);
         assert_eq!(at(105, "only-if-cached", STORED), Decision::GatewayTimeout);
+        let windowed = Stored { stale_while_revalidate: 20, ..STORED };
+        assert_eq!(at(105, "only-if-cached", windowed), Decision::Serve { stale: true, refresh: false });
         let now = Time(0);
         assert_eq!(decide(&request("only-if-cached"), Found::Nothing, now), Decision::GatewayTimeout);
         assert_eq!(decide(&request(""), Found::OtherVariants, now), Decision::Forward(Forward::VaryMiss));
