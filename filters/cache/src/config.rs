@@ -198,7 +198,7 @@ impl Config {
         let default = Rules::default();
         let targets =
             self.targeted_fields.as_ref().map(|names| names_of("targetedFields", names)).transpose()?;
-        for (status, _) in &self.ttl.by_status {
+        for status in self.ttl.by_status.keys() {
             if !(200..=599).contains(status) || *status == 206 || *status == 304 {
                 return Err(ConfigError::new(
                     format!("ttl.byStatus.{status}"),

@@ -1,6 +1,6 @@
 //! Streams that wait for each other: many drivers, one filter, one recording origin.
 
-#![allow(clippy::unwrap_used)]
+#![allow(clippy::panic, clippy::unwrap_used)]
 
 use std::sync::Arc;
 use std::time::{Duration, UNIX_EPOCH};

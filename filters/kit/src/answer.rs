@@ -95,3 +95,7 @@ pub enum Supply {
     /// What is missing will not come: the client must not take the answer for whole.
     Reset,
 }
+
+#[cfg(test)]
+#[path = "answer_tests.rs"]
+mod tests;

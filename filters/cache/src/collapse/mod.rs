@@ -47,10 +47,13 @@ pub enum Role<H, W> {
     Apart,
 }
 
+/// The flights of some keys.
+type ByKey<H, W> = HashMap<Vec<u8>, Arc<Flight<H, W>>>;
+
 /// All flights of a store. `H` is what is known of a response by its header section, `W` wakes a waiter.
 #[derive(Debug)]
 pub struct Flights<H, W> {
-    shards: Box<[Mutex<HashMap<Vec<u8>, Arc<Flight<H, W>>>>]>,
+    shards: Box<[Mutex<ByKey<H, W>>]>,
     hasher: RandomState,
     markers: Markers,
     patience: Patience,
@@ -141,7 +144,7 @@ impl<H, W: Clone> Flights<H, W> {
         under_way.flat_map(|flight| flight.expired(now)).collect()
     }
 
-    fn shard(&self, hash: u64) -> MutexGuard<'_, HashMap<Vec<u8>, Arc<Flight<H, W>>>> {
+    fn shard(&self, hash: u64) -> MutexGuard<'_, ByKey<H, W>> {
         let place = usize::try_from(hash >> 40).unwrap_or(0) & (self.shards.len() - 1);
         lock(&self.shards[place])
     }
