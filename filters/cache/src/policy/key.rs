@@ -62,11 +62,6 @@ pub fn key(uri: &Uri, request: &(impl Section + ?Sized), rules: &KeyRules) -> Ve
     key
 }
 
-/// Adds the hash of a body to a key.
-pub fn add_body(key: &mut Vec<u8>, hash: u64) {
-    part(key, "b", "", Some(format!("{hash:016x}").as_bytes()));
-}
-
 /// Whether `key` is one of the URL whose key is `url`.
 pub fn is_of_url(key: &[u8], url: &[u8]) -> bool {
     key.strip_prefix(url).is_some_and(|rest| matches!(rest.first(), None | Some(0)))

@@ -23,8 +23,6 @@ pub struct Rules {
     pub honour_request_directives: bool,
     /// Whether responses with Set-Cookie are stored.
     pub store_set_cookie: bool,
-    /// Whether responses to POST are stored under a key that holds the body's hash.
-    pub store_post: bool,
 }
 
 impl Default for Rules {
@@ -39,7 +37,6 @@ impl Default for Rules {
             stale_if_error: 0,
             honour_request_directives: true,
             store_set_cookie: true,
-            store_post: false,
         }
     }
 }
