@@ -43,7 +43,7 @@ schema-oracle:
 
 # Case tables: in process, then through the .so and the .wasm on real Envoy
 cases: native wasm
-    cargo test -p ferrule-transformation -p ferrule-probe
+    cargo test -p ferrule-transformation -p ferrule-lambda -p ferrule-aws-signing -p ferrule-probe
     cargo test -p e2e --test cases
 
 # The native modules and the controller
@@ -72,11 +72,11 @@ cluster-test: cluster-programs
 
 [private]
 cluster-programs:
-    cargo build -p ferrule-cluster -p ferrule-controller -p ferrule-native -p envoy-bootstrap
+    cargo build -p ferrule-cluster -p ferrule-controller -p ferrule-native -p ferrule-probe -p envoy-bootstrap
 
-# Figures of one AREA beside their baselines, from one run: filters, transformation, transformation-soak [REQUESTS], control-plane
+# Figures of one AREA beside their baselines, from one run: filters, transformation, transformation-soak [REQUESTS], lambda, lambda-soak [REQUESTS], control-plane
 bench AREA *ARGUMENTS:
-    cargo build --release -p ferrule-native -p ferrule-probe -p ferrule-controller -p bench
+    cargo build --release -p ferrule-native -p ferrule-probe -p ferrule-controller -p ferrule-cluster -p bench
     cargo run --release -p wasm-build
     cargo run --release -p bench -- {{ AREA }} {{ ARGUMENTS }}
 
@@ -85,8 +85,8 @@ example:
     cargo run -p wasm-build -- package examples/filter/Cargo.toml --target-dir {{ target }}/example
     cargo test --manifest-path examples/filter/Cargo.toml --target-dir {{ target }}/example --features envoy
 
-# Random input for SECONDS to each fuzz target: transform, subscription, and what the cache parses; what crashes one is kept in its `artifacts`
-fuzz SECONDS="60": (fuzz-target "filters/transformation" "transform" SECONDS) (fuzz-target "controller/xds" "subscription" SECONDS) (fuzz-cache SECONDS)
+# Random input for SECONDS to each fuzz target: transform, answer, subscription, and what the cache parses; what crashes one is kept in its `artifacts`
+fuzz SECONDS="60": (fuzz-target "filters/transformation" "transform" SECONDS) (fuzz-target "filters/lambda" "answer" SECONDS) (fuzz-target "controller/xds" "subscription" SECONDS) (fuzz-cache SECONDS)
 
 [private]
 fuzz-cache SECONDS: (fuzz-target "filters/cache" "cache_control" SECONDS) (fuzz-target "filters/cache" "dates" SECONDS) (fuzz-target "filters/cache" "ranges" SECONDS) (fuzz-target "filters/cache" "structured_fields" SECONDS) (fuzz-target "filters/cache" "stored_entry" SECONDS)

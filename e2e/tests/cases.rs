@@ -28,7 +28,7 @@ fn tables(root: &Path) -> std::io::Result<Vec<Table>> {
         let folder = folder?;
         let cases = folder.path().join("cases");
         if cases.is_dir() {
-            let filter = folder.file_name().to_string_lossy().into_owned();
+            let filter = folder.file_name().to_string_lossy().replace('-', "_");
             tables.push(Table { filter, cases, native: "ferrule" });
         }
     }

@@ -78,9 +78,12 @@ impl Bootstrap {
             // Of thousands of clusters most workers use few.
             "cluster_manager": {"enable_deferred_cluster_creation": true},
             "overload_manager": self.overload_manager(),
+            "memory_allocator_manager": memory_allocator_manager(),
             "layered_runtime": layered_runtime(),
             "stats_config": {"stats_matcher": self.stats_matcher.clone().unwrap_or_else(stats_matcher)},
             "deferred_stat_options": {"enable_deferred_creation_stats": true},
+            // Merging the histograms of thousands of clusters every few seconds would hold up changes, asked for or not.
+            "stats_flush_on_admin": true,
         });
         if let Some(format) = &self.log_format {
             bootstrap["application_log_config"] = json!({"log_format": format});
@@ -172,7 +175,20 @@ fn dns_resolver(udp_max_queries: u32) -> Value {
     })
 }
 
-/// Leaves out what multiplies by worker or by histogram bucket and that no dashboard of a gateway shows.
+/// Statistics of each cluster that no dashboard of a gateway shows. Thousands of clusters would pay for them in memory.
+const UNASKED: &str = concat!(
+    r"cluster\..+\.(external\..+|http[123]\..+|circuit_breakers\.high\..+|default\.total_match_count|bind_errors",
+    r"|original_dst_host_invalid|max_host_weight|warming_state|init_fetch_timeout|version(_text)?|update_.+|assignment_.+",
+    r"|membership_(excluded|degraded)|lb_(subsets|zone|recalculate|local)_.+",
+    r"|upstream_(flow_control_.+|internal_redirect_.+|http3_broken|queue_overloaded)",
+    r"|upstream_cx_([rt]x_bytes_buffered|preconnect_skipped|max_.+|destroy_.+|.+_0_rtt|connect_attempts_exceeded|close_notify)",
+    r"|upstream_cx_(http[123]_total|pool_overflow)",
+    r"|upstream_rq_(0rtt|per_.+|max_.+|maintenance_mode|pending_failure_eject|active_overflow|rx_reset_no_error)",
+    r"|upstream_rq_retry_(backoff_.+|limit_exceeded))",
+);
+
+/// Leaves out what multiplies by worker, by histogram bucket, by cluster or by route table, and that no dashboard of a gateway
+/// shows.
 fn stats_matcher() -> Value {
     json!({"exclusion_list": {"patterns": [
         {"prefix": "listener_manager.worker_"},
@@ -180,7 +196,14 @@ fn stats_matcher() -> Value {
         {"prefix": "dispatcher."},
         {"contains": ".worker_"},
         {"contains": ".tracing."},
+        {"contains": ".rds."},
+        {"safe_regex": {"regex": UNASKED}},
     ]}})
+}
+
+/// Gives memory back that a burst of configuration has left free: 32 MiB a second.
+fn memory_allocator_manager() -> Value {
+    json!({"bytes_to_release": 32 << 20, "memory_release_interval": "1s"})
 }
 
 #[cfg(test)]

@@ -20,7 +20,10 @@ type Name = (Kind, Arc<str>);
 /// When objects changed, and when resources were accepted; both in ticks, the count of translations.
 #[derive(Debug, Default)]
 pub(crate) struct Blame {
+    /// When objects changed last, if that was after [`Blame::settled`].
     changed: HashMap<ObjectRef, u64>,
+    /// The proxies of every gateway that has any run what was translated then, or something newer.
+    settled: u64,
     /// The tick that each published generation came from, from the oldest that a proxy may still report on.
     ticks: BTreeMap<u64, u64>,
     gateways: BTreeMap<Arc<str>, Accepted>,
@@ -71,6 +74,18 @@ impl Blame {
             accepted.before.insert(place, since);
         }
         accepted.synced = tick;
+        self.settle();
+    }
+
+    /// Forgets changes that no refusal can be laid to any more: of thousands of objects few change.
+    fn settle(&mut self) {
+        let since = |of: &Accepted| of.before.values().copied().chain([of.synced]).min();
+        let Some(settled) = self.gateways.values().filter_map(since).min() else { return };
+        if settled > self.settled {
+            self.settled = settled;
+            self.changed.retain(|_, tick| *tick > settled);
+            self.changed.shrink_to_fit();
+        }
     }
 
     /// Forgets gateways that are not among these.
@@ -90,7 +105,9 @@ impl Blame {
         let place = (refused.kind, refused.name.clone());
         let since =
             accepted.map_or(0, |accepted| accepted.before.get(&place).copied().unwrap_or(accepted.synced));
-        let changed = |object: &ObjectRef| self.changed.get(object).is_some_and(|tick| *tick > since);
+        let changed = |object: &ObjectRef| {
+            since < self.settled || self.changed.get(object).is_some_and(|tick| *tick > since)
+        };
         let mut suspects: BTreeSet<ObjectRef> = origins(translation, gateway, kind, &refused.name)
             .filter(|object| &*object.kind != "Gateway" && changed(object))
             .cloned()
@@ -172,5 +189,15 @@ mod tests {
         blame.on_translation(1, &[route("a"), route("ab")], &[], [10]);
         assert!(blame.suspects(&world, "d/g", &refused("something is wrong")).is_empty());
         assert_eq!(blame.suspects(&world, "d/g", &refused("d/ab: wrong")), [route("ab")]);
+    }
+
+    #[test]
+    fn what_all_have_taken_up_is_forgotten_but_not_that_a_new_gateway_has_not() {
+        let mut blame = Blame::default();
+        let world = translation(&["a", "b"]);
+        blame.on_translation(1, &[route("a"), route("b")], &[], [10]);
+        blame.on_synced(&"d/other".into(), 10, &[]);
+        assert!(blame.changed.is_empty());
+        assert_eq!(blame.suspects(&world, "d/g", &refused("d/b: wrong")), [route("b")]);
     }
 }

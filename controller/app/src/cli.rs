@@ -6,7 +6,7 @@ use std::time::Duration;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use envoy_bootstrap::Address;
 
-use crate::kubernetes::{self, Selection};
+use crate::selection::Selection;
 
 /// A function gateway on stock Envoy: Gateway API and kgateway resources in, delta xDS out.
 #[derive(Debug, Parser)]
@@ -34,6 +34,9 @@ pub enum Command {
     /// Try a transformation on a message: what becomes of it, and whether and why its body is held; needs no Envoy. Exit
     /// code 0 transformed, 1 it could not be or does not compile, 2 something could not be read
     Transform(TransformArgs),
+    /// Try functions behind routes
+    #[command(subcommand)]
+    Lambda(LambdaCommand),
     /// Show the objects of a running controller and their status
     Get(GetArgs),
     /// Print the CustomResourceDefinitions of gateway.kgateway.dev that a cluster needs, as YAML. Those of Gateway API are
@@ -141,8 +144,11 @@ pub struct ControllerArgs {
     #[arg(long, value_name = "ADDRESS", env = "FERRULE_XDS_ADDRESS")]
     pub(crate) xds_address: Option<Address>,
     /// Image of proxies, unless their GatewayParameters name another [default: ferrule-proxy of this version]
-    #[arg(long, value_name = "IMAGE", env = "FERRULE_PROXY_IMAGE", value_parser = kubernetes::image)]
+    #[arg(long, value_name = "IMAGE", env = "FERRULE_PROXY_IMAGE")]
     pub(crate) proxy_image: Option<ferrule_provision::Image>,
+    /// Send the routes of a port in one table, not in one for each host; what benches compare with
+    #[arg(long, hide = true)]
+    pub(crate) one_table: bool,
     /// Where `ferrule get` asks: host:port on loopback, or unix:/path
     #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:18001", env = "FERRULE_ADMIN")]
     pub(crate) admin: Address,
@@ -222,6 +228,47 @@ pub struct TransformArgs {
     /// What data_source('NAME') reads
     #[arg(long = "data-source", value_name = "NAME=TEXT")]
     pub(crate) data_sources: Vec<String>,
+}
+
+/// What `ferrule lambda` can do.
+#[derive(Debug, Subcommand)]
+pub enum LambdaCommand {
+    /// Explain the call of the function behind a route, and make it as the route's proxy would; needs no Envoy. Exit code 0
+    /// the function answered, 1 it did not or cannot be called, 2 something could not be read or does not exist
+    Invoke(InvokeArgs),
+}
+
+/// Arguments of `ferrule lambda invoke`.
+#[derive(Debug, Args)]
+pub struct InvokeArgs {
+    #[command(flatten)]
+    pub(crate) folder: FolderArgs,
+    /// The HTTPRoute: NAME, or NAMESPACE/NAME [default namespace: default]
+    pub(crate) route: String,
+    /// The route's rule, by its name or counted from 0 [default: the first that calls a function]
+    #[arg(long)]
+    pub(crate) rule: Option<String>,
+    /// Name of the Backend, where the rule has several [default: the first that is a function]
+    #[arg(long, value_name = "NAME")]
+    pub(crate) backend: Option<String>,
+    /// The request's method [default: that of the rule's match, or else GET, or POST where there is a body]
+    #[arg(long)]
+    pub(crate) method: Option<String>,
+    /// The request's path, with its query [default: that of the rule's match]
+    #[arg(long)]
+    pub(crate) path: Option<String>,
+    /// A header field of the request, as 'name: value'
+    #[arg(long = "header", short = 'H', value_name = "FIELD")]
+    pub(crate) headers: Vec<String>,
+    /// The request's body; - is stdin
+    #[arg(long, value_name = "FILE")]
+    pub(crate) body: Option<PathBuf>,
+    /// Say what would be sent, signed, and send nothing
+    #[arg(long)]
+    pub(crate) explain: bool,
+    /// How long the answer may take
+    #[arg(long, value_name = "SECONDS", default_value = "60", value_parser = seconds)]
+    pub(crate) timeout: Duration,
 }
 
 /// Arguments of `ferrule convert`.

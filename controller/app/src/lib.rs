@@ -1,19 +1,24 @@
 //! The ferrule controller and command line.
 
+mod account;
 mod admin;
 mod blame;
 pub mod cli;
 mod convert;
+mod credentials;
 mod delivery;
 mod demo;
 mod diagnostic;
+mod exchange;
 mod filters;
 mod get;
 mod given_envoy;
 mod http;
 mod kubernetes;
+mod lambda;
 mod listen;
 mod manifest;
+mod message;
 mod metrics;
 mod object;
 mod observer;
@@ -25,6 +30,7 @@ mod proxies;
 mod publish;
 mod record;
 mod run;
+mod selection;
 mod serving;
 mod signals;
 mod status;
@@ -39,7 +45,7 @@ pub use offline::{Refresh, Workbench};
 use std::io::{IsTerminal, Write};
 use std::process::ExitCode;
 
-use cli::{Cli, Command};
+use cli::{Cli, Command, LambdaCommand};
 use tracing_subscriber::EnvFilter;
 
 /// Exit code of a command that could not do its work.
@@ -57,6 +63,7 @@ pub fn main(cli: Cli) -> ExitCode {
         Command::Check(args) => offline::check(&args, &mut out),
         Command::Crds => offline::crds(&mut out).map(|()| ExitCode::SUCCESS),
         Command::Convert(args) => convert::convert(&args, &mut out, &mut err),
+        Command::Lambda(LambdaCommand::Invoke(args)) => lambda::invoke(&args, &mut out, &mut err),
         Command::Transform(args) => transform::transform(&args, &mut out, &mut err),
     };
     done.unwrap_or_else(|error| {

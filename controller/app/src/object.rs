@@ -1,7 +1,7 @@
 //! From what a file says to an object of the translator: its key, its generation, what is wrong with it.
 
 use ferrule_schema::{Schemas, Violation};
-use ferrule_translate::api::meta::{GATEWAY_GROUP, KGATEWAY_GROUP};
+use ferrule_translate::api::meta::{FERRULE_GROUP, GATEWAY_GROUP, KGATEWAY_GROUP};
 use ferrule_translate::{KINDS, Kind, Object, ObjectRef, ParseError, Parsed};
 use serde_json::{Value, json};
 
@@ -20,7 +20,12 @@ pub(crate) struct Wrong {
 /// Its name is no name, or its kind or version is mistyped.
 pub(crate) fn key(identity: &Identity) -> Result<Option<ObjectRef>, Wrong> {
     for (path, text) in [("metadata.name", &identity.name), ("metadata.namespace", &identity.namespace)] {
-        check_name(text).map_err(|message| Wrong { path: path.to_owned(), message })?;
+        if !is_name(&identity.kind, text) {
+            let message = format!(
+                "{text:?} is no name: lower-case letters, digits, '-' and '.' only, at most 253 of them"
+            );
+            return Err(Wrong { path: path.to_owned(), message });
+        }
     }
     check_kind(identity)?;
     let mut metadata = json!({"name": identity.name});
@@ -39,7 +44,7 @@ pub(crate) fn key(identity: &Identity) -> Result<Option<ObjectRef>, Wrong> {
 
 /// Whether an object is meant for a gateway, rather than for others that read the same folder.
 pub(crate) fn is_for_gateways(identity: &Identity) -> bool {
-    [GATEWAY_GROUP, KGATEWAY_GROUP].contains(&group_and_version(identity).0)
+    [GATEWAY_GROUP, KGATEWAY_GROUP, FERRULE_GROUP].contains(&group_and_version(identity).0)
 }
 
 /// Group and version; core's group is the empty one.
@@ -75,36 +80,54 @@ fn check_kind(identity: &Identity) -> Result<(), Wrong> {
     Ok(())
 }
 
-/// A DNS subdomain name (RFC 1123), which names of all kinds are; the empty one is checked elsewhere.
-fn check_name(name: &str) -> Result<(), String> {
+/// A DNS subdomain name (RFC 1123), which names of all kinds are but those of a signer's bundles: these begin with the
+/// signer's name, colons in the place of slashes. The empty one is checked elsewhere.
+fn is_name(kind: &str, name: &str) -> bool {
+    match name.split_once(':') {
+        Some(_) if kind == "ClusterTrustBundle" => name.split(':').all(is_subdomain),
+        _ => name.is_empty() || is_subdomain(name),
+    }
+}
+
+fn is_subdomain(name: &str) -> bool {
     let is_label = |label: &str| {
         let plain =
             label.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-');
         plain && !label.is_empty() && !label.starts_with('-') && !label.ends_with('-')
     };
-    if name.is_empty() || (name.len() <= 253 && name.split('.').all(is_label)) {
-        return Ok(());
-    }
-    Err(format!("{name:?} is no name: lower-case letters, digits, '-' and '.' only, at most 253 of them"))
+    name.len() <= 253 && name.split('.').all(is_label)
 }
 
-/// Reads an object that no API server has looked at, as strictly as one that takes it for the first time.
+/// Reads an object that no API server has looked at, as strictly as one that takes it for the first time, and with the
+/// defaults that it would put in.
 ///
 /// # Errors
 /// What is wrong with its fields. What its schema says is said once: the parser is asked only where the schema is content.
 pub(crate) fn admit(value: Value, generation: i64) -> Result<Object, Vec<Wrong>> {
-    let violations = Schemas::builtin().validate(&value, None).unwrap_or_default();
-    if violations.is_empty() {
-        return parse(value, generation);
+    match Schemas::builtin().admit(&value) {
+        None => parse(value, generation),
+        Some(Ok(admitted)) => parse(admitted, generation),
+        Some(Err(violations)) => {
+            let wrong = |Violation { path, message, .. }| Wrong { path, message };
+            Err(violations.into_iter().map(wrong).collect())
+        }
     }
-    Err(violations.into_iter().map(|Violation { path, message, .. }| Wrong { path, message }).collect())
 }
 
 /// Reads an object strictly.
 ///
 /// # Errors
 /// What is wrong with its fields.
-pub(crate) fn parse(mut value: Value, generation: i64) -> Result<Object, Vec<Wrong>> {
+pub(crate) fn parse(value: Value, generation: i64) -> Result<Object, Vec<Wrong>> {
+    let (object, unknown_fields) = read(value, generation)?;
+    if unknown_fields.is_empty() { Ok(object) } else { Err(unknown_fields) }
+}
+
+/// Reads an object; what nobody here knows of its fields is told beside it.
+///
+/// # Errors
+/// What is wrong with its fields.
+pub(crate) fn read(mut value: Value, generation: i64) -> Result<(Object, Vec<Wrong>), Vec<Wrong>> {
     if let Some(Value::Object(metadata)) = value.get_mut("metadata") {
         metadata.insert("generation".to_owned(), generation.into());
     }
@@ -113,8 +136,9 @@ pub(crate) fn parse(mut value: Value, generation: i64) -> Result<Object, Vec<Wro
         fields.shift_remove("status");
     }
     match Object::parse(value) {
-        Ok(Parsed::Object { object, unknown_fields }) if unknown_fields.is_empty() => Ok(object),
-        Ok(Parsed::Object { unknown_fields, .. }) => Err(unknown_fields.into_iter().map(unknown).collect()),
+        Ok(Parsed::Object { object, unknown_fields }) => {
+            Ok((object, unknown_fields.into_iter().map(unknown).collect()))
+        }
         Ok(Parsed::Ignored(object)) => {
             Err(vec![Wrong { path: String::new(), message: format!("{object} is not served") }])
         }
@@ -158,6 +182,18 @@ mod tests {
         assert_eq!(key(&identity("HTTPRoute", "a")).unwrap().unwrap().to_string(), "HTTPRoute default/a");
         assert_eq!(key(&identity("GatewayClass", "a")).unwrap().unwrap().to_string(), "GatewayClass a");
         assert_eq!(key(&identity("Deployment", "a")), Ok(None));
+    }
+
+    #[test]
+    fn bundles_of_signers_alone_have_colons_in_their_names() {
+        let named = |api_version: &str, kind: &str, name: &str| {
+            let api_version = api_version.to_owned();
+            key(&Identity { api_version, ..identity(kind, name) }).is_ok()
+        };
+        let bundle = |name: &str| named("certificates.k8s.io/v1beta1", "ClusterTrustBundle", name);
+        assert!(bundle("plain") && bundle("example.com:signer:all"));
+        assert!(!bundle("example.com::all") && !bundle(":all") && !bundle("Example:all"));
+        assert!(!named("gateway.networking.k8s.io/v1", "HTTPRoute", "example.com:signer:all"));
     }
 
     #[test]

@@ -10,7 +10,9 @@ use ferrule_translate::api::meta::GATEWAY_GROUP;
 use ferrule_translate::{ObjectRef, Status};
 use ferrule_xds::Event;
 use serde_json::Value;
+use tokio::sync::watch;
 
+use crate::account::{Account, Taken};
 use crate::blame::Blame;
 use crate::delivery::{Delivery, Verdict};
 use crate::diagnostic::{Diagnostic, Severity, added};
@@ -39,6 +41,7 @@ pub(crate) struct Observer {
     serving: BTreeSet<Arc<str>>,
     invited: HashSet<String>,
     surroundings: Surroundings,
+    account: watch::Sender<Account>,
 }
 
 /// What a cluster knows of proxies and kinds; a folder knows nothing.
@@ -48,6 +51,8 @@ pub(crate) struct Surroundings {
     pub(crate) services: Option<HashMap<Arc<str>, Vec<Value>>>,
     /// The release of Gateway API.
     pub(crate) bundle: Option<Arc<str>>,
+    /// What the proxies of other replicas make of it.
+    pub(crate) accounts: Vec<Account>,
 }
 
 impl Observer {
@@ -64,7 +69,13 @@ impl Observer {
             serving: BTreeSet::new(),
             invited: HashSet::new(),
             surroundings: Surroundings::default(),
+            account: watch::Sender::default(),
         }
+    }
+
+    /// What the proxies that are connected here make of it, for other replicas.
+    pub(crate) fn account(&self) -> watch::Receiver<Account> {
+        self.account.subscribe()
     }
 
     /// Takes in what the cluster knows.
@@ -119,7 +130,10 @@ impl Observer {
                 (gateway, standing)
             })
             .collect();
-        let mut overlays = self.refused_objects();
+        let refused = self.refused_objects();
+        self.tell(&refused);
+        let mut overlays = self.refused_elsewhere();
+        overlays.extend(refused.into_iter().map(|(object, words)| (object, Overlay::Refused(words))));
         for (gateway, standing) in &standings {
             overlays.insert(reference(gateway), Overlay::Gateway(standing.clone(), self.addresses(gateway)));
         }
@@ -130,8 +144,10 @@ impl Observer {
                 overlays.insert(set.clone(), Overlay::ListenerSet((*standing).clone()));
             }
         }
-        for class in self.now.translation.status.keys().filter(|object| &*object.kind == "GatewayClass") {
-            if let Some(bundle) = &self.surroundings.bundle {
+        if let Some(bundle) = &self.surroundings.bundle {
+            let first = ObjectRef::new(GATEWAY_GROUP, "GatewayClass", "", "");
+            let classes = self.now.translation.status.range(first..).map(|(object, _)| object);
+            for class in classes.take_while(|object| &*object.kind == "GatewayClass") {
                 overlays.insert(class.clone(), Overlay::Class(Arc::clone(bundle)));
             }
         }
@@ -168,19 +184,48 @@ impl Observer {
         if let Some(why) = self.waiting.get(gateway) {
             return Standing::Refused(why.clone());
         }
-        match self.delivery.verdict(gateway) {
-            Verdict::NoProxy => Standing::Waiting("no proxy is connected"),
-            Verdict::Pending => Standing::Waiting("the proxy has not taken up the configuration yet"),
-            Verdict::Refused => Standing::Refused(self.words(gateway)),
-            Verdict::Programmed(generation) if generation >= published => {
-                self.ran.insert(gateway.clone(), self.generation(gateway));
-                Standing::Programmed
-            }
-            Verdict::Programmed(_) => match self.ran.get(gateway) {
-                Some(generation) => Standing::Earlier(*generation),
-                None => Standing::Waiting("the proxy has not taken up the configuration yet"),
-            },
+        let (own, is_behind) = self.own(gateway, published);
+        let others = self.surroundings.accounts.iter().filter_map(|account| account.gateways.get(gateway));
+        let all: Vec<&Taken> = own.iter().chain(others).collect();
+        if let Some(words) = all.iter().find_map(|taken| taken.refused.clone()) {
+            return Standing::Refused(words);
         }
+        match all.iter().filter_map(|taken| taken.ran).min() {
+            None if all.is_empty() => Standing::Waiting("no proxy is connected"),
+            None => Standing::Waiting("the proxy has not taken up the configuration yet"),
+            Some(generation) if generation >= self.generation(gateway) && !is_behind => Standing::Programmed,
+            Some(generation) => Standing::Earlier(generation),
+        }
+    }
+
+    /// What the proxies that are connected here have taken up, if there are any, and whether more is under way to them.
+    fn own(&mut self, gateway: &Arc<str>, published: u64) -> (Option<Taken>, bool) {
+        let verdict = self.delivery.verdict(gateway);
+        if matches!(verdict, Verdict::Programmed(generation) if generation >= published) {
+            self.ran.insert(gateway.clone(), self.generation(gateway));
+        }
+        let ran = || self.ran.get(gateway).copied();
+        match verdict {
+            Verdict::NoProxy => (None, false),
+            Verdict::Pending => (Some(Taken::default()), false),
+            Verdict::Refused => (Some(Taken { ran: None, refused: Some(self.words(gateway)) }), false),
+            Verdict::Programmed(generation) => {
+                (Some(Taken { ran: ran(), refused: None }), generation < published)
+            }
+        }
+    }
+
+    /// Tells other replicas what is new to them.
+    fn tell(&mut self, refused: &BTreeMap<ObjectRef, String>) {
+        let published = self.now.published.clone();
+        let gateways = published.into_iter().filter_map(|(gateway, generation)| {
+            let (own, _) = self.own(&gateway, generation);
+            Some((gateway, own?))
+        });
+        let gateways = gateways.collect();
+        let refused = refused.iter().map(|(object, words)| (object, words.as_str()));
+        let account = Account::new(gateways, refused);
+        self.account.send_if_modified(|told| std::mem::replace(told, account) != *told);
     }
 
     /// What the proxies of a gateway refuse, in their words.
@@ -192,19 +237,22 @@ impl Observer {
         each.collect::<Vec<_>>().join("; ")
     }
 
-    fn refused_objects(&self) -> BTreeMap<ObjectRef, Overlay> {
-        let mut overlays = BTreeMap::new();
+    /// Objects that proxies connected here refuse, and what is to be said of them.
+    fn refused_objects(&self) -> BTreeMap<ObjectRef, String> {
+        let mut objects = BTreeMap::new();
         for gateway in self.now.published.keys() {
             for refused in self.delivery.refusals(gateway).values() {
                 for suspect in self.blame.suspects(&self.now.translation, gateway, refused) {
-                    overlays.insert(
-                        suspect,
-                        Overlay::Refused(format!("Envoy refuses it: {}", refused.message.trim())),
-                    );
+                    objects.insert(suspect, format!("Envoy refuses it: {}", refused.message.trim()));
                 }
             }
         }
-        overlays
+        objects
+    }
+
+    fn refused_elsewhere(&self) -> BTreeMap<ObjectRef, Overlay> {
+        let refused = self.surroundings.accounts.iter().flat_map(Account::refused);
+        refused.map(|(object, words)| (object, Overlay::Refused(words.to_owned()))).collect()
     }
 
     fn generation(&self, gateway: &str) -> i64 {
@@ -216,13 +264,22 @@ impl Observer {
         }
     }
 
+    /// Where the listeners of a gateway can be reached.
+    fn urls(&self, gateway: &str) -> Vec<String> {
+        let host = match self.addresses(gateway) {
+            Some(report) => report.addresses.into_iter().next().map(|address| address.value),
+            None => Some("127.0.0.1".to_owned()),
+        };
+        let host = host.unwrap_or_else(|| "an address that is yet to be assigned".to_owned());
+        let ports = self.now.ports.get(gateway).into_iter().flatten();
+        ports.map(|(port, protocol)| format!("{protocol}://{host}:{port}")).collect()
+    }
+
     /// Says once that a gateway serves, and what to try then.
     fn announce(&mut self, gateway: Arc<str>, standing: &Standing) {
         match standing {
             Standing::Programmed if !self.serving.contains(&gateway) => {
-                let ports = self.now.ports.get(&gateway).into_iter().flatten();
-                let urls = ports.map(|port| format!("http://127.0.0.1:{port}")).collect::<Vec<_>>();
-                tracing::info!("Gateway {gateway}: serving on {}", urls.join(", "));
+                tracing::info!("Gateway {gateway}: serving on {}", self.urls(&gateway).join(", "));
                 self.serving.insert(gateway);
                 self.invite();
             }

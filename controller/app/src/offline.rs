@@ -76,9 +76,20 @@ impl Workbench {
         Ok(Self { folder, pipeline, server })
     }
 
+    /// Reads, translates and publishes what changed; says what came of it.
+    pub(crate) fn translated(&mut self) -> Translated {
+        let update = self.read();
+        self.pipeline.run(vec![update])
+    }
+
+    /// What is read, and what it means.
+    pub(crate) fn pipeline(&self) -> &Pipeline {
+        &self.pipeline
+    }
+
     fn read(&mut self) -> Update {
         let look = self.folder.look(Patience::Now);
-        Update { changes: look.changes, diagnostics: self.folder.diagnostics(), took: Duration::ZERO }
+        Update::of_objects(look.changes, self.folder.diagnostics(), Duration::ZERO)
     }
 }
 
@@ -88,8 +99,7 @@ impl Workbench {
 /// There is nothing to check.
 pub(crate) fn check(args: &CheckArgs, out: &mut impl Write) -> anyhow::Result<ExitCode> {
     let mut bench = Workbench::new(&args.folder.folder)?;
-    let update = bench.read();
-    let translated = bench.pipeline.run(vec![update]);
+    let translated = bench.translated();
     for diagnostic in &translated.diagnostics {
         writeln!(out, "{diagnostic}")?;
     }
@@ -113,8 +123,7 @@ pub(crate) fn translate(
 ) -> anyhow::Result<ExitCode> {
     let settings = Settings { filter_host: filters::nominal(&args.filters).host, ..Settings::default() };
     let mut bench = Workbench::with(&args.folder.folder, settings)?;
-    let update = bench.read();
-    let translated = bench.pipeline.run(vec![update]);
+    let translated = bench.translated();
     let document = document(&translated, &bench.server);
     match args.output {
         Notation::Yaml => out.write_all(yaml::documents(&[document])?.as_bytes())?,

@@ -81,5 +81,5 @@ fn update(line: &str) -> anyhow::Result<Update> {
         };
         changes.put.insert(object.reference(), Arc::new(Loaded::of_server(object, content)));
     }
-    Ok(Update { changes, diagnostics: Vec::new(), took: Duration::ZERO })
+    Ok(Update::of_objects(changes, Vec::new(), Duration::ZERO))
 }

@@ -10,8 +10,11 @@ use std::sync::mpsc::Receiver;
 use std::thread::{self, JoinHandle};
 use std::time::Instant;
 
+use ferrule_shared_map::SharedMap;
 use ferrule_translate::api::meta::GATEWAY_GROUP;
-use ferrule_translate::{ObjectRef, Problem, Settings, Severity as Weight, Translation, Translator, World};
+use ferrule_translate::{
+    FunctionCall, Key, ObjectRef, Problem, Settings, Severity as Weight, Translation, Translator, World,
+};
 
 use crate::diagnostic::{Diagnostic, Severity};
 use crate::metrics::Metrics;
@@ -33,8 +36,8 @@ pub(crate) struct Translated {
     /// Objects that came or changed with this translation.
     pub(crate) changed: Vec<ObjectRef>,
     pub(crate) removed: Vec<ObjectRef>,
-    /// Objects that have no status, in order.
-    pub(crate) silent: Arc<Vec<ObjectRef>>,
+    /// Objects that have no status.
+    pub(crate) silent: SharedMap<ObjectRef, ()>,
     /// Everything that is wrong with files and objects.
     pub(crate) diagnostics: Vec<Diagnostic>,
     pub(crate) invitations: Vec<Invitation>,
@@ -56,7 +59,10 @@ pub(crate) struct Pipeline {
     fleet: Arc<Fleet>,
     /// What is wrong with the files.
     of_files: Vec<Diagnostic>,
-    silent: Arc<Vec<ObjectRef>>,
+    /// Objects that have no status.
+    silent: SharedMap<ObjectRef, ()>,
+    /// What objects invite people to try.
+    invitations: BTreeMap<ObjectRef, Invitation>,
 }
 
 impl Pipeline {
@@ -71,7 +77,8 @@ impl Pipeline {
             proxies: ferrule_provision::Settings::in_namespace("ferrule-system"),
             fleet: Arc::default(),
             of_files: Vec::new(),
-            silent: Arc::default(),
+            silent: SharedMap::new(),
+            invitations: BTreeMap::new(),
         }
     }
 
@@ -99,6 +106,16 @@ impl Pipeline {
         })
     }
 
+    /// What was translated last.
+    pub(crate) fn world(&self) -> &World {
+        &self.world
+    }
+
+    /// The functions that a rule of an HTTPRoute calls, and why its other backends lead nowhere.
+    pub(crate) fn calls(&self, route: &Key, rule: usize) -> Vec<Result<FunctionCall, Problem>> {
+        self.translator.calls(&self.world, route, rule)
+    }
+
     /// How many objects are held.
     pub(crate) fn objects(&self) -> usize {
         self.index.len()
@@ -114,26 +131,41 @@ impl Pipeline {
         for Update { changes, .. } in updates {
             self.apply(changes, &mut changed, &mut removed);
         }
-        let slices: Vec<_> =
-            changed.into_iter().chain(removed).map(|slice| (slice.namespace, slice.name)).collect();
+        // They have no status.
+        self.silent.extend(changed.iter().map(|slice| (slice.clone(), ())));
+        for slice in &removed {
+            self.silent.remove(slice);
+        }
+        let slices: Vec<_> = changed
+            .iter()
+            .chain(&removed)
+            .map(|slice| (slice.namespace.clone(), slice.name.clone()))
+            .collect();
         let endpoints = self.translator.endpoints(&self.world, &slices);
         self.publisher.replace_endpoints(&endpoints);
         None
     }
 
     fn is_of_endpoints(&self, update: &Update) -> bool {
-        let Update { changes, diagnostics, .. } = update;
+        let Update { changes, diagnostics, credentials, .. } = update;
         let objects = changes.put.keys().chain(changes.moved.keys()).chain(&changes.removed);
-        *diagnostics == self.of_files && objects.into_iter().all(|object| &*object.kind == "EndpointSlice")
+        credentials.is_none()
+            && diagnostics.as_ref().is_none_or(|diagnostics| *diagnostics == self.of_files)
+            && objects.into_iter().all(|object| &*object.kind == "EndpointSlice")
     }
 
     /// Takes updates into the world, translates it and publishes the result.
     pub(crate) fn run(&mut self, updates: Vec<Update>) -> Translated {
         let (mut changed, mut removed) = (Vec::new(), Vec::new());
-        for Update { changes, diagnostics, took } in updates {
-            self.metrics.reads.observe(took);
-            self.metrics.manifest_errors.store(diagnostics.len() as u64, Ordering::Relaxed);
-            self.of_files = diagnostics;
+        for Update { changes, diagnostics, credentials, took } in updates {
+            if let Some(diagnostics) = diagnostics {
+                self.metrics.reads.observe(took);
+                self.metrics.manifest_errors.store(diagnostics.len() as u64, Ordering::Relaxed);
+                self.of_files = diagnostics;
+            }
+            if let Some(credentials) = credentials {
+                self.world.credentials = credentials;
+            }
             self.apply(changes, &mut changed, &mut removed);
         }
         self.tick += 1;
@@ -146,8 +178,9 @@ impl Pipeline {
         let diagnostics = self.diagnostics(&translation);
         self.metrics.objects.store(self.index.len() as u64, Ordering::Relaxed);
         self.metrics.problems.store(diagnostics.len() as u64, Ordering::Relaxed);
-        let invitations = self.index.values().filter_map(|loaded| loaded.invitation.clone()).collect();
-        let (ports, silent) = (self.ports(&published), self.silent(&translation, &changed, &removed));
+        let invitations = self.invitations.values().cloned().collect();
+        let (ports, silent) =
+            (self.ports(&translation, &published), self.silent(&translation, &changed, &removed));
         Translated {
             tick: self.tick,
             translation: Arc::new(translation),
@@ -168,22 +201,43 @@ impl Pipeline {
         for object in gone {
             self.world.remove(&object);
             self.index.remove(&object);
+            self.invitations.remove(&object);
             removed.push(object);
         }
-        self.index.extend(moved);
+        for (object, loaded) in moved {
+            self.hold(object, loaded);
+        }
         for (object, loaded) in put {
             self.world.apply(loaded.object.clone());
-            self.index.insert(object.clone(), loaded);
+            self.hold(object.clone(), loaded);
             changed.push(object);
         }
     }
 
-    fn ports(&self, published: &BTreeMap<Arc<str>, u64>) -> Ports {
-        let of_gateways = self.world.gateways.iter().map(|((namespace, name), gateway)| {
-            let ports = gateway.spec.listeners.iter().map(|listener| listener.port).collect();
-            (Arc::from(format!("{namespace}/{name}")), ports)
-        });
-        of_gateways.filter(|(gateway, _)| published.contains_key(gateway)).collect()
+    fn hold(&mut self, object: ObjectRef, loaded: Arc<Loaded>) {
+        match &loaded.invitation {
+            Some(invitation) => drop(self.invitations.insert(object.clone(), Invitation::clone(invitation))),
+            None => drop(self.invitations.remove(&object)),
+        }
+        self.index.insert(object, loaded);
+    }
+
+    /// What the listeners of each gateway, those of its ListenerSets among them, are reached by.
+    fn ports(&self, translation: &Translation, published: &BTreeMap<Arc<str>, u64>) -> Ports {
+        let mut ports = Ports::new();
+        let of_gateways =
+            self.world.gateways.iter().map(|(key, gateway)| (key.clone(), &gateway.spec.listeners));
+        let sets = proxies::accepted_sets(&self.world, translation);
+        let of_sets =
+            sets.iter().flat_map(|(key, sets)| sets.iter().map(|set| (key.clone(), &set.spec.listeners)));
+        for ((namespace, name), listeners) in of_gateways.chain(of_sets) {
+            let gateway: Arc<str> = format!("{namespace}/{name}").into();
+            if published.contains_key(&gateway) {
+                let its = listeners.iter().map(|one| (one.port, one.protocol.to_ascii_lowercase()));
+                ports.entry(gateway).or_default().extend(its);
+            }
+        }
+        ports
     }
 
     fn sets(&self) -> BTreeMap<ObjectRef, Arc<str>> {
@@ -201,22 +255,19 @@ impl Pipeline {
         translation: &Translation,
         changed: &[ObjectRef],
         removed: &[ObjectRef],
-    ) -> Arc<Vec<ObjectRef>> {
+    ) -> SharedMap<ObjectRef, ()> {
         for object in changed.iter().chain(removed) {
             let is_silent = self.index.contains_key(object) && !translation.status.contains_key(object);
-            match self.silent.binary_search(object) {
-                Ok(place) if !is_silent => drop(Arc::make_mut(&mut self.silent).remove(place)),
-                Err(place) if is_silent => Arc::make_mut(&mut self.silent).insert(place, object.clone()),
-                _ => {}
+            match is_silent {
+                true => drop(self.silent.insert(object.clone(), ())),
+                false => drop(self.silent.remove(object)),
             }
         }
         if self.silent.len() + translation.status.len() != self.index.len() {
-            let all = self.index.keys().filter(|object| !translation.status.contains_key(object));
-            let mut all: Vec<ObjectRef> = all.cloned().collect();
-            all.sort();
-            self.silent = Arc::new(all);
+            let all = self.index.keys().filter(|object| !translation.status.contains_key(*object));
+            self.silent = all.map(|object| (object.clone(), ())).collect();
         }
-        Arc::clone(&self.silent)
+        self.silent.clone()
     }
 
     fn diagnostics(&self, translation: &Translation) -> Vec<Diagnostic> {
@@ -227,8 +278,8 @@ impl Pipeline {
     }
 
     /// A problem with the place of its field.
-    fn place(&self, problem: &Problem) -> Diagnostic {
-        let place = self.index.get(&problem.on).and_then(|loaded| loaded.place.as_ref());
+    pub(crate) fn place(&self, problem: &Problem) -> Diagnostic {
+        let place = self.index.get(&problem.on).and_then(|loaded| loaded.place.as_deref());
         Diagnostic {
             file: place.map(|place| place.file.clone()),
             at: place.map(|place| place.positions.find(&problem.field)),
@@ -240,5 +291,33 @@ impl Pipeline {
                 Weight::Warning => Severity::Warning,
             },
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use ferrule_translate::{Object, Parsed};
+    use ferrule_xds::{Options, Server};
+    use serde_json::json;
+
+    use super::*;
+
+    fn put(kind: &str, name: &str, api_version: &str) -> Update {
+        let json = json!({"apiVersion": api_version, "kind": kind, "metadata": {"name": name}, "spec": {},
+            "addressType": "IPv4", "endpoints": [], "ports": []});
+        let Ok(Parsed::Object { object, .. }) = Object::parse(json) else { panic!("{kind} is not read") };
+        let mut changes = Changes::default();
+        changes.put.insert(object.reference(), Arc::new(Loaded::of_server(object, 1)));
+        Update::of_objects(changes, Vec::new(), std::time::Duration::ZERO)
+    }
+
+    #[test]
+    fn endpoints_are_among_the_objects_without_status_though_they_take_no_translation() {
+        let (server, _events) = Server::new(Options::default());
+        let mut pipeline = Pipeline::new(Settings::default(), Publisher::new(server), Arc::default());
+        assert!(pipeline.work_off(vec![put("Service", "s", "v1")]).is_some());
+        assert!(pipeline.work_off(vec![put("EndpointSlice", "e", "discovery.k8s.io/v1")]).is_none());
+        let names: Vec<&str> = pipeline.silent.keys().map(|object| &*object.name).collect();
+        assert_eq!(names, ["s", "e"]);
     }
 }

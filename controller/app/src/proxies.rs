@@ -80,7 +80,10 @@ fn make(
 }
 
 /// The ListenerSets that a Gateway has taken in.
-fn accepted_sets(world: &World, translation: &Translation) -> BTreeMap<Key, Vec<Arc<ListenerSet>>> {
+pub(crate) fn accepted_sets(
+    world: &World,
+    translation: &Translation,
+) -> BTreeMap<Key, Vec<Arc<ListenerSet>>> {
     let mut sets: BTreeMap<Key, Vec<Arc<ListenerSet>>> = BTreeMap::new();
     for (key, set) in &world.listener_sets {
         let reference = ObjectRef::new(GATEWAY_GROUP, "ListenerSet", &key.0, &key.1);
@@ -198,7 +201,7 @@ mod tests {
         );
         for (kind, namespace, name) in [("Gateway", "d", "g"), ("GatewayClass", "", "c")] {
             let on = ObjectRef::new(GATEWAY_GROUP, kind, namespace, name);
-            let status = serde_json::to_value(&*translation.status[&on]).unwrap();
+            let status = serde_json::to_value(&**translation.status.get(&on).unwrap()).unwrap();
             assert_eq!(status["conditions"][0]["reason"], "InvalidParameters", "{status}");
             assert!(translation.problems.iter().any(|problem| problem.on == on));
         }

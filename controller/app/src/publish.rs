@@ -1,7 +1,7 @@
 //! Translations -> what the xDS server has for each gateway's proxies.
 //!
-//! Invariants: a gateway whose resources did not change is not published again; kinds that did not change are shared
-//! with the snapshot before.
+//! Invariants: a gateway whose resources did not change is not published again; what two translations share is not looked
+//! at.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -12,7 +12,44 @@ use ferrule_xds::{Kind, Resource, Server, Snapshot};
 /// Publishes one translation after the other.
 pub(crate) struct Publisher {
     server: Server,
-    published: BTreeMap<String, (Snapshot, u64)>,
+    published: BTreeMap<String, Published>,
+}
+
+/// What was published last for a gateway.
+#[derive(Default)]
+struct Published {
+    /// As it was translated.
+    resources: Resources,
+    /// The same, and endpoints that were renewed since.
+    snapshot: Snapshot,
+    /// None before the first.
+    generation: Option<u64>,
+}
+
+impl Published {
+    /// Takes over what was translated; says whether that differs from what was published.
+    fn advance(&mut self, resources: &Resources) -> bool {
+        let mut differs = false;
+        for (ours, theirs) in KINDS {
+            for difference in self.resources.differences(resources, ours) {
+                match difference {
+                    Ok(resource) => differs |= put(&mut self.snapshot, theirs, resource),
+                    Err(name) => differs |= self.snapshot.remove(theirs, name),
+                }
+            }
+        }
+        self.resources = resources.clone();
+        differs
+    }
+}
+
+/// Puts a resource in, unless it is there.
+fn put(snapshot: &mut Snapshot, kind: Kind, resource: &ferrule_translate::Resource) -> bool {
+    let differs = snapshot.get(kind, &resource.name).is_none_or(|held| held.version != resource.version);
+    if differs {
+        snapshot.insert(kind, encoded(resource));
+    }
+    differs
 }
 
 impl Publisher {
@@ -23,37 +60,37 @@ impl Publisher {
     /// Publishes what changed. Returns the generation of each gateway's snapshot; gateways are named `namespace/name`.
     pub(crate) fn publish(&mut self, translation: &Translation) -> BTreeMap<Arc<str>, u64> {
         let mut before = std::mem::take(&mut self.published);
+        let mut generations = BTreeMap::new();
         for ((namespace, name), resources) in &translation.gateways {
             let gateway = format!("{namespace}/{name}");
-            let known = before.remove(&gateway);
-            let (old, generation) = known.unzip();
-            let fresh = snapshot(resources, old.as_ref());
-            let generation = match generation.filter(|_| fresh.is_none()) {
+            let mut published = before.remove(&gateway).unwrap_or_default();
+            let differs = published.advance(resources);
+            let generation = match published.generation.filter(|_| !differs) {
                 Some(generation) => generation,
-                None => self.server.publish(&gateway, fresh.clone().or(old.clone()).unwrap_or_default()),
+                None => self.server.publish(&gateway, published.snapshot.clone()),
             };
-            self.published.insert(gateway, (fresh.or(old).unwrap_or_default(), generation));
+            published.generation = Some(generation);
+            generations.insert(gateway.as_str().into(), generation);
+            self.published.insert(gateway, published);
         }
         for gateway in before.into_keys() {
             // Whoever still serves a gateway that is gone is to stop.
             self.server.publish(&gateway, Snapshot::default());
         }
-        self.published
-            .iter()
-            .map(|(gateway, (_, generation))| (gateway.as_str().into(), *generation))
-            .collect()
+        generations
     }
-}
 
-impl Publisher {
     /// Puts endpoints in the place of those of their names, for every gateway that has such.
     pub(crate) fn replace_endpoints(&mut self, endpoints: &[ferrule_translate::Resource]) {
-        for (gateway, (snapshot, generation)) in &mut self.published {
-            let known: Vec<_> =
-                endpoints.iter().filter(|one| snapshot.get(Kind::Endpoints, &one.name).is_some()).collect();
+        for (gateway, Published { snapshot, generation, .. }) in &mut self.published {
+            let known =
+                |one: &&ferrule_translate::Resource| snapshot.get(Kind::Endpoints, &one.name).is_some();
+            let known: Vec<_> = endpoints.iter().filter(known).collect();
             if !known.is_empty() {
-                known.into_iter().for_each(|one| snapshot.insert(Kind::Endpoints, encoded(one)));
-                *generation = self.server.publish(gateway, snapshot.clone());
+                for one in known {
+                    put(snapshot, Kind::Endpoints, one);
+                }
+                *generation = Some(self.server.publish(gateway, snapshot.clone()));
             }
         }
     }
@@ -62,21 +99,6 @@ impl Publisher {
 fn encoded(resource: &ferrule_translate::Resource) -> Resource {
     let ferrule_translate::Resource { name, version, body } = resource;
     Resource { name: name.clone(), version: *version, body: body.clone() }
-}
-
-/// The snapshot of these resources; `None` if it is the old one.
-fn snapshot(resources: &Resources, old: Option<&Snapshot>) -> Option<Snapshot> {
-    let mut fresh = old.cloned().unwrap_or_default();
-    let mut changed = old.is_none();
-    for (ours, theirs) in KINDS {
-        let held = fresh.resources(theirs).map(|resource| (&resource.name, resource.version));
-        if resources.of(ours).map(|resource| (&resource.name, resource.version)).eq(held) {
-            continue;
-        }
-        fresh = fresh.with(theirs, resources.of(ours).map(encoded));
-        changed = true;
-    }
-    changed.then_some(fresh)
 }
 
 const KINDS: [(ResourceKind, Kind); 7] = [

@@ -11,6 +11,7 @@ use tokio::sync::mpsc;
 use tokio::sync::watch::channel as watch_channel;
 
 use crate::cli::RunArgs;
+use crate::credentials::Wishes;
 use crate::filters::{self, Filters};
 use crate::listen::Listener;
 use crate::metrics::Metrics;
@@ -107,7 +108,12 @@ fn start_pipeline(
 ) -> anyhow::Result<(mpsc::UnboundedReceiver<Translated>, watch::Stopper)> {
     let (tell_translation, translations) = mpsc::unbounded_channel();
     let (tell_update, updates) = blocking::channel();
-    pipeline.spawn(updates, move |translated| tell_translation.send(translated).is_ok())?;
+    let tell_credentials = tell_update.clone();
+    let wishes = Wishes::start(move |update| tell_credentials.send(update).is_ok());
+    pipeline.spawn(updates, move |translated| {
+        wishes.follow(&translated.translation);
+        tell_translation.send(translated).is_ok()
+    })?;
     let (stopper, _thread) =
         watch::spawn(&args.folder.folder, move |update| tell_update.send(update).is_ok())?;
     Ok((translations, stopper))

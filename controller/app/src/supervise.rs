@@ -31,7 +31,10 @@ pub(crate) struct Equipment {
 }
 
 /// The ports of each gateway, named `namespace/name`.
-pub(crate) type Ports = BTreeMap<Arc<str>, BTreeSet<u16>>;
+pub(crate) type Ports = BTreeMap<Arc<str>, BTreeSet<Port>>;
+
+/// A number, and the protocol of a listener there in lower case.
+pub(crate) type Port = (u16, String);
 
 /// The Envoys that run.
 pub(crate) struct Fleet {
@@ -74,12 +77,16 @@ impl Fleet {
         }
     }
 
-    fn obstacle(&self, gateways: &Ports, ports: &BTreeSet<u16>) -> Option<String> {
-        ports.iter().find_map(|port| {
+    fn obstacle(&self, gateways: &Ports, ports: &BTreeSet<Port>) -> Option<String> {
+        // Others of UDP can have the same number.
+        let of_tcp = |ports: &BTreeSet<Port>| -> BTreeSet<u16> {
+            ports.iter().filter(|(_, protocol)| protocol != "udp").map(|(port, _)| *port).collect()
+        };
+        of_tcp(ports).iter().find_map(|port| {
             let holder = self
                 .running
                 .keys()
-                .find(|running| gateways.get(*running).is_some_and(|its| its.contains(port)));
+                .find(|running| gateways.get(*running).is_some_and(|its| of_tcp(its).contains(port)));
             match holder {
                 Some(holder) => Some(format!("port {port} of this machine is Gateway {holder}'s")),
                 None if is_taken(*port) => {

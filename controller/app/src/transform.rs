@@ -3,24 +3,22 @@
 //! Invariant: nothing but the command line decides the outcome: no clock, no environment, the same randomness each time.
 
 mod config;
-mod exchange;
 mod report;
 
 #[cfg(test)]
 mod tests;
 
-use std::io::{Read, Write};
-use std::path::Path;
+use std::io::Write;
 use std::process::ExitCode;
 use std::sync::Arc;
 
-use anyhow::Context;
-use ferrule_kit::{FieldLines, Message};
+use ferrule_kit::{MemoryHost, Message};
 use ferrule_transformation::Transformation;
 
 use crate::cli::TransformArgs;
+use crate::exchange::Exchange;
+use crate::message::{Given, contents, fields};
 use config::{Configured, Origin};
-use exchange::{Exchange, Given};
 
 /// Exit code where the configuration does not compile or a message could not be transformed.
 const FAILED: u8 = 1;
@@ -50,7 +48,7 @@ pub(crate) fn transform(
             return Ok(ExitCode::from(FAILED));
         }
     };
-    let mut exchange = Exchange::new(Arc::clone(&filter), secrets);
+    let mut exchange = Exchange::new(Arc::clone(&filter), MemoryHost { secrets, ..MemoryHost::default() });
     let mut is_over = false;
     for (message, given) in [(Message::Request, request), (Message::Response, response)] {
         let is_shown = json.get(report::name(message)).is_some();
@@ -70,7 +68,7 @@ pub(crate) fn transform(
 }
 
 /// Says what the filter logged, with the places of its fields; returns whether that was anything.
-fn complain(host: &ferrule_kit::MemoryHost, origin: &Origin, to: &mut impl Write) -> anyhow::Result<bool> {
+fn complain(host: &MemoryHost, origin: &Origin, to: &mut impl Write) -> anyhow::Result<bool> {
     let logged = host.logged.borrow();
     for line in logged.iter() {
         // Which route and which filter it was is known here.
@@ -94,32 +92,9 @@ fn given(args: &TransformArgs) -> anyhow::Result<(Given, Given)> {
         let body_back = args.response_body.as_deref().map(contents).transpose()?.unwrap_or_default();
         (Given { lines, body }, Given { lines: lines_back, body: body_back })
     };
-    let method = match (&args.method, sent.body.is_empty()) {
-        (Some(method), _) => method.as_str(),
-        (None, true) => "GET",
-        (None, false) => "POST",
-    };
+    let method = args.method.as_deref().unwrap_or(sent.usual_method());
     let pseudo =
         [(":method", method), (":path", &args.path), (":scheme", "http"), (":authority", "localhost")];
     let status = args.status.to_string();
     Ok((sent.under(&pseudo), answered.under(&[(":status", &status)])))
-}
-
-fn fields(written: &[String], option: &str) -> anyhow::Result<FieldLines> {
-    let parse = |line: &String| {
-        let (name, value) =
-            line.split_once(':').with_context(|| format!("{option} {line:?}: wanted is 'name: value'"))?;
-        Ok((name.trim().to_ascii_lowercase(), value.trim().as_bytes().to_vec()))
-    };
-    written.iter().map(parse).collect()
-}
-
-/// The bytes of a file; `-` is standard input.
-fn contents(file: &Path) -> anyhow::Result<Vec<u8>> {
-    if file == Path::new("-") {
-        let mut bytes = Vec::new();
-        std::io::stdin().read_to_end(&mut bytes).context("stdin")?;
-        return Ok(bytes);
-    }
-    std::fs::read(file).with_context(|| file.display().to_string())
 }

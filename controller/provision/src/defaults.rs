@@ -22,7 +22,7 @@ pub(crate) fn kube(settings: &Settings, security: bool) -> Value {
         },
         "podTemplate": {
             "gracefulShutdown": {"enabled": true, "sleepTimeSeconds": 10},
-            "terminationGracePeriodSeconds": 60,
+            "terminationGracePeriodSeconds": 30,
             "startupProbe": probe(1, 60),
             "readinessProbe": probe(5, 2),
         },

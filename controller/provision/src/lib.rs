@@ -37,7 +37,7 @@ pub use addresses::{AddressReport, AddressesAssigned, StatusAddress, addresses};
 pub use metadata::{GATEWAY_CLASS_LABEL, GATEWAY_LABEL, MANAGED_BY, MANAGED_BY_LABEL, belongs_to, selector};
 pub use names::{credentials_name, object_name};
 pub use parameters::class_problems;
-pub use ports::{ListenerPort, Transport, listener_ports};
+pub use ports::{ListenerPort, Transport, listener_ports, reserved_ports};
 pub use settings::{Image, Settings, XdsTarget};
 
 /// What the proxies of a Gateway are made from.

@@ -4,6 +4,9 @@ use std::collections::BTreeSet;
 
 use ferrule_translate::api::gateway::Listener;
 
+use crate::config::ADMIN_PORT;
+use crate::defaults::{READINESS_PORT, STATS_PORT};
+
 /// What runs below a listener's protocol.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Transport {
@@ -31,6 +34,16 @@ impl Transport {
             _ => None,
         }
     }
+}
+
+/// TCP ports that a proxy needs itself, and what for: no listener can have them.
+#[must_use]
+pub fn reserved_ports() -> [(u16, &'static str); 3] {
+    [
+        (READINESS_PORT, "it says there whether it serves"),
+        (STATS_PORT, "statistics"),
+        (ADMIN_PORT, "the admin interface of Envoy"),
+    ]
 }
 
 /// A port that a proxy is reached on. TCP and UDP have one each of a number.

@@ -88,12 +88,23 @@ impl Schemas {
     /// What an API server would refuse `object` for, with its `old` form where there is one. The status is not looked
     /// at: it is not the author's. `None` where the kind is not known.
     pub fn validate(&self, object: &Value, old: Option<&Value>) -> Option<Vec<Violation>> {
+        self.judge(object, old).map(|(found, _)| found)
+    }
+
+    /// The object as an API server would keep it, with its defaults and without its status, or what it would refuse it
+    /// for. `None` where the kind is not known.
+    pub fn admit(&self, object: &Value) -> Option<Result<Value, Vec<Violation>>> {
+        let (found, prepared) = self.judge(object, None)?;
+        Some(if found.is_empty() { Ok(prepared) } else { Err(found) })
+    }
+
+    fn judge(&self, object: &Value, old: Option<&Value>) -> Option<(Vec<Violation>, Value)> {
         let text = |name: &str| object.get(name).and_then(Value::as_str).unwrap_or_default();
         let (group, version) = text("apiVersion").split_once('/')?;
         let kind = self.kinds.get(&(group.to_owned(), text("kind").to_owned()))?;
-        let mut found = Findings::default();
+        let (mut found, mut prepared) = (Findings::default(), Value::Null);
         match kind.named(version) {
-            Some(Ok(schema)) => validate(object, old, schema, &kind.definition, &mut found),
+            Some(Ok(schema)) => prepared = validate(object, old, schema, &kind.definition, &mut found),
             Some(Err(error)) => found.add(Path::Root, Cause::Invalid, error.to_string()),
             None => {
                 let known = kind.definition.versions().map(|version| format!("{group}/{version}"));
@@ -102,7 +113,7 @@ impl Schemas {
                 found.add(Path::Root.field("apiVersion"), Cause::NotSupported, message);
             }
         }
-        Some(found.into_vec())
+        Some((found.into_vec(), prepared))
     }
 }
 
@@ -117,13 +128,14 @@ impl KindSchemas {
     }
 }
 
+/// Returns the object as the API server would keep it.
 fn validate(
     object: &Value,
     old: Option<&Value>,
     schema: &Schema,
     definition: &Definition,
     found: &mut Findings,
-) {
+) -> Value {
     let prepared = prepare(object, schema, found);
     // What is wrong with the old form is in use already.
     let old = old.map(|old| prepare(old, schema, &mut Findings::default()));
@@ -133,6 +145,7 @@ fn validate(
     if !found.block_rules() {
         cel::check_rules(&prepared, old.as_ref(), schema, found);
     }
+    prepared
 }
 
 /// The object as the API server looks at it.

@@ -9,6 +9,7 @@ use crate::api::meta::KGATEWAY_GROUP;
 use crate::api::reference::BackendObjectReference;
 use crate::api::service::{Service, ServicePort};
 use crate::api::stream_route::BackendRef;
+use crate::aws::{self, Functions};
 use crate::kinds::World;
 use crate::object::{Key, ObjectRef};
 use crate::problem::{Problem, Reason};
@@ -74,18 +75,24 @@ impl Destination {
         }
     }
 
-    /// The Service, if it is a port of one.
-    pub(crate) fn service(&self) -> Option<&Key> {
+    /// What requests of the proxy's own call it, as host or as authority.
+    pub(crate) fn authority(&self) -> String {
         match self {
-            Self::Service(key, ..) => Some(key),
-            Self::Backend(..) => None,
+            Self::Backend((namespace, name), _) => format!("{name}.{namespace}"),
+            Self::Service((namespace, name), port, _) => format!("{name}.{namespace}.svc:{port}"),
         }
+    }
+
+    /// The first and the last that a Service may be.
+    pub(crate) fn ports(service: &Key) -> (Self, Self) {
+        let first = Self::Service(service.clone(), 0, Application::Http);
+        (first, Self::Service(service.clone(), u16::MAX, Application::Udp))
     }
 
     /// The object that it is.
     pub(crate) fn reference(&self) -> ObjectRef {
         match self {
-            Self::Backend(key, _) => ObjectRef::at(KGATEWAY_GROUP, "Backend", key),
+            Self::Backend(key, _) => reference(key),
             Self::Service(key, ..) => ObjectRef::at("", "Service", key),
         }
     }
@@ -106,25 +113,34 @@ pub(crate) fn is_http2(app_protocol: Option<&str>) -> bool {
 
 /// What there is to say of a Backend, used or not.
 pub(crate) struct BackendOutcome {
-    source: Arc<Backend>,
     pub(crate) reference: ObjectRef,
     pub(crate) status: Arc<Status>,
     pub(crate) problem: Option<Problem>,
 }
 
-/// Looks at a Backend; what was found earlier holds for as long as the object is the same.
-pub(crate) fn outcome(key: &Key, backend: &Arc<Backend>, earlier: Option<BackendOutcome>) -> BackendOutcome {
-    if let Some(earlier) = earlier.filter(|earlier| Arc::ptr_eq(&earlier.source, backend)) {
-        return earlier;
-    }
-    let reference = ObjectRef::at(KGATEWAY_GROUP, "Backend", key);
-    let problem =
-        fault(backend).map(|(field, why)| Problem::new(&reference, field, Reason::InvalidBackend, why));
+/// Which object a Backend is.
+pub(crate) fn reference(key: &Key) -> ObjectRef {
+    ObjectRef::at(KGATEWAY_GROUP, "Backend", key)
+}
+
+/// Looks at a Backend.
+pub(crate) fn outcome(world: &World, functions: &Functions, key: &Key, backend: &Backend) -> BackendOutcome {
+    let reference = reference(key);
+    let function = functions.get(key);
+    let of_function = || function?.as_ref().err().map(|fault| (fault.field.clone(), fault.why.clone()));
+    let problem = fault(backend)
+        .or_else(of_function)
+        .map(|(field, why)| Problem::new(&reference, field, Reason::InvalidBackend, why));
     let generation = backend.metadata.generation.unwrap_or_default();
+    let signer = function.and_then(|function| function.as_ref().ok()).map(|outbound| &outbound.identity);
+    let health = signer.filter(|_| problem.is_none()).map(|signer| aws::health(world, signer, generation));
+    let unsigned = health.as_ref().and_then(|health| aws::unready(&reference, "spec.aws.auth", health));
+    let problem = problem.or(unsigned);
     let problems: Vec<&Problem> = problem.iter().collect();
-    let conditions = vec![condition("Accepted", "Accepted", generation, &problems)];
+    let accepted = condition("Accepted", "Accepted", generation, &problems);
+    let conditions = std::iter::once(accepted).chain(health).collect();
     let status = Arc::new(Status::Backend(BackendStatus { conditions }));
-    BackendOutcome { source: Arc::clone(backend), reference, status, problem }
+    BackendOutcome { reference, status, problem }
 }
 
 /// A backend as objects of any kind name it.
@@ -165,8 +181,29 @@ impl Named<'_> {
 /// Why a reference leads nowhere.
 pub(crate) type Unresolved = (Reason, String);
 
-/// Resolves a reference made by a route that speaks `application`.
+/// Resolves a reference made by a route that speaks `application`, or by one of its filters.
 pub(crate) fn resolve<'a>(
+    world: &World,
+    from: &ObjectRef,
+    backend: impl Into<Named<'a>>,
+    application: Application,
+) -> Result<Destination, Unresolved> {
+    match find(world, from, backend, application)? {
+        Destination::Backend(key, _) if is_function(world, &key) => Err((
+            Reason::UnsupportedAppProtocol,
+            format!("{} is a function, which only backendRefs of HTTPRoutes can call", reference(&key)),
+        )),
+        found => Ok(found),
+    }
+}
+
+/// Whether requests to a Backend are calls of a function.
+pub(crate) fn is_function(world: &World, backend: &Key) -> bool {
+    world.backends.get(backend).is_some_and(|backend| backend.spec.aws.is_some())
+}
+
+/// Resolves a reference that may be to a function as well.
+pub(crate) fn find<'a>(
     world: &World,
     from: &ObjectRef,
     backend: impl Into<Named<'a>>,
@@ -187,7 +224,7 @@ pub(crate) fn resolve<'a>(
     if !world.may_refer((&from.group, &from.kind), &from.namespace, &to) {
         return Err((
             Reason::RefNotPermitted,
-            format!("no ReferenceGrant in {} lets this route use {to}", to.namespace),
+            format!("no ReferenceGrant in {} lets this {} use {to}", to.namespace, from.kind),
         ));
     }
     match kind {
@@ -296,7 +333,9 @@ pub(crate) fn fault(backend: &Backend) -> Option<(String, String)> {
         ));
     }
     let Some(fixed) = &spec.fixed else {
-        return Some(("spec".to_owned(), format!("type {kind} is not supported; supported: Static")));
+        let unsupported =
+            || ("spec".to_owned(), format!("type {kind} is not supported; supported: AWS, Static"));
+        return spec.aws.is_none().then(unsupported);
     };
     if fixed.hosts.is_empty() {
         return Some(("spec.static.hosts".to_owned(), "needs at least one host".to_owned()));

@@ -1,54 +1,66 @@
-//! Results that are carried from one translation to the next.
+//! Results that are carried from one translation to the next, found again by what they depend on.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+use crate::object::Key;
+
+/// What depends on objects besides the one that it is of.
+pub(crate) trait Dependent {
+    /// The objects that it names, whether or not they exist.
+    fn named(&self) -> &[Key];
+}
 
 /// Results of one kind, in the order of their keys.
 #[derive(Debug)]
-pub(crate) struct Carried<K, V>(Vec<(K, V)>);
+pub(crate) struct Carried<K, V> {
+    /// Boxed: a tree has room for more than it holds.
+    results: BTreeMap<K, Box<V>>,
+    /// Keys of the results that name an object, ascending.
+    dependents: HashMap<Key, Vec<K>>,
+}
 
 impl<K, V> Default for Carried<K, V> {
     fn default() -> Self {
-        Self(Vec::new())
+        Self { results: BTreeMap::new(), dependents: HashMap::new() }
     }
 }
 
-impl<K: Ord, V> Carried<K, V> {
-    /// Makes all results anew from `sources`, which ascend by key; `make` also gets what it gave for that key last time.
-    pub(crate) fn renew<S>(
-        &mut self,
-        sources: impl Iterator<Item = (K, S)>,
-        mut make: impl FnMut(&K, S, Option<V>) -> V,
-    ) {
-        let mut earlier = std::mem::take(&mut self.0).into_iter().peekable();
-        let renewed = sources.map(|(key, source)| {
-            while earlier.next_if(|(other, _)| *other < key).is_some() {}
-            let same = earlier.next_if(|(other, _)| *other == key);
-            let value = make(&key, source, same.map(|(_, value)| value));
-            (key, value)
-        });
-        self.0 = renewed.collect();
+impl<K: Ord + Clone, V: Dependent> Carried<K, V> {
+    /// Puts a result in where there is none.
+    pub(crate) fn put(&mut self, key: K, value: V) {
+        for named in value.named() {
+            // As a rule there is one.
+            let dependents = self.dependents.entry(named.clone()).or_insert_with(|| Vec::with_capacity(1));
+            if let Err(place) = dependents.binary_search(&key) {
+                dependents.insert(place, key.clone());
+            }
+        }
+        self.results.insert(key, Box::new(value));
     }
 
-    /// The results of `keys`, which ascend.
-    pub(crate) fn select<'a>(&'a self, keys: impl Iterator<Item = &'a K>) -> impl Iterator<Item = &'a V> {
-        let mut all = self.0.iter().peekable();
-        keys.filter_map(move |key| {
-            while all.next_if(|(other, _)| other < key).is_some() {}
-            all.next_if(|(other, _)| other == key).map(|(_, value)| value)
-        })
+    /// Takes a result out.
+    pub(crate) fn take(&mut self, key: &K) -> Option<V> {
+        let value = self.results.remove(key)?;
+        for named in value.named() {
+            let Some(dependents) = self.dependents.get_mut(named) else { continue };
+            if let Ok(place) = dependents.binary_search(key) {
+                dependents.remove(place);
+            }
+            if dependents.is_empty() {
+                self.dependents.remove(named);
+            }
+        }
+        Some(*value)
     }
 
-    /// The results of the keys that `order` calls equal to what is looked for; it ascends as the keys do.
-    pub(crate) fn of_mut(
-        &mut self,
-        order: impl Fn(&K) -> std::cmp::Ordering,
-    ) -> impl Iterator<Item = (&K, &mut V)> {
-        let start = self.0.partition_point(|(key, _)| order(key).is_lt());
-        let end = self.0.partition_point(|(key, _)| order(key).is_le());
-        self.0[start..end].iter_mut().map(|(key, value)| (&*key, value))
+    /// Keys of the results that name any of these objects.
+    pub(crate) fn dependents<'a>(&'a self, on: &'a BTreeSet<Key>) -> impl Iterator<Item = &'a K> {
+        on.iter().filter_map(|named| self.dependents.get(named)).flatten()
     }
 
     /// All results, ascending by key.
-    pub(crate) fn iter(&self) -> impl Iterator<Item = &(K, V)> {
-        self.0.iter()
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (&K, &V)> {
+        self.results.iter().map(|(key, value)| (key, &**value))
     }
 }
 
@@ -56,17 +68,23 @@ impl<K: Ord, V> Carried<K, V> {
 mod tests {
     use super::*;
 
+    impl Dependent for Vec<Key> {
+        fn named(&self) -> &[Key] {
+            self
+        }
+    }
+
     #[test]
-    fn each_key_gets_its_own_earlier_result() {
+    fn a_result_is_found_by_what_it_names_for_as_long_as_it_is_there() {
+        let object = |name: &str| -> Key { ("d".into(), name.into()) };
         let mut carried = Carried::default();
-        carried.renew([(1, 'a'), (3, 'c'), (5, 'e')].into_iter(), |_, source, _| source.to_string());
-        let add = |_: &i32, source: char, earlier: Option<String>| {
-            earlier.unwrap_or_default() + &source.to_string()
-        };
-        carried.renew([(0, 'x'), (3, 'y'), (4, 'z'), (5, 'w')].into_iter(), add);
-        let all: Vec<&str> = carried.iter().map(|(_, value)| value.as_str()).collect();
-        assert_eq!(all, ["x", "cy", "z", "ew"]);
-        let selected: Vec<&str> = carried.select([1, 3, 5, 7].iter()).map(String::as_str).collect();
-        assert_eq!(selected, ["cy", "ew"]);
+        carried.put(2, vec![object("a"), object("b"), object("a")]);
+        carried.put(1, vec![object("a")]);
+        let on = BTreeSet::from([object("a"), object("c")]);
+        assert!(carried.dependents(&on).eq(&[1, 2]));
+        assert_eq!(carried.take(&2).map(|named| named.len()), Some(3));
+        assert!(carried.dependents(&on).eq(&[1]));
+        assert!(carried.take(&2).is_none());
+        assert!(carried.iter().map(|(key, _)| key).eq(&[1]));
     }
 }

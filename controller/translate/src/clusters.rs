@@ -6,28 +6,35 @@ use std::sync::Arc;
 use crate::api::backend::Backend;
 use crate::api::endpoint_slice::EndpointSlice;
 use crate::api::service::{Service, ServicePort};
+use crate::aws::{AwsEndpoint, Functions};
 use crate::backend_tls::{BackendTls, Security, Trust};
 use crate::backends::{Application, Destination, port_of};
-use crate::carried::Carried;
 use crate::gateways::tls::{CERTIFICATE, PRIVATE_KEY};
 use crate::kinds::World;
 use crate::object::{Key, ObjectRef};
+use crate::outcome::Context;
 use crate::slices::Slices;
-use crate::translation::{Origin, Origins, Resource, ResourceKind, Resources};
+use crate::translation::{Origins, Resource, ResourceKind, Resources};
 use crate::xds;
 
 /// Clusters by destination; one is made again when its object or its TLS changes, its endpoints when a slice does.
 #[derive(Default)]
 pub(crate) struct Clusters {
-    lowered: Carried<Destination, Option<Lowered>>,
+    /// Boxed: a tree has room for more than it holds.
+    lowered: BTreeMap<Destination, Option<Box<Lowered>>>,
+    /// Those that are spoken to by TLS.
+    secured: BTreeSet<Destination>,
     slices: Slices,
 }
+
+/// A resource, and what made it.
+pub(crate) type Made = (Resource, Arc<[ObjectRef]>);
 
 struct Lowered {
     source: Source,
     security: Security,
-    /// By certificate that the Gateway shows; the one for none only, where there is no TLS.
-    clusters: BTreeMap<Option<Key>, Resource>,
+    /// By certificate that the Gateway shows, ascending; the one for none only, where there is no TLS.
+    clusters: Box<[(Option<Key>, Resource)]>,
     endpoints: Option<Endpoints>,
     origin: Arc<[ObjectRef]>,
     /// The policy that secures it.
@@ -41,6 +48,7 @@ struct Endpoints {
 
 enum Source {
     Backend(Arc<Backend>),
+    Function(AwsEndpoint),
     Service(Arc<Service>),
 }
 
@@ -53,53 +61,121 @@ pub(crate) struct Whose<'a> {
 }
 
 impl Clusters {
-    /// Lowers `destinations`, which ascend, and forgets all others.
-    pub(crate) fn renew(&mut self, world: &World, backend_tls: &BackendTls, destinations: &[&Destination]) {
-        self.slices.update(&world.endpoint_slices);
+    /// Lowers the destinations among `touched` that are in use, and those whose EndpointSlices have changed. Returns all
+    /// that it looked at.
+    pub(crate) fn renew(
+        &mut self,
+        context: &Context<'_>,
+        backend_tls: &BackendTls,
+        mut touched: BTreeSet<Destination>,
+        is_used: impl Fn(&Destination) -> bool,
+    ) -> BTreeSet<Destination> {
+        let Context { world, functions, .. } = *context;
+        for service in self.slices.update(&world.endpoint_slices) {
+            touched.extend(self.of_service(&service).cloned());
+        }
         let clients = backend_tls.all_clients();
-        let around = Around { world, backend_tls, clients: &clients, slices: &self.slices };
-        let sources = destinations.iter().map(|to| ((*to).clone(), *to));
-        self.lowered.renew(sources, |_, destination, earlier| around.lower(destination, earlier.flatten()));
+        for destination in &touched {
+            let earlier = self.lowered.remove(destination).flatten();
+            self.secured.remove(destination);
+            if !is_used(destination) {
+                continue;
+            }
+            let around = Around { world, functions, backend_tls, clients: &clients, slices: &self.slices };
+            let lowered = around.lower(destination, earlier);
+            if lowered.as_ref().is_some_and(|lowered| matches!(lowered.security, Security::Tls(_))) {
+                self.secured.insert(destination.clone());
+            }
+            self.lowered.insert(destination.clone(), lowered);
+        }
+        touched
+    }
+
+    /// Those in use that any of these objects is.
+    pub(crate) fn of_objects<'a>(
+        &'a self,
+        objects: &'a BTreeSet<Key>,
+    ) -> impl Iterator<Item = &'a Destination> {
+        objects.iter().flat_map(|key| self.of_service(key).chain(self.of_backend(key)))
+    }
+
+    /// All that are in use.
+    pub(crate) fn all(&self) -> impl Iterator<Item = &Destination> {
+        self.lowered.keys()
+    }
+
+    fn of_service(&self, key: &Key) -> impl Iterator<Item = &Destination> {
+        let (first, last) = Destination::ports(key);
+        self.lowered.range(first..=last).map(|(destination, _)| destination)
+    }
+
+    fn of_backend(&self, key: &Key) -> impl Iterator<Item = &Destination> {
+        let (first, last) = [Application::Http, Application::Udp]
+            .map(|application| Destination::Backend(key.clone(), application))
+            .into();
+        self.lowered.range(first..=last).map(|(destination, _)| destination)
     }
 
     /// Renews the endpoints that depend on these EndpointSlices, which are all that has changed in the world. Returns
     /// those that are others now.
-    pub(crate) fn renew_endpoints(&mut self, world: &World, slices: &[Key]) -> Vec<Resource> {
+    pub(crate) fn renew_endpoints(&mut self, world: &World, slices: &[Key]) -> Vec<(Destination, Resource)> {
         let services = self.slices.update_some(&world.endpoint_slices, slices.iter());
         let mut renewed = Vec::new();
         for service in &services {
             let found = self.slices.of(service);
-            for (destination, lowered) in self.lowered.of_mut(|to| to.service().cmp(&Some(service))) {
-                let before = lowered.as_ref().and_then(Lowered::endpoints_version);
+            let (first, last) = Destination::ports(service);
+            for (destination, lowered) in self.lowered.range_mut(first..=last) {
+                let before = lowered.as_deref().and_then(Lowered::endpoints_version);
                 let Some(lowered) = lowered.as_mut().filter(|lowered| lowered.endpoints.is_some()) else {
                     continue;
                 };
                 lowered.renew_endpoints(destination, &found);
                 let now = lowered.endpoints.as_ref().map(|endpoints| endpoints.resource.clone());
-                renewed.extend(now.filter(|resource| Some(resource.version) != before));
+                let fresh = now.filter(|resource| Some(resource.version) != before);
+                renewed.extend(fresh.map(|resource| (destination.clone(), resource)));
             }
         }
         renewed
+    }
+
+    /// A destination's cluster and endpoints, as far as it has them.
+    pub(crate) fn resources(&self, whose: Whose<'_>, destination: &Destination) -> [Option<Made>; 2] {
+        let Some(lowered) = self.lowered.get(destination).and_then(Option::as_deref) else {
+            return [None, None];
+        };
+        let cluster = lowered.cluster(whose.backend_tls.client(whose.gateway));
+        let endpoints = lowered.endpoints.as_ref().map(|endpoints| &endpoints.resource);
+        [cluster, endpoints].map(|made| made.map(|resource| (resource.clone(), Arc::clone(&lowered.origin))))
     }
 
     /// Puts the clusters of `destinations` with what made them among a proxy's resources.
     pub(crate) fn put(
         &self,
         whose: Whose<'_>,
-        destinations: &[&Destination],
+        destinations: &BTreeSet<&Destination>,
         resources: &mut Resources,
         origins: &mut Origins,
     ) {
-        let client = whose.backend_tls.client(whose.gateway);
-        let lowered: Vec<&Lowered> = self.lowered.select(destinations.iter().copied()).flatten().collect();
-        let clusters = lowered.iter().filter_map(|one| one.cluster(client));
-        resources.extend(ResourceKind::Cluster, clusters.cloned());
-        let endpoints = lowered.iter().filter_map(|one| one.endpoints.as_ref());
-        resources.extend(ResourceKind::Endpoints, endpoints.map(|endpoints| endpoints.resource.clone()));
-        for kind in [ResourceKind::Cluster, ResourceKind::Endpoints] {
-            let of_kind = lowered.iter().filter_map(|one| one.origin_of(kind));
-            origins.extend(of_kind);
+        for destination in destinations {
+            let kinds = [ResourceKind::Cluster, ResourceKind::Endpoints];
+            let made = kinds.into_iter().zip(self.resources(whose, destination));
+            for (kind, (resource, origin)) in made.filter_map(|(kind, made)| Some((kind, made?))) {
+                origins.insert((kind, Arc::clone(&resource.name)), origin);
+                resources.insert(kind, resource);
+            }
         }
+    }
+
+    /// Puts the secrets of the TLS of those destinations that are in use among a proxy's resources.
+    pub(crate) fn put_secrets(
+        &self,
+        whose: Whose<'_>,
+        is_used: impl Fn(&Destination) -> bool,
+        resources: &mut Resources,
+        origins: &mut Origins,
+    ) {
+        let used = self.secured.iter().filter(|destination| is_used(destination));
+        let lowered: Vec<&Lowered> = used.filter_map(|to| self.lowered.get(to)?.as_deref()).collect();
         for (resource, from) in whose.secrets(&lowered) {
             origins.insert((ResourceKind::Secret, Arc::clone(&resource.name)), from);
             resources.insert(ResourceKind::Secret, resource);
@@ -151,7 +227,10 @@ fn certificate_name((namespace, name): &Key) -> String {
 impl Lowered {
     /// The cluster for a Gateway that shows this certificate.
     fn cluster(&self, client: Option<&Key>) -> Option<&Resource> {
-        self.clusters.get(&client.cloned()).or_else(|| self.clusters.get(&None))
+        let of =
+            |client: Option<&Key>| self.clusters.binary_search_by(|(shown, _)| shown.as_ref().cmp(&client));
+        let place = of(client).or_else(|_| of(None)).ok()?;
+        Some(&self.clusters[place].1)
     }
 
     fn endpoints_version(&self) -> Option<u64> {
@@ -175,38 +254,31 @@ impl Lowered {
         }
         Some(())
     }
-
-    /// Whose its resource of a kind is, if it has one.
-    fn origin_of(&self, kind: ResourceKind) -> Option<Origin> {
-        let name = match kind {
-            ResourceKind::Endpoints => &self.endpoints.as_ref()?.resource.name,
-            _ => &self.cluster(None)?.name,
-        };
-        Some(((kind, Arc::clone(name)), Arc::clone(&self.origin)))
-    }
 }
 
 /// What clusters are made from.
 struct Around<'a> {
     world: &'a World,
+    functions: &'a Functions,
     backend_tls: &'a BackendTls,
     clients: &'a BTreeSet<Option<Key>>,
     slices: &'a Slices,
 }
 
 impl Around<'_> {
-    fn lower(&self, destination: &Destination, earlier: Option<Lowered>) -> Option<Lowered> {
-        let source = Source::of(self.world, destination)?;
+    fn lower(&self, destination: &Destination, earlier: Option<Box<Lowered>>) -> Option<Box<Lowered>> {
+        let source = Source::of(self.world, self.functions, destination)?;
         let (security, policy) = self.secured(&source, destination)?;
         let same = |earlier: &Lowered| {
             earlier.source.is(&source)
                 && earlier.security == security
                 && earlier.policy == policy
-                && (!matches!(security, Security::Tls(_)) || earlier.clusters.keys().eq(self.clients))
+                && (!matches!(security, Security::Tls(_))
+                    || earlier.clusters.iter().map(|(shown, _)| shown).eq(self.clients))
         };
-        let mut lowered = match earlier.filter(same) {
+        let mut lowered = match earlier.filter(|earlier| same(earlier)) {
             Some(earlier) => earlier,
-            None => self.fresh(source, destination, security, policy)?,
+            None => Box::new(self.fresh(source, destination, security, policy)?),
         };
         if let Destination::Service(key, ..) = destination
             && lowered.security != Security::Closed
@@ -245,6 +317,7 @@ impl Around<'_> {
             (Source::Backend(backend), Destination::Backend(_, application)) => {
                 xds::cluster::of_backend(&name, backend, *application)
             }
+            (Source::Function(endpoint), _) => xds::cluster::of_function(&name, endpoint),
             _ => return None,
         };
         let clusters = match &security {
@@ -271,9 +344,12 @@ fn endpoints(name: &str, port: &ServicePort, slices: &[&Arc<EndpointSlice>]) -> 
 }
 
 impl Source {
-    fn of(world: &World, destination: &Destination) -> Option<Self> {
+    fn of(world: &World, functions: &Functions, destination: &Destination) -> Option<Self> {
         Some(match destination {
-            Destination::Backend(key, _) => Self::Backend(Arc::clone(world.backends.get(key)?)),
+            Destination::Backend(key, _) => match functions.endpoint(key)? {
+                Some(endpoint) => Self::Function(endpoint.clone()),
+                None => Self::Backend(Arc::clone(world.backends.get(key)?)),
+            },
             Destination::Service(key, ..) => Self::Service(Arc::clone(world.services.get(key)?)),
         })
     }
@@ -282,6 +358,7 @@ impl Source {
     fn is(&self, other: &Self) -> bool {
         match (self, other) {
             (Self::Backend(ours), Self::Backend(theirs)) => Arc::ptr_eq(ours, theirs),
+            (Self::Function(ours), Self::Function(theirs)) => ours == theirs,
             (Self::Service(ours), Self::Service(theirs)) => Arc::ptr_eq(ours, theirs),
             _ => false,
         }

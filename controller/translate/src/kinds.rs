@@ -6,6 +6,7 @@ use ferrule_shared_map::SharedMap;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
+use crate::api::aws_signing_policy::AWSSigningPolicy;
 use crate::api::backend::Backend;
 use crate::api::backend_tls_policy::BackendTLSPolicy;
 use crate::api::cluster_trust_bundle::ClusterTrustBundle;
@@ -16,14 +17,16 @@ use crate::api::gateway_class::GatewayClass;
 use crate::api::gateway_parameters::GatewayParameters;
 use crate::api::grpc_route::GRPCRoute;
 use crate::api::http_route::HTTPRoute;
+use crate::api::lambda_policy::LambdaPolicy;
 use crate::api::listener_set::ListenerSet;
-use crate::api::meta::{CERTIFICATES_GROUP, GATEWAY_GROUP, KGATEWAY_GROUP, ObjectMeta};
+use crate::api::meta::{CERTIFICATES_GROUP, FERRULE_GROUP, GATEWAY_GROUP, KGATEWAY_GROUP, ObjectMeta};
 use crate::api::namespace::Namespace;
 use crate::api::reference_grant::ReferenceGrant;
 use crate::api::secret::Secret;
 use crate::api::service::Service;
 use crate::api::stream_route::{TCPRoute, TLSRoute, UDPRoute};
 use crate::api::traffic_policy::TrafficPolicy;
+use crate::credentials::Issues;
 use crate::object::{Key, ObjectRef};
 
 /// The objects of one kind, in the order of their keys.
@@ -90,6 +93,8 @@ macro_rules! kinds {
         #[allow(missing_docs)]
         pub struct World {
             $(pub $store: Store<$kind>,)+
+            /// What is known of those who sign and are no Secrets.
+            pub credentials: Issues,
         }
 
         impl World {
@@ -130,6 +135,8 @@ kinds! {
     GatewayParameters in gateway_parameters: KGATEWAY_GROUP, "gatewayparameters", &["v1alpha1"], true;
     Backend in backends: KGATEWAY_GROUP, "backends", &["v1alpha1"], true;
     TrafficPolicy in traffic_policies: KGATEWAY_GROUP, "trafficpolicies", &["v1alpha1"], true;
+    AWSSigningPolicy in aws_signing_policies: FERRULE_GROUP, "awssigningpolicies", &["v1alpha1"], true;
+    LambdaPolicy in lambda_policies: FERRULE_GROUP, "lambdapolicies", &["v1alpha1"], true;
     Secret in secrets: "", "secrets", &["v1"], true;
     ConfigMap in config_maps: "", "configmaps", &["v1"], true;
     ClusterTrustBundle in cluster_trust_bundles: CERTIFICATES_GROUP, "clustertrustbundles", &["v1beta1", "v1alpha1"], false;

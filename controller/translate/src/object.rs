@@ -1,17 +1,22 @@
 //! One object of the world: its identity, and how it is read from JSON.
 
 use std::fmt;
+use std::ops::Deref;
 use std::sync::{Arc, LazyLock};
 
 use serde_json::Value;
 
-use crate::api::meta::{GATEWAY_GROUP, KGATEWAY_GROUP};
+use crate::api::meta::{FERRULE_GROUP, GATEWAY_GROUP, KGATEWAY_GROUP};
 use crate::api::secret::discreet;
 use crate::kinds::{KINDS, Object};
 
-/// Which object is meant.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize)]
-pub struct ObjectRef {
+/// Which object is meant. Clones share its names, for many maps have it as their key.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ObjectRef(Arc<ObjectNames>);
+
+/// What an [`ObjectRef`] consists of.
+#[derive(Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ObjectNames {
     /// API group; empty for core.
     pub group: Arc<str>,
     /// Kind.
@@ -30,12 +35,20 @@ impl ObjectRef {
 
     /// Names an object by its key, whose text is shared.
     pub(crate) fn at(group: &str, kind: &str, (namespace, name): &Key) -> Self {
-        Self {
+        Self(Arc::new(ObjectNames {
             group: shared(group),
             kind: shared(kind),
             namespace: Arc::clone(namespace),
             name: Arc::clone(name),
-        }
+        }))
+    }
+}
+
+impl Deref for ObjectRef {
+    type Target = ObjectNames;
+
+    fn deref(&self) -> &ObjectNames {
+        &self.0
     }
 }
 
@@ -48,7 +61,7 @@ fn shared(word: &str) -> Arc<str> {
 
 impl fmt::Display for ObjectRef {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { kind, namespace, name, .. } = self;
+        let ObjectNames { kind, namespace, name, .. } = &**self;
         if namespace.is_empty() { write!(f, "{kind} {name}") } else { write!(f, "{kind} {namespace}/{name}") }
     }
 }
@@ -111,7 +124,7 @@ impl Object {
                 "Secret" => refused(&path, &discreet(&reason)),
                 _ => refused(&path, &reason),
             })?;
-        if !group.ends_with(GATEWAY_GROUP) && !group.ends_with(KGATEWAY_GROUP) {
+        if ![GATEWAY_GROUP, KGATEWAY_GROUP, FERRULE_GROUP].contains(&group.as_str()) {
             // Of Kubernetes' own kinds only a part is known here.
             unknown_fields.clear();
         }

@@ -7,18 +7,20 @@ use crate::api::grpc_route::GRPCRoute;
 use crate::api::http_route::HTTPRoute;
 use crate::api::meta::GATEWAY_GROUP;
 use crate::attach::{Attaching, Attachment, attach, dangling};
+use crate::aws::Functions;
 use crate::backends::Destination;
-use crate::changes::Changes;
-use crate::gateways::Gateways;
+use crate::carried::Dependent;
+use crate::gateways::{Entrance, Gateways};
 use crate::grpc;
 use crate::kinds::World;
 use crate::object::{Key, ObjectRef};
 use crate::policies::PolicyIndex;
 use crate::problem::Problem;
+use crate::report;
 use crate::resolved::{self, Resolved};
 use crate::route::{self, LoweredRoute, RouteInputs};
 use crate::settings::Settings;
-use crate::status::{self, Status};
+use crate::status::Status;
 
 /// Everything that an outcome may depend on besides the route.
 pub(crate) struct Context<'a> {
@@ -26,6 +28,7 @@ pub(crate) struct Context<'a> {
     pub(crate) world: &'a World,
     pub(crate) policies: &'a PolicyIndex,
     pub(crate) gateways: &'a Gateways,
+    pub(crate) functions: &'a Functions,
 }
 
 /// Kind and key.
@@ -39,13 +42,18 @@ pub(crate) enum Source {
 }
 
 impl Source {
-    /// All routes of a world, ascending.
-    pub(crate) fn all(world: &World) -> impl Iterator<Item = (RouteId, Self)> {
-        let grpc = world.grpc_routes.iter();
-        let grpc = grpc.map(|(key, route)| (("GRPCRoute", key.clone()), Self::Grpc(Arc::clone(route))));
-        let http = world.http_routes.iter();
-        let http = http.map(|(key, route)| (("HTTPRoute", key.clone()), Self::Http(Arc::clone(route))));
-        grpc.chain(http)
+    /// The route of a world.
+    pub(crate) fn of(world: &World, (kind, key): &RouteId) -> Option<Self> {
+        Some(match *kind {
+            "GRPCRoute" => Self::Grpc(Arc::clone(world.grpc_routes.get(key)?)),
+            _ => Self::Http(Arc::clone(world.http_routes.get(key)?)),
+        })
+    }
+
+    /// All routes of a world.
+    pub(crate) fn ids(world: &World) -> impl Iterator<Item = RouteId> {
+        let grpc = world.grpc_routes.keys().map(|key| ("GRPCRoute", key.clone()));
+        grpc.chain(world.http_routes.keys().map(|key| ("HTTPRoute", key.clone())))
     }
 
     fn as_http(&self) -> Arc<HTTPRoute> {
@@ -71,7 +79,7 @@ pub(crate) struct RouteOutcome {
     pub(crate) route: Arc<HTTPRoute>,
     pub(crate) reference: ObjectRef,
     pub(crate) attachments: Vec<Attachment>,
-    pub(crate) lowered: BTreeMap<u16, Arc<LoweredRoute>>,
+    pub(crate) lowered: BTreeMap<Entrance, Arc<LoweredRoute>>,
     /// `None` where no parent is ours.
     pub(crate) status: Option<Arc<Status>>,
     pub(crate) problems: Vec<Problem>,
@@ -80,34 +88,27 @@ pub(crate) struct RouteOutcome {
     named: Vec<Key>,
 }
 
-/// What has become of a route, made again only where something that it depends on has changed.
+/// What has become of a route; of `earlier` is kept what is still right.
 pub(crate) fn renew(
     context: &Context<'_>,
-    changes: &Changes,
     id: &RouteId,
     source: Source,
-    earlier: Option<RouteOutcome>,
+    mut earlier: Option<RouteOutcome>,
 ) -> RouteOutcome {
-    match earlier {
-        Some(earlier) if !changes.context && earlier.holds(&source, changes) => earlier,
-        earlier => fresh(context, id, source, earlier),
-    }
-}
-
-fn fresh(context: &Context<'_>, id: &RouteId, source: Source, earlier: Option<RouteOutcome>) -> RouteOutcome {
-    let Context { settings, world, policies, gateways } = context;
+    let Context { settings, world, gateways, .. } = context;
     let reference = ObjectRef::at(GATEWAY_GROUP, id.0, &id.1);
     let same = earlier.as_ref().filter(|earlier| earlier.source.is(&source));
     let route = same.map_or_else(|| source.as_http(), |earlier| Arc::clone(&earlier.route));
     let attachments = attach(world, gateways, attaching(&reference, &route));
-    let inputs = route::inputs(world, policies, &reference, &route);
+    let told = earlier.as_mut().and_then(|earlier| earlier.status.take());
+    let inputs = route::inputs(context, &reference, &route);
     let mut kept =
         earlier.filter(|earlier| earlier.inputs == inputs).map(|earlier| earlier.lowered).unwrap_or_default();
-    let lowered: BTreeMap<u16, Arc<LoweredRoute>> = ports(gateways, &attachments)
+    let lowered: BTreeMap<Entrance, Arc<LoweredRoute>> = entrances(gateways, &attachments)
         .into_iter()
-        .map(|port| {
-            let lower = || Arc::new(route::lower(settings, &reference, &inputs, port));
-            (port, kept.remove(&port).unwrap_or_else(lower))
+        .map(|entrance| {
+            let lower = || Arc::new(route::lower(settings, &reference, &inputs, entrance));
+            (entrance, kept.remove(&entrance).unwrap_or_else(lower))
         })
         .collect();
     let named = route.spec.rules.iter().flat_map(|rule| resolved::named(&id.1.0, rule)).collect();
@@ -125,8 +126,11 @@ fn fresh(context: &Context<'_>, id: &RouteId, source: Source, earlier: Option<Ro
     outcome.problems = problems(world, &outcome);
     let generation = outcome.route.metadata.generation.unwrap_or_default();
     let of_rules = outcome.problems_of_rules();
-    let status = status::of_route(&settings.controller_name, generation, &outcome.attachments, &of_rules);
-    outcome.status = status.map(Arc::new);
+    let status = report::route_status(&settings.controller_name, generation, &outcome.attachments, &of_rules);
+    outcome.status = status.map(|status| match told {
+        Some(told) if *told == status => told,
+        _ => Arc::new(status),
+    });
     outcome
 }
 
@@ -134,10 +138,10 @@ fn attaching<'a>(reference: &'a ObjectRef, route: &'a HTTPRoute) -> Attaching<'a
     Attaching { reference, parents: &route.spec.parent_refs, hostnames: &route.spec.hostnames }
 }
 
-fn ports(gateways: &Gateways, attachments: &[Attachment]) -> BTreeSet<u16> {
+fn entrances(gateways: &Gateways, attachments: &[Attachment]) -> BTreeSet<Entrance> {
     let listeners = attachments.iter().flat_map(|attachment| {
         let plan = gateways.plans.get(&attachment.gateway);
-        attachment.listeners.iter().filter_map(move |place| Some(plan?.listeners.get(*place)?.port))
+        attachment.listeners.iter().filter_map(move |place| Some(plan?.listeners.get(*place)?.entrance()))
     });
     listeners.collect()
 }
@@ -150,12 +154,17 @@ fn problems(world: &World, outcome: &RouteOutcome) -> Vec<Problem> {
     dangling.chain(of_parents).chain(outcome.problems_of_rules().into_iter().cloned()).collect()
 }
 
+impl Dependent for RouteOutcome {
+    fn named(&self) -> &[Key] {
+        &self.named
+    }
+}
+
 impl RouteOutcome {
-    /// Whether this is still right.
-    fn holds(&self, source: &Source, changes: &Changes) -> bool {
-        self.source.is(source)
-            && (changes.destinations.is_empty()
-                || !self.named.iter().any(|key| changes.destinations.contains(key)))
+    /// The Gateways that it is attached to.
+    pub(crate) fn gateways(&self) -> BTreeSet<&Key> {
+        let attached = self.attachments.iter().filter(|attachment| !attachment.listeners.is_empty());
+        attached.map(|attachment| &attachment.gateway).collect()
     }
 
     /// Where its rules lead, on whatever port; none while it is attached nowhere.

@@ -16,6 +16,7 @@ pub enum Severity {
 #[allow(missing_docs)]
 pub enum Reason {
     UnsupportedProtocol,
+    PortUnavailable,
     HostnameConflict,
     ProtocolConflict,
     NotAllowed,
@@ -26,6 +27,8 @@ pub enum Reason {
     NoValidCACertificate,
     InvalidClientCertificateRef,
     InvalidListener,
+    InvalidListenerFilter,
+    InvalidListenerFilterRef,
     NoMatchingParent,
     NotAllowedByListeners,
     NoMatchingListenerHostname,
@@ -34,6 +37,8 @@ pub enum Reason {
     InvalidKind,
     BackendNotFound,
     InvalidBackend,
+    CredentialsNotReady,
+    CredentialsPending,
     Invalid,
     Conflicted,
     TargetNotFound,
@@ -53,8 +58,10 @@ impl Reason {
     pub fn condition(self) -> Option<&'static str> {
         match self {
             Self::UnsupportedProtocol
+            | Self::PortUnavailable
             | Self::NoValidCACertificate
             | Self::InvalidListener
+            | Self::InvalidListenerFilter
             | Self::NotAllowed
             | Self::NoMatchingParent
             | Self::NotAllowedByListeners
@@ -64,6 +71,8 @@ impl Reason {
             | Self::Conflicted
             | Self::TargetNotFound
             | Self::InvalidBackend
+            | Self::CredentialsNotReady
+            | Self::CredentialsPending
             | Self::InvalidParameters
             | Self::UnsupportedAddress => Some("Accepted"),
             Self::HostnameConflict | Self::ProtocolConflict => Some("Conflicted"),
@@ -72,6 +81,7 @@ impl Reason {
             | Self::InvalidCACertificateRef
             | Self::InvalidCACertificateKind
             | Self::InvalidClientCertificateRef
+            | Self::InvalidListenerFilterRef
             | Self::RefNotPermitted
             | Self::InvalidKind
             | Self::BackendNotFound
@@ -96,7 +106,7 @@ impl Reason {
     /// How much is broken.
     pub fn severity(self) -> Severity {
         match self {
-            Self::Shadowed | Self::ParentNotFound => Severity::Warning,
+            Self::Shadowed | Self::ParentNotFound | Self::CredentialsPending => Severity::Warning,
             _ => Severity::Error,
         }
     }

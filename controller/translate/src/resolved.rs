@@ -1,12 +1,15 @@
 //! What the references of one rule lead to: those to backends, and those in filters.
 
+use std::sync::Arc;
+
 use crate::api::http_filter::HTTPExternalAuthFilter;
 use crate::api::http_route::{HTTPRouteFilter, HTTPRouteRule};
 use crate::api::reference::BackendObjectReference;
-use crate::backends::{Application, Destination, Named, Unresolved, resolve};
+use crate::aws::{Functions, Outbound, Signing};
+use crate::backends::{Application, Destination, Named, Unresolved, find, resolve};
 use crate::kinds::World;
 use crate::object::{Key, ObjectRef};
-use crate::problem::Problem;
+use crate::problem::{Problem, Reason};
 
 /// Where a reference leads, or why nowhere.
 pub(crate) type Found = Result<Destination, Unresolved>;
@@ -34,6 +37,8 @@ impl Level {
 pub(crate) struct Resolved {
     /// By backend reference.
     pub(crate) backends: Vec<Found>,
+    /// By backend reference: what its requests become, where they do not stay as they are.
+    pub(crate) outbound: Vec<Option<Arc<Outbound>>>,
     in_filters: Vec<InFilter>,
 }
 
@@ -47,16 +52,22 @@ struct InFilter {
 
 impl Resolved {
     /// Resolves the references of a rule of `from`.
-    pub(crate) fn of(world: &World, from: &ObjectRef, rule: &HTTPRouteRule) -> Self {
+    pub(crate) fn of(world: &World, functions: &Functions, from: &ObjectRef, rule: &HTTPRouteRule) -> Self {
         let application = Application::of_route(&from.kind);
-        let backends = rule.backend_refs.iter().map(|named| resolve(world, from, named, application));
+        let backends = rule.backend_refs.iter().map(|named| match application {
+            Application::Http => becoming(functions, find(world, from, named, application), |to| {
+                functions.signings.of(world, from, rule.name.as_deref(), to)
+            }),
+            _ => (unsigned(functions, world, from, resolve(world, from, named, application)), None),
+        });
+        let (backends, outbound) = backends.unzip();
         let in_filters = filters(rule).filter_map(|(level, place, filter)| {
             let (field, named, application) = named_by(filter, application)?;
             Some(InFilter { level, place, field, found: resolve(world, from, named, application) })
         });
         let mut in_filters: Vec<InFilter> = in_filters.collect();
         in_filters.shrink_to_fit();
-        Self { backends: backends.collect(), in_filters }
+        Self { backends, outbound, in_filters }
     }
 
     /// Where the filter at that place leads.
@@ -83,6 +94,47 @@ impl Resolved {
             problem(format!("{}[{place}].{field}", level.list()), found)
         });
         backends.chain(in_filters).collect()
+    }
+}
+
+/// What requests become on their way there: calls of a function, or signed. Where that cannot be, it leads nowhere.
+fn becoming<'a>(
+    functions: &Functions,
+    found: Found,
+    signing: impl FnOnce(&Destination) -> Option<&'a Signing>,
+) -> (Found, Option<Arc<Outbound>>) {
+    let Ok(to) = &found else { return (found, None) };
+    let function = match to {
+        Destination::Backend(key, _) => functions.get(key).map(|made| (to.reference(), made)),
+        Destination::Service(..) => None,
+    };
+    let made = function.or_else(|| signing(to).map(|signing| (signing.policy(), &signing.made)));
+    match made {
+        None => (found, None),
+        Some((_, Ok(outbound))) => {
+            let outbound = Some(Arc::clone(outbound));
+            (found, outbound)
+        }
+        Some((by, Err(fault))) => {
+            let why = format!("{by} is not valid: {}", fault.why);
+            (Err((Reason::BackendNotFound, why)), None)
+        }
+    }
+}
+
+/// What is to be signed is not sent by those who cannot have it signed.
+fn unsigned(functions: &Functions, world: &World, from: &ObjectRef, found: Found) -> Found {
+    let to = found?;
+    match functions.signings.of(world, from, None, &to) {
+        Some(signing) => Err((
+            Reason::UnsupportedAppProtocol,
+            format!(
+                "{} is about {}, and signs requests of HTTPRoutes only",
+                signing.policy(),
+                to.reference()
+            ),
+        )),
+        None => Ok(to),
     }
 }
 

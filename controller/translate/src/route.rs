@@ -5,20 +5,25 @@
 use std::sync::Arc;
 
 use envoy_types::pb::envoy::config::route::v3::RouteMatch;
+use envoy_types::pb::google::protobuf::Any;
 use prost::Message;
 
 use crate::api::http_route::{HTTPRoute, HTTPRouteMatch, HTTPRouteRule};
 use crate::api::reference::LocalObjectReference;
+use crate::aws::Outbound;
 use crate::backends::Application;
-use crate::kinds::World;
+use crate::gateways::Entrance;
 use crate::object::ObjectRef;
+use crate::outcome::Context;
 use crate::policies::{Applied, PolicyIndex, Target};
 use crate::precedence::Precedence;
 use crate::problem::{Problem, Reason};
 use crate::resolved::Resolved;
 use crate::settings::Settings;
 use crate::xds;
+use crate::xds::Unsupported;
 use crate::xds::action::{Lowering, Share};
+use crate::xds::auth::Auth;
 use crate::xds::matching::Unmatchable;
 
 /// All that decides how a route is lowered.
@@ -60,17 +65,22 @@ pub(crate) struct Entry {
     pub(crate) matcher: Vec<u8>,
     /// Policies of the rule over those of the route.
     pub(crate) applied: Applied,
+    /// Filters that ask first.
+    pub(crate) auths: Box<[Arc<Auth>]>,
+    /// Whether its requests stay with an endpoint.
+    pub(crate) has_sessions: bool,
+    /// Whether fields of its messages are edited before a function is called.
+    pub(crate) has_edits: bool,
+    /// What its requests become.
+    pub(crate) outbound: Option<Arc<Outbound>>,
     pub(crate) field: String,
 }
 
 /// Looks everything up that lowering needs.
-pub(crate) fn inputs(
-    world: &World,
-    policies: &PolicyIndex,
-    reference: &ObjectRef,
-    route: &Arc<HTTPRoute>,
-) -> RouteInputs {
-    let resolved = route.spec.rules.iter().map(|rule| Resolved::of(world, reference, rule)).collect();
+pub(crate) fn inputs(context: &Context<'_>, reference: &ObjectRef, route: &Arc<HTTPRoute>) -> RouteInputs {
+    let Context { world, policies, functions, .. } = context;
+    let resolved =
+        route.spec.rules.iter().map(|rule| Resolved::of(world, functions, reference, rule)).collect();
     let applied = route.spec.rules.iter().map(|rule| applied(policies, reference, rule)).collect();
     RouteInputs { route: ByAddress(Arc::clone(route)), resolved, applied }
 }
@@ -94,12 +104,12 @@ pub(crate) fn lower(
     settings: &Settings,
     reference: &ObjectRef,
     inputs: &RouteInputs,
-    port: u16,
+    entrance: Entrance,
 ) -> LoweredRoute {
     let route = &*inputs.route.0;
     let mut lowered = LoweredRoute { entries: Vec::new(), problems: Vec::new() };
     for (place, rule) in route.spec.rules.iter().enumerate() {
-        lower_rule(settings, reference, inputs, (port, place), rule, &mut lowered);
+        lower_rule(settings, reference, inputs, (entrance, place), rule, &mut lowered);
     }
     // There are thousands of these, and most have one entry.
     lowered.entries.shrink_to_fit();
@@ -110,7 +120,7 @@ fn lower_rule(
     settings: &Settings,
     reference: &ObjectRef,
     inputs: &RouteInputs,
-    (port, place): (u16, usize),
+    (entrance, place): (Entrance, usize),
     rule: &HTTPRouteRule,
     lowered: &mut LoweredRoute,
 ) {
@@ -122,15 +132,30 @@ fn lower_rule(
         let field = format!("{field}.filters");
         lowered.problems.push(Problem::new(reference, field, Reason::FilterNotFound, detail));
     }
+    let session = sessions(reference, entrance, rule, place);
     let everything = [HTTPRouteMatch::default()];
     let matches = if rule.matches.is_empty() { &everything[..] } else { &rule.matches };
     for (at, matched) in matches.iter().enumerate() {
         let resolved = &inputs.resolved[place];
         let application = Application::of_route(&reference.kind);
-        let lowering = Lowering { rule, matched, resolved, port, application };
+        let lowering = Lowering { rule, matched, resolved, entrance, application, session: session.as_ref() };
         let one = Match { settings, reference, inputs, place, at };
         one.lower(&lowering, lowered);
     }
+}
+
+/// The sessions of a rule, if it has any.
+fn sessions(
+    reference: &ObjectRef,
+    entrance: Entrance,
+    rule: &HTTPRouteRule,
+    place: usize,
+) -> Option<Result<Any, Unsupported>> {
+    let persistence = rule.session_persistence.as_deref()?;
+    let rule = rule.name.clone().unwrap_or_else(|| place.to_string());
+    let name = format!("{reference}/{rule}");
+    let lowered = xds::session::lower(persistence, &name, entrance.secure);
+    Some(lowered.map_err(|(field, why)| (format!("sessionPersistence.{field}"), why)))
 }
 
 /// One match of a rule.
@@ -185,11 +210,12 @@ impl Match<'_> {
         let applied = inputs.applied[*place].clone();
         matcher.runtime_fraction = share.fraction();
         let encoded = matcher.encode_to_vec();
-        let body = xds::action::route(
-            share.action,
-            matcher,
-            &xds::filter::per_route(&settings.filter_host, &applied),
-        );
+        let auths = share.action.auths.clone().into();
+        let (has_sessions, has_edits) = (share.action.has_sessions(), share.action.has_edits());
+        let outbound = share.action.outbound.clone();
+        let mut filters = xds::filter::per_route(&settings.filter_host, &applied);
+        filters.extend(outbound.iter().filter_map(|one| xds::outbound::switch(&settings.filter_host, one)));
+        let body = xds::action::route(share.action, matcher, &filters);
         let kind = reference.kind.to_lowercase();
         let mut name = format!("{kind}/{}/{}/{place}/{at}", reference.namespace, reference.name);
         if let Some(number) = number {
@@ -206,6 +232,10 @@ impl Match<'_> {
             body,
             matcher: encoded,
             applied,
+            auths,
+            has_sessions,
+            has_edits,
+            outbound,
             field: format!("spec.rules[{place}].matches[{at}]"),
         }
     }

@@ -26,6 +26,9 @@ pub enum Layout {
     PerPort,
 }
 
+/// TCP ports that proxies need themselves, and what for.
+pub type ReservedPorts = std::collections::BTreeMap<u16, String>;
+
 /// What the operator decides.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Settings {
@@ -35,6 +38,8 @@ pub struct Settings {
     pub filter_host: FilterHost,
     /// How routes reach a proxy.
     pub layout: Layout,
+    /// Ports that no listener can have.
+    pub reserved_ports: ReservedPorts,
 }
 
 impl Settings {
@@ -53,6 +58,7 @@ impl Default for Settings {
             controller_name: "ferrule.dev/gateway-controller".to_owned(),
             filter_host: FilterHost::Native { module: "ferrule".to_owned() },
             layout: Layout::default(),
+            reserved_ports: ReservedPorts::new(),
         }
     }
 }

@@ -1,10 +1,12 @@
-//! What the ports of a Gateway share: the configuration of native filters that is not any route's, and secrets.
+//! What the ports of a Gateway share: whom its routes ask, the configuration of native filters that is not any route's, and
+//! secrets.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use prost::Message;
 
+use crate::credentials::Identity;
 use crate::kinds::World;
 use crate::needs::Needs;
 use crate::object::ObjectRef;
@@ -13,7 +15,7 @@ use crate::settings::FilterHost;
 use crate::translation::{Origins, Resource, ResourceKind, Resources};
 use crate::xds;
 
-/// Puts the native filters that are needed, and the secrets that these read, among a proxy's resources.
+/// Puts the filters that are needed, and the secrets that these read, among a proxy's resources.
 pub(crate) fn lower(
     world: &World,
     host: &FilterHost,
@@ -22,6 +24,12 @@ pub(crate) fn lower(
     resources: &mut Resources,
     origins: &mut Origins,
 ) {
+    for (name, (auth, routes)) in &needs.auths {
+        let filter = Resource::new(name, &auth.discovered(name));
+        let from = routes.iter().cloned().collect();
+        origins.insert((ResourceKind::ExtensionConfig, Arc::clone(&filter.name)), from);
+        resources.insert(ResourceKind::ExtensionConfig, filter);
+    }
     let FilterHost::Native { module } = host else { return };
     let from: Arc<[ObjectRef]> = std::iter::once(gateway).chain(&needs.policies).cloned().collect();
     let mut insert = |kind, name: &str, body: Vec<u8>| {
@@ -40,6 +48,11 @@ pub(crate) fn lower(
             asking.push(filter);
         }
     }
+    for (name, identities) in &needs.outbound {
+        let filter = xds::filter::native(module, name, &xds::outbound::shared(identities));
+        insert(ResourceKind::ExtensionConfig, &filter.name, filter.encode_to_vec());
+        asking.push(filter);
+    }
     if !asking.is_empty() {
         let name = format!("{}/{}/secrets", gateway.namespace, gateway.name);
         let keeper = xds::secret_keeper::lower(&name, asking);
@@ -48,6 +61,28 @@ pub(crate) fn lower(
     for key in needs.secrets.iter().flatten().collect::<BTreeSet<_>>() {
         secret(world, key, resources, origins);
     }
+    for identity in needs.outbound.values().flatten().collect::<BTreeSet<_>>() {
+        credentials(world, identity, &from, resources, origins);
+    }
+}
+
+/// The credentials of who signs; a refusal is told where they come from.
+fn credentials(
+    world: &World,
+    identity: &Identity,
+    users: &Arc<[ObjectRef]>,
+    resources: &mut Resources,
+    origins: &mut Origins,
+) {
+    let Some(text) = world.credentials_of(identity) else { return };
+    let name: Arc<str> = identity.to_string().into();
+    let secret = xds::secret::lower(&name, text.bytes());
+    resources.insert(ResourceKind::Secret, Resource::new(&name, &secret));
+    let origin = match identity {
+        Identity::Secret(key) => [ObjectRef::at("", "Secret", key)].into(),
+        Identity::Own | Identity::Role { .. } => Arc::clone(users),
+    };
+    origins.insert((ResourceKind::Secret, name), origin);
 }
 
 fn secret(world: &World, key: &SecretKey, resources: &mut Resources, origins: &mut Origins) {

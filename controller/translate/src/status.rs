@@ -8,9 +8,8 @@ use crate::api::gateway::GatewayStatus;
 use crate::api::gateway_class::GatewayClassStatus;
 use crate::api::listener_set::ListenerSetStatus;
 use crate::api::meta::Condition;
-use crate::api::route::{RouteParentStatus, RouteStatus};
+use crate::api::route::RouteStatus;
 use crate::api::traffic_policy::PolicyStatus;
-use crate::attach::Attachment;
 use crate::problem::Problem;
 
 /// The status of one object, without transition times.
@@ -46,27 +45,6 @@ pub(crate) fn condition(kind: &str, good: &str, generation: i64, problems: &[&Pr
         observed_generation: generation,
         last_transition_time: None,
     }
-}
-
-/// The status of a route of any kind, unless none of its parents is ours.
-pub(crate) fn of_route(
-    controller_name: &str,
-    generation: i64,
-    attachments: &[Attachment],
-    of_rules: &[&Problem],
-) -> Option<Status> {
-    let parents = attachments.iter().map(|attachment| {
-        let problems: Vec<&Problem> = attachment.problem.iter().chain(of_rules.iter().copied()).collect();
-        let accepted = condition("Accepted", "Accepted", generation, &problems);
-        let resolved = condition("ResolvedRefs", "ResolvedRefs", generation, &problems);
-        RouteParentStatus {
-            parent_ref: attachment.parent.clone(),
-            controller_name: controller_name.to_owned(),
-            conditions: vec![accepted, resolved],
-        }
-    });
-    let parents: Vec<RouteParentStatus> = parents.collect();
-    (!parents.is_empty()).then_some(Status::Route(RouteStatus { parents }))
 }
 
 /// Puts our status into what the object has now: conditions are ours by type, entries of `parents` and `ancestors` by
@@ -138,7 +116,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::api::route::ParentReference;
+    use crate::api::route::{ParentReference, RouteParentStatus};
 
     fn route_status() -> Status {
         let parent_ref = ParentReference {

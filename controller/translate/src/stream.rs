@@ -8,14 +8,15 @@ use crate::api::meta::{GATEWAY_GROUP, ObjectMeta};
 use crate::api::stream_route::{BackendRef, StreamRouteSpec, TCPRoute, TLSRoute, UDPRoute};
 use crate::attach::{Attaching, Attachment, attach, dangling};
 use crate::backends::{Application, Destination, Named, resolve};
-use crate::changes::Changes;
+use crate::carried::Dependent;
 use crate::gateways::{Gateways, Protocol};
 use crate::hostname;
 use crate::kinds::World;
 use crate::object::{Key, ObjectRef};
 use crate::outcome::{Context, RouteId};
 use crate::problem::{Problem, Reason};
-use crate::status::{self, Status};
+use crate::report;
+use crate::status::Status;
 
 /// Largest share of a backend (BackendRef.weight).
 const MAX_WEIGHT: u32 = 1_000_000;
@@ -29,15 +30,20 @@ pub(crate) enum Source {
 }
 
 impl Source {
-    /// All routes of a world, ascending.
-    pub(crate) fn all(world: &World) -> impl Iterator<Item = (RouteId, Self)> {
-        let tcp = world.tcp_routes.iter();
-        let tcp = tcp.map(|(key, route)| (("TCPRoute", key.clone()), Self::Tcp(Arc::clone(route))));
-        let tls = world.tls_routes.iter();
-        let tls = tls.map(|(key, route)| (("TLSRoute", key.clone()), Self::Tls(Arc::clone(route))));
-        let udp = world.udp_routes.iter();
-        let udp = udp.map(|(key, route)| (("UDPRoute", key.clone()), Self::Udp(Arc::clone(route))));
-        tcp.chain(tls).chain(udp)
+    /// The route of a world.
+    pub(crate) fn of(world: &World, (kind, key): &RouteId) -> Option<Self> {
+        Some(match *kind {
+            "TCPRoute" => Self::Tcp(Arc::clone(world.tcp_routes.get(key)?)),
+            "TLSRoute" => Self::Tls(Arc::clone(world.tls_routes.get(key)?)),
+            _ => Self::Udp(Arc::clone(world.udp_routes.get(key)?)),
+        })
+    }
+
+    /// All routes of a world.
+    pub(crate) fn ids(world: &World) -> impl Iterator<Item = RouteId> {
+        let tcp = world.tcp_routes.keys().map(|key| ("TCPRoute", key.clone()));
+        let tls = world.tls_routes.keys().map(|key| ("TLSRoute", key.clone()));
+        tcp.chain(tls).chain(world.udp_routes.keys().map(|key| ("UDPRoute", key.clone())))
     }
 
     fn metadata(&self) -> &ObjectMeta {
@@ -53,16 +59,6 @@ impl Source {
             Self::Tcp(route) => &route.spec,
             Self::Tls(route) => &route.spec,
             Self::Udp(route) => &route.spec,
-        }
-    }
-
-    /// Objects are immutable, so the same address means the same content.
-    fn is(&self, other: &Self) -> bool {
-        match (self, other) {
-            (Self::Tcp(ours), Self::Tcp(theirs)) => Arc::ptr_eq(ours, theirs),
-            (Self::Tls(ours), Self::Tls(theirs)) => Arc::ptr_eq(ours, theirs),
-            (Self::Udp(ours), Self::Udp(theirs)) => Arc::ptr_eq(ours, theirs),
-            _ => false,
         }
     }
 
@@ -110,21 +106,8 @@ pub(crate) struct StreamOutcome {
     named: Vec<Key>,
 }
 
-/// What has become of a route, made again only where something that it depends on has changed.
-pub(crate) fn renew(
-    context: &Context<'_>,
-    changes: &Changes,
-    id: &RouteId,
-    source: Source,
-    earlier: Option<StreamOutcome>,
-) -> StreamOutcome {
-    match earlier {
-        Some(earlier) if !changes.context && earlier.holds(&source, changes) => earlier,
-        _ => fresh(context, id, source),
-    }
-}
-
-fn fresh(context: &Context<'_>, id: &RouteId, source: Source) -> StreamOutcome {
+/// What has become of a route.
+pub(crate) fn outcome(context: &Context<'_>, id: &RouteId, source: Source) -> StreamOutcome {
     let Context { settings, world, gateways, .. } = context;
     let reference = ObjectRef::at(GATEWAY_GROUP, id.0, &id.1);
     let spec = source.spec();
@@ -143,7 +126,7 @@ fn fresh(context: &Context<'_>, id: &RouteId, source: Source) -> StreamOutcome {
     of_rules.dedup();
     let generation = source.metadata().generation.unwrap_or_default();
     let told: Vec<&Problem> = of_rules.iter().collect();
-    let status = status::of_route(&settings.controller_name, generation, &attachments, &told);
+    let status = report::route_status(&settings.controller_name, generation, &attachments, &told);
     let of_parents = attachments.iter().filter_map(|attachment| attachment.problem.clone());
     let problems = dangling(world, attaching).into_iter().chain(of_parents).chain(of_rules).collect();
     let named = backends(spec).iter().map(|backend| Named::from(backend).key(&id.1.0)).collect();
@@ -207,12 +190,13 @@ fn share_out(
     shares
 }
 
-impl StreamOutcome {
-    /// Whether this is still right.
-    fn holds(&self, source: &Source, changes: &Changes) -> bool {
-        self.source.is(source) && !self.named.iter().any(|key| changes.destinations.contains(key))
+impl Dependent for StreamOutcome {
+    fn named(&self) -> &[Key] {
+        &self.named
     }
+}
 
+impl StreamOutcome {
     /// Where its connections go, on whatever listener; nowhere while it is attached to none.
     pub(crate) fn destinations(&self) -> impl Iterator<Item = &Destination> {
         self.shares.values().flatten().filter_map(|share| share.to.as_ref())

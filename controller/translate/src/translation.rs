@@ -1,12 +1,13 @@
 //! What comes out: one proxy's resources for each Gateway, the status of every object, and who caused what.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use bytes::Bytes;
 use ferrule_shared_map::SharedMap;
 use prost::Message;
 
+use crate::credentials::Identity;
 use crate::object::{Key, ObjectRef};
 use crate::problem::Problem;
 use crate::status::Status;
@@ -108,9 +109,6 @@ impl Resources {
 /// The objects that a resource was made from, so that a proxy's refusal reaches who caused it.
 pub type Origins = SharedMap<(ResourceKind, Arc<str>), Arc<[ObjectRef]>>;
 
-/// One entry of [`Origins`].
-pub(crate) type Origin = ((ResourceKind, Arc<str>), Arc<[ObjectRef]>);
-
 /// The result of a translation.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Translation {
@@ -120,6 +118,8 @@ pub struct Translation {
     pub status: SharedMap<ObjectRef, Arc<Status>>,
     /// Origins by Gateway.
     pub origins: BTreeMap<Key, Origins>,
+    /// Whose credentials must be fetched for calls to be signed.
+    pub identities: BTreeSet<Identity>,
     /// Everything that is wrong, whether or not a condition shows it.
     pub problems: Vec<Problem>,
 }

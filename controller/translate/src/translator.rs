@@ -6,21 +6,24 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use crate::aws::Functions;
 use crate::backend_tls::{self, BackendTls, Used};
-use crate::backends::{self, BackendOutcome, Destination};
-use crate::carried::Carried;
-use crate::changes::{Changes, Seen};
-use crate::clusters::{Clusters, Whose};
-use crate::gateways::{Credentials, GatewayPlan, Gateways, Protocol, Transport};
+use crate::backends::Destination;
+use crate::calls::{self, FunctionCall};
+use crate::changes::Seen;
+use crate::clusters::Whose;
+use crate::gateways::{Credentials, GatewayPlan, Gateways, Openings, Protocol, Transport};
 use crate::kinds::World;
 use crate::object::Key;
-use crate::outcome::{self, RouteId, RouteOutcome};
+use crate::outcome::Context;
 use crate::policies::PolicyIndex;
-use crate::port::{self, Output, Sources, Tables};
+use crate::port::{self, Output, Sources};
+use crate::problem::Problem;
+use crate::proxy::{HttpPorts, Proxy};
 use crate::report;
+use crate::results::{self, Results};
 use crate::settings::Settings;
 use crate::shared;
-use crate::stream::{self, StreamOutcome};
 use crate::translation::{Resource, Translation};
 
 /// Translates worlds, one after the other.
@@ -29,14 +32,12 @@ pub struct Translator {
     settings: Settings,
     seen: Seen,
     credentials: Credentials,
-    /// Which listeners took routes in the last world.
-    openings: BTreeMap<Key, Vec<bool>>,
+    /// What routes depended on in the last world besides objects.
+    openings: Openings,
     policies: PolicyIndex,
-    routes: Carried<RouteId, RouteOutcome>,
-    streams: Carried<RouteId, StreamOutcome>,
-    backends: Carried<Key, BackendOutcome>,
-    clusters: Clusters,
-    tables: Tables,
+    functions: Functions,
+    backend_tls: BackendTls,
+    results: Results,
 }
 
 impl Translator {
@@ -48,80 +49,107 @@ impl Translator {
     /// Renews the endpoints that depend on these EndpointSlices, which are all that differs from the world that was
     /// translated last. Returns the resources that are others now, for each proxy that has one of their names.
     pub fn endpoints(&mut self, world: &World, slices: &[Key]) -> Vec<Resource> {
-        let mut renewed = self.clusters.renew_endpoints(world, slices);
-        let streams = self.streams.iter().map(|(_, outcome)| outcome);
-        renewed.extend(streams.filter_map(|outcome| port::udp::endpoints(world, outcome)));
-        renewed
+        self.results.endpoints(world, slices)
+    }
+
+    /// The functions that a rule of an HTTPRoute calls, in the world that was translated last, or why one of its backends
+    /// leads nowhere. Backends of other kinds are left out.
+    pub fn calls(&self, world: &World, route: &Key, rule: usize) -> Vec<Result<FunctionCall, Problem>> {
+        calls::of_rule(world, &self.functions, route, rule)
     }
 
     /// Translates a world. Total: what is wrong becomes status and, for the routes concerned, a 500.
     pub fn translate(&mut self, world: &World) -> Translation {
-        let gateways = Gateways::plan(world, &self.settings.controller_name, &mut self.credentials);
-        let mut changes = self.seen.update(world);
-        changes.context |= self.policies.update(world, &self.settings);
-        let openings = gateways.openings();
-        changes.context |= openings != self.openings;
-        self.openings = openings;
-        let backend_tls = BackendTls::plan(world, &gateways, &mut self.credentials);
-        self.renew(world, &gateways, &backend_tls, &changes);
-        let mut translation = Translation::default();
+        let Self { settings, seen, credentials, openings, policies, functions, backend_tls, results } = self;
+        let mut gateways = Gateways::plan(world, settings, credentials);
+        let mut changes = seen.update(world);
+        if changes.policies || changes.selectable && policies.selects() {
+            changes.context |= policies.update(world, settings);
+        }
+        let touched = functions.update(world, settings, &changes);
+        if changes.signings {
+            changes.context |= functions.signings.update(world, settings);
+        }
+        changes.destinations.extend(touched.iter().cloned());
+        changes.backends.extend(touched);
+        if changes.credentials {
+            changes.backends.extend(functions.fetched().map(|(backend, _)| backend.clone()));
+        }
+        gateways.resolve_filters(world, policies);
+        let before = std::mem::replace(openings, gateways.openings());
+        changes.context |= before != *openings;
+        if changes.context || changes.security || !changes.destinations.is_empty() {
+            *backend_tls = BackendTls::plan(world, &gateways, credentials);
+        }
+        let context = Context { settings, world, policies, gateways: &gateways, functions };
+        let ports = results::ports(&context);
+        results.renew(&context, &ports, backend_tls, &changes);
+        let of_functions = functions.fetched().map(|(_, identity)| identity);
+        let identities = of_functions.chain(functions.signings.fetched()).cloned().collect();
+        let mut translation = Translation { identities, ..Translation::default() };
         let mut used = BTreeMap::new();
         for (key, plan) in &gateways.plans {
-            let whose = Whose { gateway: key, world, backend_tls: &backend_tls };
-            used.insert(key.clone(), self.gateway(whose, plan, &mut translation));
+            let (Some(ports), Some(proxy)) = (ports.get(key), results.proxies.get(key)) else { continue };
+            let whose = Whose { gateway: key, world, backend_tls };
+            let one = Assembly { context: &context, results, whose, plan, ports, proxy };
+            used.insert(key.clone(), one.assemble(&mut translation));
         }
-        self.tables.settle();
         let found = report::Found {
             world,
-            controller_name: &self.settings.controller_name,
+            controller_name: &settings.controller_name,
             gateways: &gateways,
-            routes: &self.routes,
-            streams: &self.streams,
-            backends: &self.backends,
-            policies: &self.policies,
-            backend_tls: &backend_tls,
+            sums: &results.sums,
+            policies,
+            functions,
+            backend_tls,
             used: &used,
         };
         report::statuses(&found, &mut translation);
         translation
     }
+}
 
-    fn renew(&mut self, world: &World, gateways: &Gateways, backend_tls: &BackendTls, changes: &Changes) {
-        let context =
-            outcome::Context { settings: &self.settings, world, policies: &self.policies, gateways };
-        self.routes.renew(outcome::Source::all(world), |id, source, earlier| {
-            outcome::renew(&context, changes, id, source, earlier)
-        });
-        self.streams.renew(stream::Source::all(world), |id, source, earlier| {
-            stream::renew(&context, changes, id, source, earlier)
-        });
-        let backends = world.backends.iter().map(|(key, backend)| (key.clone(), backend));
-        self.backends.renew(backends, backends::outcome);
-        let used = self.routes.iter().flat_map(|(_, outcome)| outcome.destinations());
-        let streams = self.streams.iter().flat_map(|(_, outcome)| outcome.destinations());
-        self.clusters.renew(world, backend_tls, &ascending(used.chain(streams).collect()));
+/// What a Gateway's part of a translation is put together from.
+struct Assembly<'a> {
+    context: &'a Context<'a>,
+    results: &'a Results,
+    whose: Whose<'a>,
+    plan: &'a GatewayPlan,
+    ports: &'a HttpPorts<'a>,
+    proxy: &'a Proxy,
+}
+
+impl<'a> Assembly<'a> {
+    /// Returns what it uses that may be secured.
+    fn assemble(&self, translation: &mut Translation) -> Used<'a> {
+        let Self { results, whose, plan, proxy, .. } = self;
+        let (resources, origins) = proxy.resources();
+        let mut output = Output { resources, origins, ..Output::default() };
+        for (port, transport) in ports(plan) {
+            port::lower(self.sources(), port, transport, &mut output);
+        }
+        let Output { mut resources, mut origins, problems, needs, destinations, .. } = output;
+        let host = &self.context.settings.filter_host;
+        shared::lower(whose.world, host, &plan.reference, &needs, &mut resources, &mut origins);
+        let streams: BTreeSet<&Destination> = destinations.into_iter().collect();
+        results.clusters.put(*whose, &streams, &mut resources, &mut origins);
+        let is_used = |to: &Destination| proxy.uses(to) || streams.contains(to);
+        results.clusters.put_secrets(*whose, is_used, &mut resources, &mut origins);
+        translation.problems.extend(problems);
+        translation.gateways.insert(whose.gateway.clone(), resources);
+        translation.origins.insert(whose.gateway.clone(), origins);
+        backend_tls::used(proxy.used(), streams)
     }
 
-    /// Returns what it uses that may be secured.
-    fn gateway(&mut self, whose: Whose<'_>, plan: &GatewayPlan, translation: &mut Translation) -> Used {
-        let Whose { gateway: key, world, .. } = whose;
-        let mut output = Output { tables: std::mem::take(&mut self.tables), ..Output::default() };
-        let Self { settings, policies, routes, streams, .. } = &*self;
-        let sources = Sources { settings, world, policies, key, plan, routes, streams };
-        for (port, transport) in ports(plan) {
-            port::lower(sources, port, transport, &mut output);
+    fn sources(&self) -> Sources<'a> {
+        Sources {
+            world: self.whose.world,
+            key: self.whose.gateway,
+            plan: self.plan,
+            http: self.ports,
+            hosts: self.proxy.hosts(),
+            streams: &self.results.streams,
         }
-        let Output { mut resources, mut origins, problems, needs, destinations, tables, .. } = output;
-        let host = &settings.filter_host;
-        shared::lower(world, host, &plan.reference, &needs, &mut resources, &mut origins);
-        let destinations = ascending(destinations);
-        self.clusters.put(whose, &destinations, &mut resources, &mut origins);
-        let used = backend_tls::used(&destinations);
-        self.tables = tables;
-        translation.problems.extend(problems);
-        translation.gateways.insert(key.clone(), resources);
-        translation.origins.insert(key.clone(), origins);
-        used
     }
 }
 
@@ -129,10 +157,4 @@ impl Translator {
 fn ports(plan: &GatewayPlan) -> BTreeSet<(u16, Transport)> {
     let open = plan.listeners.iter().filter(|listener| listener.takes_routes());
     open.filter_map(|listener| Some((listener.port, listener.protocol.map(Protocol::transport)?))).collect()
-}
-
-fn ascending(mut destinations: Vec<&Destination>) -> Vec<&Destination> {
-    destinations.sort();
-    destinations.dedup();
-    destinations
 }

@@ -40,7 +40,7 @@ fn routes_come_from_their_gateway_their_routes_and_every_policy_that_applies() {
         policy("elsewhere", target("HTTPRoute", "other")),
     ]);
     let origins = &translation.origins[&("default".into(), "g".into())];
-    let of_routes = &origins[&(ResourceKind::Routes, "default/g/80/*".into())];
+    let of_routes = origins.get(&(ResourceKind::Routes, "default/g/80/*".into())).unwrap();
     let named: BTreeSet<String> = of_routes.iter().map(ToString::to_string).collect();
     let expected = [
         "Gateway default/g",

@@ -56,7 +56,8 @@ pub struct Options {
     /// How long a reconnected proxy may take to ask for all types that it uses. Until then nothing is removed from it,
     /// and its listeners and routes wait for it to ask for clusters. Default 500 ms.
     pub reconnect_grace: Duration,
-    /// A response is closed once its bodies exceed this many bytes; the rest follows in the next. Default 4 MiB.
+    /// A response is closed once its bodies exceed this many bytes; the rest follows in the next. A stream keeps a buffer as
+    /// large as its largest response. Default 1 MiB.
     pub response_bytes: usize,
     /// Largest request accepted, in bytes. Default 16 MiB.
     pub request_bytes: usize,
@@ -78,7 +79,7 @@ impl Default for Options {
             }),
             patience: Duration::from_secs(10),
             reconnect_grace: Duration::from_millis(500),
-            response_bytes: 4 << 20,
+            response_bytes: 1 << 20,
             request_bytes: 16 << 20,
             subscription_bytes: 32 << 20,
             streams: 4096,

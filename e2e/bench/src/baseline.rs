@@ -58,6 +58,26 @@ pub(crate) fn delay() -> Filter {
     Filter { listener: typed("fault", "HTTPFault", config), route: None }
 }
 
+/// Calls a function of Lambda by an event, or by the body as it is.
+pub(crate) fn aws_lambda(passthrough: bool) -> Filter {
+    let config = json!({
+        "arn": "arn:aws:lambda:us-east-1:123456789012:function:measured",
+        "payload_passthrough": passthrough,
+        "credentials": {"access_key_id": "AKIDEXAMPLE", "secret_access_key": "wJalrXUtnFEMI"},
+    });
+    Filter { listener: typed("aws_lambda", "Config", config), route: None }
+}
+
+/// Signs requests to a service.
+pub(crate) fn aws_request_signing(unsigned_payload: bool) -> Filter {
+    let config = json!({
+        "service_name": "execute-api", "region": "us-east-1", "use_unsigned_payload": unsigned_payload,
+        "credential_provider": {"inline_credential": {
+            "access_key_id": "AKIDEXAMPLE", "secret_access_key": "wJalrXUtnFEMI"}},
+    });
+    Filter { listener: typed("aws_request_signing", "AwsRequestSigning", config), route: None }
+}
+
 fn typed(filter: &str, message: &str, mut config: Value) -> Value {
     config["@type"] =
         format!("type.googleapis.com/envoy.extensions.filters.http.{filter}.v3.{message}").into();

@@ -26,19 +26,14 @@ pub(crate) fn run() -> Result<Vec<Figure>> {
         cold.push(micros(running.cold));
         change.push(micros(running.change(&format!("/edited-{run}"))?));
     }
-    let figure = |name: &str, goal, ours, baseline: &str, against, unit| Figure {
-        name: format!("control-plane/{name}"),
-        goal,
-        ours,
-        baseline: baseline.to_owned(),
-        against,
-        unit,
-    };
     let (cold, cold_few, change) = (median(cold), median(cold_few), median(change));
+    let figure = |name: &str, goal, ours, baseline| {
+        Figure::new(format!("control-plane/{name}"), goal, ours, baseline, "us")
+    };
     Ok(vec![
-        figure("cold-route", 1.0, per_route(cold), "budget", 60.0, "us"),
-        figure("one-route-change", 1.0 / 6.0, change, "cold", cold, "us"),
-        figure("growth-500-to-5000", 1.2, per_route(cold), "per-route-of-500", per_route(cold_few), "us"),
+        Figure::budget("control-plane/cold-route", per_route(cold), 60.0, "us"),
+        figure("one-route-change", 1.0 / 6.0, change, ("cold", cold)),
+        figure("growth-500-to-5000", 1.2, per_route(cold), ("per-route-of-500", per_route(cold_few))),
     ])
 }
 

@@ -20,6 +20,22 @@ pub(crate) struct Figure {
 }
 
 impl Figure {
+    /// What was measured under the name `AREA/NAME`, against a baseline and its cost.
+    pub(crate) fn new(
+        name: impl Into<String>,
+        goal: f64,
+        ours: f64,
+        (baseline, against): (&str, f64),
+        unit: &'static str,
+    ) -> Self {
+        Self { name: name.into(), goal, ours, baseline: baseline.to_owned(), against, unit }
+    }
+
+    /// As [`Figure::new`], where the baseline is what we allow ourselves.
+    pub(crate) fn budget(name: impl Into<String>, ours: f64, budget: f64, unit: &'static str) -> Self {
+        Self::new(name, 1.0, ours, ("budget", budget), unit)
+    }
+
     fn ratio(&self) -> f64 {
         self.ours / self.against
     }
@@ -35,8 +51,13 @@ impl fmt::Display for Figure {
         let Self { name, goal, ours, baseline, against, unit } = self;
         let missed = if self.holds() { "" } else { " MISSED" };
         write!(f, "figure {name} ratio={:.2} goal<={goal:.2} ", self.ratio())?;
-        write!(f, "ours={ours:.2}{unit} baseline={baseline}:{against:.2}{unit}{missed}")
+        write!(f, "ours={}{unit} baseline={baseline}:{}{unit}{missed}", shown(*ours), shown(*against))
     }
+}
+
+/// Two decimals, four of a small number.
+fn shown(number: f64) -> String {
+    if number.abs() < 0.1 { format!("{number:.4}") } else { format!("{number:.2}") }
 }
 
 /// Microseconds.
@@ -56,19 +77,13 @@ mod tests {
 
     #[test]
     fn a_figure_says_when_its_goal_is_missed() {
-        let figure = |ours| Figure {
-            name: "filters/noop".to_owned(),
-            goal: 1.1,
-            ours,
-            baseline: "chain".to_owned(),
-            against: 10.0,
-            unit: "us",
-        };
+        let figure = |ours| Figure::new("filters/noop", 1.1, ours, ("chain", 10.0), "us");
         assert_eq!(
             figure(10.5).to_string(),
             "figure filters/noop ratio=1.05 goal<=1.10 ours=10.50us baseline=chain:10.00us"
         );
         assert!(figure(12.0).to_string().ends_with("MISSED"));
+        assert!(figure(0.0123).to_string().contains("ours=0.0123us"));
     }
 
     #[test]

@@ -40,14 +40,8 @@ fn variants(ours: &Ours) -> Vec<Variant> {
 
 fn figures(costs: &Costs) -> Vec<Figure> {
     let bare = costs.of("no_filter");
-    let one_noop = Figure {
-        name: "filters/noop-request".to_owned(),
-        goal: 1.1,
-        ours: bare + costs.added("native_noop"),
-        baseline: "no_filter".to_owned(),
-        against: bare,
-        unit: "us",
-    };
+    let noop = bare + costs.added("native_noop");
+    let one_noop = Figure::new("filters/noop-request", 1.1, noop, ("no_filter", bare), "us");
     vec![
         one_noop,
         costs.figure("filters/header-template", 2.0, "native_header", "header_mutation"),

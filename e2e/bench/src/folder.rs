@@ -23,29 +23,19 @@ const ROUNDS: usize = 9;
 /// Measures and compares; part of the area `control-plane`.
 pub(crate) fn run(artefacts: &Path) -> Result<Vec<Figure>> {
     let (few, many) = (measure(FEW)?, measure(MANY)?);
-    let figure = |name: &str, goal, ours, baseline: &str, against, unit| Figure {
-        name: format!("control-plane/{name}"),
-        goal,
-        ours,
-        baseline: baseline.to_owned(),
-        against,
-        unit,
-    };
     let folder = tempfile::tempdir()?;
     generate(folder.path(), MANY)?;
+    let resident = resident(artefacts, folder.path())?;
     let a_route = |costs: &Costs, routes: usize| costs.cold() / routes as f64;
+    let (of_many, of_few) = (a_route(&many, MANY), a_route(&few, FEW));
+    let figure = |name: &str, goal, ours, baseline| {
+        Figure::new(format!("control-plane/{name}"), goal, ours, baseline, "us")
+    };
     Ok(vec![
-        figure("folder-cold-route", 1.0, a_route(&many, MANY), "budget", 200.0, "us"),
-        figure("folder-one-route-change", 1.0 / 6.0, many.change, "cold", many.cold(), "us"),
-        figure(
-            "folder-growth-500-to-5000",
-            1.2,
-            a_route(&many, MANY),
-            "per-route-of-500",
-            a_route(&few, FEW),
-            "us",
-        ),
-        figure("folder-resident-5000", 1.0, resident(artefacts, folder.path())?, "budget", 100.0, "MB"),
+        Figure::budget("control-plane/folder-cold-route", of_many, 200.0, "us"),
+        figure("folder-one-route-change", 1.0 / 6.0, many.change, ("cold", many.cold())),
+        figure("folder-growth-500-to-5000", 1.2, of_many, ("per-route-of-500", of_few)),
+        Figure::budget("control-plane/folder-resident-5000", resident, 100.0, "MB"),
     ])
 }
 

@@ -2,15 +2,19 @@
 //!
 //! Ours and the baseline alternate in one run on one Envoy with one worker, because only ratios survive a noisy machine.
 
+mod api_server;
+mod attach;
 mod baseline;
 mod client;
 mod control_plane;
 mod cpu;
 mod data_plane;
+mod endpoint;
 mod envoy;
 mod figure;
 mod filters;
 mod folder;
+mod lambda;
 mod load;
 mod memory;
 mod objects;
@@ -18,6 +22,7 @@ mod ours;
 mod rig;
 mod rounds;
 mod soak;
+mod source;
 mod traffic;
 mod transformation;
 mod upstream;
@@ -46,7 +51,8 @@ fn main() -> ExitCode {
     }
 }
 
-const AREAS: &str = "filters, transformation, transformation-soak [REQUESTS], control-plane";
+const AREAS: &str = "filters, transformation, transformation-soak [REQUESTS], lambda, lambda-soak [REQUESTS], \
+                     control-plane [data | lines]";
 
 fn run(arguments: &[&str]) -> Result<Vec<figure::Figure>> {
     let artefacts = artefacts();
@@ -55,8 +61,12 @@ fn run(arguments: &[&str]) -> Result<Vec<figure::Figure>> {
         ["transformation"] => transformation::run(&artefacts),
         ["transformation-soak"] => soak::run(&artefacts, soak::REQUESTS),
         ["transformation-soak", requests] => soak::run(&artefacts, requests.parse()?),
-        ["controller", layout, folder] => rig::control(layout, folder).map(|()| Vec::new()),
+        ["lambda"] => lambda::run(&artefacts),
+        ["lambda-soak"] => lambda::soak(&artefacts, lambda::CALLS),
+        ["lambda-soak", calls] => lambda::soak(&artefacts, calls.parse()?),
+        ["controller", layout, folder] => source::control(layout, folder).map(|()| Vec::new()),
         ["control-plane", "data"] => data_plane::run(&artefacts),
+        ["control-plane", "lines"] => data_plane::run_lines(&artefacts),
         ["control-plane"] => {
             let mut figures = control_plane::run()?;
             figures.extend(folder::run(&artefacts)?);

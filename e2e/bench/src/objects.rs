@@ -4,14 +4,32 @@ use std::net::SocketAddr;
 
 use serde_json::{Value, json};
 
-/// The class and the Gateway.
+const GROUP: &str = "gateway.networking.k8s.io/v1";
+
+/// The class and the Gateway, whose proxy is run here.
 pub(crate) fn gateway(port: u16) -> Vec<Value> {
+    let parameters = json!({"group": "gateway.kgateway.dev", "kind": "GatewayParameters", "name": "bench", "namespace": "default"});
     vec![
-        json!({"apiVersion": "gateway.networking.k8s.io/v1", "kind": "GatewayClass", "metadata": {"name": "bench"},
-               "spec": {"controllerName": "ferrule.dev/gateway-controller"}}),
-        json!({"apiVersion": "gateway.networking.k8s.io/v1", "kind": "Gateway", "metadata": metadata("bench"),
-               "spec": {"gatewayClassName": "bench", "listeners": [{"name": "http", "protocol": "HTTP", "port": port}]}}),
+        json!({"apiVersion": GROUP, "kind": "GatewayClass", "metadata": {"name": "bench"},
+               "spec": {"controllerName": "ferrule.dev/gateway-controller", "parametersRef": parameters}}),
+        json!({"apiVersion": "gateway.kgateway.dev/v1alpha1", "kind": "GatewayParameters", "metadata": metadata("bench"),
+               "spec": {"selfManaged": {}}}),
+        named_gateway("bench", port),
     ]
+}
+
+/// A Gateway of the class.
+pub(crate) fn named_gateway(name: &str, port: u16) -> Value {
+    json!({"apiVersion": GROUP, "kind": "Gateway", "metadata": metadata(name),
+           "spec": {"gatewayClassName": "bench",
+                    "listeners": [{"name": "http", "protocol": "HTTP", "port": port}]}})
+}
+
+/// A route of a Gateway that has nothing but these.
+pub(crate) fn route_of(gateway: &str, number: usize) -> Value {
+    json!({"apiVersion": GROUP, "kind": "HTTPRoute", "metadata": metadata(&format!("{gateway}-{number}")),
+           "spec": {"parentRefs": [{"name": gateway}], "hostnames": [format!("{gateway}-{number}.example.com")],
+                    "rules": [{"backendRefs": [{"name": format!("service-{number}"), "port": 80}]}]}})
 }
 
 /// What one more host takes.
@@ -26,7 +44,7 @@ pub(crate) fn name(number: usize) -> String {
 
 /// A host's route; its answers tell the version.
 pub(crate) fn route(number: usize, version: usize) -> Value {
-    json!({"apiVersion": "gateway.networking.k8s.io/v1", "kind": "HTTPRoute", "metadata": metadata(&format!("route-{number}")),
+    json!({"apiVersion": GROUP, "kind": "HTTPRoute", "metadata": metadata(&format!("route-{number}")),
            "spec": {"parentRefs": [{"name": "bench"}], "hostnames": [name(number)],
                     "rules": [{"filters": [{"type": "ResponseHeaderModifier", "responseHeaderModifier": {
                                    "set": [{"name": "x-version", "value": version.to_string()}]}}],
@@ -42,9 +60,10 @@ pub(crate) fn endpoints(number: usize, at: SocketAddr) -> Value {
            "ports": [{"name": "http", "port": at.port(), "protocol": "TCP"}]})
 }
 
+/// Without an address of its own: a cluster for tests has fewer of these than there are hosts.
 fn service(number: usize) -> Value {
     json!({"apiVersion": "v1", "kind": "Service", "metadata": metadata(&format!("service-{number}")),
-           "spec": {"ports": [{"name": "http", "port": 80, "protocol": "TCP"}]}})
+           "spec": {"clusterIP": "None", "ports": [{"name": "http", "port": 80, "protocol": "TCP"}]}})
 }
 
 fn metadata(name: &str) -> Value {

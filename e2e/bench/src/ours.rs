@@ -8,15 +8,21 @@ use crate::variant::Filter;
 
 /// Built artefacts of the filter under measurement.
 pub(crate) struct Ours {
+    filter: &'static str,
     module: PathBuf,
     plugin: PathBuf,
 }
 
 impl Ours {
-    /// What cargo and wasm-build have put into `artefacts`.
+    /// The transformation filter, as cargo and wasm-build have put it into `artefacts`.
     pub(crate) fn of(artefacts: &Path) -> Self {
+        Self::named(artefacts, "transformation")
+    }
+
+    /// The filter of that name.
+    pub(crate) fn named(artefacts: &Path, filter: &'static str) -> Self {
         let module = artefacts.join("release/libferrule.so");
-        Self { module, plugin: artefacts.join("wasm/transformation.wasm") }
+        Self { filter, module, plugin: artefacts.join(format!("wasm/{filter}.wasm")) }
     }
 
     /// The native filter with its listener's configuration.
@@ -35,7 +41,7 @@ impl Ours {
         json!({
             "@type": format!("type.googleapis.com/envoy.extensions.filters.http.dynamic_modules.v3.{kind}"),
             "dynamic_module_config": {"module": {"local": {"filename": self.module}}},
-            name: "transformation",
+            name: self.filter,
             "filter_config": {"@type": "type.googleapis.com/google.protobuf.Struct", "value": config},
         })
     }

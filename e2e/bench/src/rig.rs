@@ -1,85 +1,79 @@
 //! A controller of its own process, an Envoy that it programs, and what the two cost.
 
-use std::io::{BufReader, Write};
 use std::net::{SocketAddr, TcpListener};
-use std::path::Path;
-use std::process::{Child, ChildStdin, Command, Stdio};
+use std::path::{Path, PathBuf};
+use std::process::Child;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
 use envoy_bootstrap::{Address, Admin, Bootstrap, Envoy, Launch};
-use ferrule_translate::{Layout, Settings};
+use ferrule_translate::Layout;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
+use crate::source::Source;
 use crate::{cpu, memory, objects};
 
-/// Where objects are put; the controller finds them there.
-pub(crate) trait Source {
-    /// Puts objects, all at once.
-    ///
-    /// # Errors
-    /// The source is gone.
-    fn put(&mut self, objects: &[Value]) -> Result<()>;
-}
-
-/// The controller's standard input.
-pub(crate) struct Lines(ChildStdin);
-
-impl Source for Lines {
-    fn put(&mut self, objects: &[Value]) -> Result<()> {
-        writeln!(self.0, "{}", Value::from(objects))?;
-        Ok(self.0.flush()?)
-    }
-}
-
-/// The two processes.
-pub(crate) struct Rig {
-    pub(crate) source: Lines,
+/// The two processes, and where their objects are.
+pub(crate) struct Rig<S> {
+    pub(crate) source: S,
     controller: Child,
     envoy: Envoy,
     admin: Admin,
+    artefacts: PathBuf,
     layout: Layout,
     /// Where the gateway listens.
     pub(crate) gateway: SocketAddr,
     sockets: TempDir,
 }
 
-impl Rig {
+impl<S: Source> Rig<S> {
     /// Starts both, with a Gateway and nothing else.
     ///
     /// # Errors
     /// One of them does not start.
-    pub(crate) fn start(layout: Layout, artefacts: &Path) -> Result<Self> {
+    pub(crate) fn start(mut source: S, layout: Layout, artefacts: &Path) -> Result<Self> {
         let sockets = tempfile::tempdir()?;
         let gateway = TcpListener::bind("127.0.0.1:0")?.local_addr()?;
-        let (controller, source) = controller(layout, sockets.path())?;
-        let socket = |name: &str| Address::Unix(sockets.path().join(name));
-        let bootstrap = Bootstrap::new("bench", "default/bench", socket("xds"), socket("envoy"));
-        let mut launch = Launch::new(envoy_bootstrap::fetch()?, bootstrap.to_yaml());
-        launch.modules = Some(artefacts.join("release"));
-        launch.concurrency = Some(1);
-        launch.log_level = "error".to_owned();
-        let envoy = launch.spawn()?;
-        let admin = Admin::new(socket("admin"));
-        let mut rig = Self { source, controller, envoy, admin, layout, gateway, sockets };
-        rig.source.put(&objects::gateway(gateway.port()))?;
-        rig.envoy.wait_until_ready(Duration::from_secs(60))?;
-        Ok(rig)
+        source.put(&objects::gateway(gateway.port()))?;
+        let controller = start_controller(&mut source, layout, sockets.path())?;
+        let envoy = start_envoy(sockets.path(), artefacts)?;
+        let admin = Admin::new(Address::Unix(sockets.path().join("admin")));
+        let artefacts = artefacts.to_owned();
+        Ok(Self { source, controller, envoy, admin, artefacts, layout, gateway, sockets })
     }
 
-    /// Ends the controller and starts another for the same Envoy; the objects are to be put again.
+    /// Ends the controller and starts another for the same Envoy.
     ///
     /// # Errors
     /// It does not start.
     pub(crate) fn restart_controller(&mut self) -> Result<()> {
-        end(&mut self.controller);
+        self.end_controller();
+        self.controller = start_controller(&mut self.source, self.layout, self.sockets.path())?;
+        Ok(())
+    }
+
+    /// Starts another controller and another Envoy on the same objects, with another layout.
+    ///
+    /// # Errors
+    /// One of them does not start.
+    pub(crate) fn change_layout(&mut self, layout: Layout) -> Result<()> {
+        self.layout = layout;
+        self.envoy.terminate();
+        self.restart_controller()?;
+        self.envoy = start_envoy(self.sockets.path(), &self.artefacts)?;
+        Ok(())
+    }
+
+    /// Ends the controller, if it still runs.
+    pub(crate) fn end_controller(&mut self) {
+        // It has ended if it cannot be killed.
+        let _ = self.controller.kill();
+        let _ = self.controller.wait();
         for socket in ["xds", "admin"] {
             // It went with the controller, or is in the way.
             let _ = std::fs::remove_file(self.sockets.path().join(socket));
         }
-        (self.controller, self.source) = controller(self.layout, self.sockets.path())?;
-        self.source.put(&objects::gateway(self.gateway.port()))
     }
 
     /// One of the controller's counters.
@@ -110,47 +104,39 @@ impl Rig {
     }
 }
 
-fn controller(layout: Layout, sockets: &Path) -> Result<(Child, Lines)> {
-    let mut command = Command::new(std::env::current_exe()?);
-    command.arg("controller").arg(format!("{layout:?}")).arg(sockets);
-    let mut child = command.stdin(Stdio::piped()).stdout(Stdio::null()).spawn()?;
-    let lines = Lines(child.stdin.take().context("no stdin")?);
+impl<S> Drop for Rig<S> {
+    fn drop(&mut self) {
+        // It has ended if it cannot be killed.
+        let _ = self.controller.kill();
+        let _ = self.controller.wait();
+    }
+}
+
+fn start_controller(source: &mut impl Source, layout: Layout, sockets: &Path) -> Result<Child> {
+    let child = source.start_controller(layout, sockets)?;
     let begun = Instant::now();
     while !sockets.join("admin").exists() {
         if begun.elapsed() > Duration::from_secs(10) {
-            bail!("the controller does not start");
+            bail!(
+                "the controller does not start: {}",
+                std::fs::read_to_string(sockets.join("controller.log"))?
+            );
         }
         std::thread::sleep(Duration::from_millis(1));
     }
-    Ok((child, lines))
+    Ok(child)
 }
 
-/// What `bench controller LAYOUT FOLDER` does: objects come by standard input.
-///
-/// # Errors
-/// It does not start.
-pub(crate) fn control(layout: &str, folder: &str) -> Result<()> {
-    let layout = if layout == "PerPort" { Layout::PerPort } else { Layout::Scoped };
-    let socket = |name: &str| Address::Unix(Path::new(folder).join(name));
-    let settings = Settings { layout, ..Settings::default() };
-    ferrule_controller::piped::serve(
-        settings,
-        socket("xds"),
-        socket("admin"),
-        BufReader::new(std::io::stdin()),
-    )
-}
-
-fn end(child: &mut Child) {
-    // It has ended if it cannot be killed.
-    let _ = child.kill();
-    let _ = child.wait();
-}
-
-impl Drop for Rig {
-    fn drop(&mut self) {
-        end(&mut self.controller);
-    }
+fn start_envoy(sockets: &Path, artefacts: &Path) -> Result<Envoy> {
+    let socket = |name: &str| Address::Unix(sockets.join(name));
+    let bootstrap = Bootstrap::new("bench", "default/bench", socket("xds"), socket("envoy"));
+    let mut launch = Launch::new(envoy_bootstrap::fetch()?, bootstrap.to_yaml());
+    launch.modules = Some(artefacts.join("release"));
+    launch.concurrency = Some(1);
+    launch.log_level = "error".to_owned();
+    let envoy = launch.spawn()?;
+    envoy.wait_until_ready(Duration::from_secs(60))?;
+    Ok(envoy)
 }
 
 /// So many milliseconds of a duration.

@@ -30,7 +30,7 @@ impl Costs {
     /// What one filter of ours adds beside what one of the baseline's does.
     pub(crate) fn figure(&self, name: &str, goal: f64, ours: &str, baseline: &str) -> Figure {
         let (ours, against) = (self.added(ours), self.added(baseline));
-        Figure { name: name.to_owned(), goal, ours, baseline: baseline.to_owned(), against, unit: "us" }
+        Figure::new(name, goal, ours, (baseline, against), "us")
     }
 
     fn rounds(&self, name: &str) -> &[f64] {
@@ -74,7 +74,9 @@ impl Serving {
     /// Envoy does not start.
     pub(crate) fn start(variants: &[Variant]) -> Result<Self> {
         let listeners: Vec<Value> = variants.iter().map(Variant::listener).collect();
-        let envoy = crate::envoy::start(&json!({"static_resources": {"listeners": listeners}}))?;
+        let clusters: Vec<Value> = variants.iter().filter_map(Variant::cluster).collect();
+        let resources = json!({"listeners": listeners, "clusters": clusters});
+        let envoy = crate::envoy::start(&json!({"static_resources": resources}))?;
         let addresses = addresses(&envoy, variants)?;
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         Ok(Self { envoy, addresses, runtime })

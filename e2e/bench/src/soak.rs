@@ -36,22 +36,24 @@ pub(crate) fn run(artefacts: &Path, requests: usize) -> Result<Vec<Figure>> {
 fn growth(ours: &Ours, requests: usize) -> Result<Figure> {
     let traffic = Traffic::post(order(1 << 10).to_string(), requests);
     let filters = vec![ours.native(&header_template()), ours.native(&json_job())];
-    let chain = Variant::of("native", filters, "native", &traffic).sets("large");
-    let serving = Serving::start(std::slice::from_ref(&chain))?;
+    resident("transformation-soak", &Variant::of("native", filters, "native", &traffic).sets("large"))
+}
+
+/// How the memory of an Envoy that serves `variant` grows over all its requests, once it is warm.
+///
+/// # Errors
+/// Envoy does not start, or a request fails.
+pub(crate) fn resident(area: &str, variant: &Variant) -> Result<Figure> {
+    let serving = Serving::start(std::slice::from_ref(variant))?;
     let address = *serving.addresses.first().context("no listener")?;
+    let (traffic, requests) = (&variant.traffic, variant.traffic.requests);
     let send = |requests| serving.runtime.block_on(load::run(address, &traffic.to("/"), requests));
-    chain.check(&serving.runtime.block_on(load::once(address, &traffic.to(PROOF)))?)?;
+    variant.check(&serving.runtime.block_on(load::once(address, &traffic.to(PROOF)))?)?;
     send(requests / WARM_UP)?;
     let before = memory::resident(serving.envoy.id())?;
     send(requests - requests / WARM_UP)?;
-    Ok(Figure {
-        name: "transformation-soak/resident".to_owned(),
-        goal: 1.05,
-        ours: memory::resident(serving.envoy.id())?,
-        baseline: "warm".to_owned(),
-        against: before,
-        unit: "MB",
-    })
+    let after = memory::resident(serving.envoy.id())?;
+    Ok(Figure::new(format!("{area}/resident"), 1.05, after, ("warm", before), "MB"))
 }
 
 /// What a filter adds to the memory of a stream that is held, beyond what Envoy's own header filter does: so Envoy's
@@ -63,14 +65,8 @@ fn stream(ours: &Ours) -> Result<Figure> {
     let bytes =
         held.iter().zip(&serving.addresses).map(|(variant, address)| hold(&serving, variant, *address));
     let [builtin, native] = bytes.collect::<Result<Vec<_>>>()?[..] else { bail!("not two variants") };
-    Ok(Figure {
-        name: "transformation-soak/stream-beyond-header_mutation".to_owned(),
-        goal: 1.0,
-        ours: (native - builtin) / CHAIN as f64,
-        baseline: "budget".to_owned(),
-        against: 512.0,
-        unit: "B",
-    })
+    let beyond = (native - builtin) / CHAIN as f64;
+    Ok(Figure::budget("transformation-soak/stream-beyond-header_mutation", beyond, 512.0, "B"))
 }
 
 /// A chain whose streams go on after an hour.

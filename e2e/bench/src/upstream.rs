@@ -1,7 +1,7 @@
 //! Servers that answer every request with their name.
 
 use std::io::{BufRead, BufReader, Write};
-use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::net::{IpAddr, SocketAddr, TcpListener, TcpStream};
 
 use anyhow::Result;
 
@@ -9,8 +9,8 @@ use anyhow::Result;
 ///
 /// # Errors
 /// No port is free.
-pub(crate) fn start(name: &'static str) -> Result<SocketAddr> {
-    let listener = TcpListener::bind("127.0.0.1:0")?;
+pub(crate) fn start(at: IpAddr, name: &'static str) -> Result<SocketAddr> {
+    let listener = TcpListener::bind((at, 0))?;
     let address = listener.local_addr()?;
     std::thread::spawn(move || {
         for connection in listener.incoming().flatten() {

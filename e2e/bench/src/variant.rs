@@ -1,4 +1,6 @@
-//! Chains of filters to compare: each is a listener of the same Envoy that answers by itself.
+//! Chains of filters to compare: each is a listener of the same Envoy, which answers by itself or asks a service.
+
+use std::net::SocketAddr;
 
 use anyhow::{Result, ensure};
 use serde_json::{Map, Value, json};
@@ -30,6 +32,8 @@ pub(crate) struct Variant {
     /// What it is sent.
     pub(crate) traffic: Traffic,
     filters: Vec<Filter>,
+    /// Who answers, if not Envoy itself.
+    service: Option<SocketAddr>,
     /// Header lines of the answer to [`PROOF`] if the filters do their work.
     proof: Vec<String>,
 }
@@ -42,6 +46,7 @@ impl Variant {
             base: name.to_owned(),
             traffic: traffic.clone(),
             filters: Vec::new(),
+            service: None,
             proof: Vec::new(),
         }
     }
@@ -54,6 +59,11 @@ impl Variant {
     /// Such filters one after another.
     pub(crate) fn of(name: &str, filters: Vec<Filter>, base: &str, traffic: &Traffic) -> Self {
         Self { base: base.to_owned(), filters, ..Self::bare(name, traffic) }
+    }
+
+    /// The same with a service behind it.
+    pub(crate) fn before(self, service: SocketAddr) -> Self {
+        Self { service: Some(service), ..self }
     }
 
     /// Says which `x-out` the filters give the request.
@@ -102,6 +112,18 @@ impl Variant {
             "filter_chains": [{"filters": [{"name": "hcm", "typed_config": manager}]}]})
     }
 
+    /// The service's cluster, if there is one; it may be asked to call functions of Lambda.
+    pub(crate) fn cluster(&self) -> Option<Value> {
+        let address = self.service?;
+        let socket = json!({"address": address.ip().to_string(), "port_value": address.port()});
+        let endpoint = json!({"endpoint": {"address": {"socket_address": socket}}});
+        Some(json!({
+            "name": self.name, "type": "STATIC",
+            "load_assignment": {"cluster_name": self.name, "endpoints": [{"lb_endpoints": [endpoint]}]},
+            "metadata": {"filter_metadata": {"com.amazonaws.lambda": {"egress_gateway": true}}},
+        }))
+    }
+
     fn routes(&self) -> Value {
         let per_filter: Map<String, Value> = self
             .filters
@@ -109,6 +131,10 @@ impl Variant {
             .enumerate()
             .filter_map(|(place, filter)| Some((place_name(place), filter.route.clone()?)))
             .collect();
+        if self.service.is_some() {
+            return json!([{"name": "all", "match": {"prefix": "/"}, "route": {"cluster": self.name},
+                           "typed_per_filter_config": per_filter}]);
+        }
         let shown = |name: &str, value: &str| json!({"header": {"key": name, "value": value}});
         json!([
             {"name": "proof", "match": {"path": PROOF}, "direct_response": {"status": 200, "body": {"inline_string": "."}},

@@ -1,22 +1,19 @@
 //! The command line.
 
 use std::path::PathBuf;
-use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand};
-
-use crate::{build, containment, dns, network, session};
 
 /// A Kubernetes cluster for tests, without docker.
 #[derive(Parser)]
 #[command(version, about)]
-struct Cli {
+pub(crate) struct Cli {
     #[command(subcommand)]
-    command: Command,
+    pub(crate) command: Command,
 }
 
 #[derive(Subcommand)]
-enum Command {
+pub(crate) enum Command {
     /// Start a cluster and keep it until Ctrl-C
     Up(Up),
     /// Run the conformance suite of Gateway API on a cluster, or on the one that $KUBECONFIG names
@@ -29,9 +26,12 @@ enum Command {
     /// Hold a network namespace until PARENT ends
     #[command(hide = true)]
     Hold { parent: u32, parameters: Vec<String> },
-    /// Answer DNS questions with the asker's address
+    /// Answer DNS questions with the asker's address; arguments are those of the server that it stands in for
     #[command(hide = true)]
-    AnswerDns,
+    AnswerDns {
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        ignored: Vec<String>,
+    },
 }
 
 /// Arguments of `cluster up`.
@@ -83,41 +83,13 @@ pub(crate) struct Programs {
     pub(crate) in_cluster: Option<PathBuf>,
 }
 
-/// Does what the command line says.
-///
-/// # Errors
-/// What went wrong, for people.
-pub(crate) fn run() -> anyhow::Result<ExitCode> {
-    // Go's own spelling works, too.
-    let arguments = std::env::args_os().map(|one| if one == "-run" { "--run".into() } else { one });
-    match Cli::parse_from(arguments).command {
-        Command::Contain => containment::enter()?,
-        Command::Hold { parent, parameters } => network::hold(parent, &parameters)?,
-        Command::AnswerDns => runtime()?.block_on(dns::serve_whoami())?,
-        Command::Build => {
-            build::kubernetes()?;
-            build::suite("v1.7.0")?;
-            build::suite("v1.6.3")?;
-        }
-        Command::Up(up) => {
-            log_to_standard_error();
-            runtime()?.block_on(session::stay_up(&up))?;
-        }
-        Command::Conformance(conformance) => {
-            log_to_standard_error();
-            let passed = runtime()?.block_on(session::conformance(&conformance))?;
-            return Ok(if passed { ExitCode::SUCCESS } else { ExitCode::FAILURE });
-        }
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_stand_in_for_a_dns_server_takes_its_arguments() {
+        let cli = Cli::try_parse_from(["cluster", "answer-dns", "-conf", "/root/Corefile"]).unwrap();
+        assert!(matches!(cli.command, Command::AnswerDns { .. }));
     }
-    Ok(ExitCode::SUCCESS)
-}
-
-fn runtime() -> anyhow::Result<tokio::runtime::Runtime> {
-    Ok(tokio::runtime::Builder::new_multi_thread().enable_all().build()?)
-}
-
-fn log_to_standard_error() {
-    let filter = tracing_subscriber::EnvFilter::try_from_default_env();
-    let filter = filter.unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("warn,kube_client=off"));
-    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
 }

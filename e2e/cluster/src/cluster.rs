@@ -14,6 +14,7 @@ use crate::addresses::{Plan, Slot};
 use crate::certificates::Certificates;
 use crate::control_plane::{ControlPlane, Programs, Site};
 use crate::kubelet::{Images, Machine};
+use crate::orders::Order;
 use crate::process::Starter;
 use crate::{balancer, dns, kubelet, network};
 
@@ -85,6 +86,17 @@ impl Cluster {
                 Some(Ok(Err(error))) => format!("{error:#}"),
                 Some(Err(error)) => error.to_string(),
             },
+        }
+    }
+
+    /// Stops a part of the control plane as a crash would, or starts it again.
+    ///
+    /// # Errors
+    /// There is no such part, or it cannot be started.
+    pub(crate) async fn obey(&mut self, order: &Order) -> anyhow::Result<()> {
+        match order {
+            Order::Stop(part) => self.control_plane.stop(part).await,
+            Order::Start(part) => self.control_plane.resume(part).await,
         }
     }
 

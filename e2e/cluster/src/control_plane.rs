@@ -47,9 +47,56 @@ pub(crate) struct Site<'a> {
     pub(crate) starter: &'a Starter,
 }
 
-/// The running parts, by name, in the order of their start.
+/// What ServiceAccounts ask for is kept in `audit.log`: that shows whether a role is what its holder needs.
+const AUDIT: &str = "
+apiVersion: audit.k8s.io/v1
+kind: Policy
+omitStages: [RequestReceived]
+omitManagedFields: true
+rules:
+- level: None
+  userGroups: ['system:serviceaccounts:kube-system']
+- level: Metadata
+  userGroups: ['system:serviceaccounts']
+- level: None
+";
+
+fn audit_policy(site: &Site<'_>) -> PathBuf {
+    site.folder.join("audit-policy.yaml")
+}
+
+/// The parts, in the order of their start.
 pub(crate) struct ControlPlane {
-    parts: Vec<(&'static str, Child)>,
+    starter: Starter,
+    parts: Vec<Part>,
+}
+
+/// A part of the control plane.
+struct Part {
+    name: &'static str,
+    containment: Containment,
+    log: PathBuf,
+    /// `None` while it is stopped.
+    child: Option<Child>,
+}
+
+impl Part {
+    /// Starts it, with what it says at the end of its log.
+    async fn start(&mut self, starter: &Starter) -> anyhow::Result<()> {
+        let log = File::options().create(true).append(true).open(&self.log)?;
+        self.child = Some(starter.contain(&self.containment, Output::File(log)).await?);
+        Ok(())
+    }
+
+    /// Waits until it ends; for ever while it is stopped.
+    async fn end(&mut self) -> String {
+        match &mut self.child {
+            Some(child) => {
+                format!("{} ended: {:?}", self.name, child.wait().await.map(|end| end.to_string()))
+            }
+            None => std::future::pending().await,
+        }
+    }
 }
 
 impl ControlPlane {
@@ -58,7 +105,8 @@ impl ControlPlane {
     /// # Errors
     /// A part ended or was not ready in time; the error quotes its log.
     pub(crate) async fn start(programs: &Programs, site: &Site<'_>) -> anyhow::Result<(Self, Client)> {
-        let mut ours = Self { parts: Vec::new() };
+        let mut ours = Self { starter: site.starter.clone(), parts: Vec::new() };
+        std::fs::write(audit_policy(site), AUDIT).context("writing the audit policy")?;
         ours.part(site, "etcd", etcd(&programs.etcd, site)).await?;
         ours.part(site, "kube-apiserver", api_server(&programs.api_server, site)).await?;
         let kubeconfig = site.folder.join("kubeconfig");
@@ -83,9 +131,37 @@ impl ControlPlane {
             environment: vec![("PATH".to_owned(), SYSTEM_PATH.to_owned())],
             ..Containment::default()
         };
-        let log = File::create(log_path(site, name))?;
-        self.parts.push((name, site.starter.contain(&containment, Output::File(log)).await?));
+        let mut part = Part { name, containment, log: log_path(site, name), child: None };
+        part.start(&self.starter).await?;
+        self.parts.push(part);
         Ok(())
+    }
+
+    /// Kills a part as a crash would, and leaves it stopped.
+    ///
+    /// # Errors
+    /// There is no such part.
+    pub(crate) async fn stop(&mut self, name: &str) -> anyhow::Result<()> {
+        if let Some(mut child) = self.find(name)?.child.take() {
+            process::end(&mut child, Duration::ZERO).await;
+        }
+        Ok(())
+    }
+
+    /// Starts a part that is stopped. Clients are to find out themselves when it is ready.
+    ///
+    /// # Errors
+    /// There is no such part, or it cannot be started.
+    pub(crate) async fn resume(&mut self, name: &str) -> anyhow::Result<()> {
+        let starter = self.starter.clone();
+        let part = self.find(name)?;
+        if part.child.is_none() { part.start(&starter).await } else { Ok(()) }
+    }
+
+    fn find(&mut self, name: &str) -> anyhow::Result<&mut Part> {
+        let names: Vec<&str> = self.parts.iter().map(|part| part.name).collect();
+        let unknown = format!("there is no {name} here, but {}", names.join(", "));
+        self.parts.iter_mut().find(|part| part.name == name).context(unknown)
     }
 
     async fn wait_until_ready(&mut self, site: &Site<'_>, client: &Client) -> anyhow::Result<()> {
@@ -104,27 +180,25 @@ impl ControlPlane {
     }
 
     fn check_alive(&mut self, site: &Site<'_>) -> anyhow::Result<()> {
-        for (name, child) in &mut self.parts {
-            if let Some(status) = child.try_wait()? {
+        for Part { name, child, .. } in &mut self.parts {
+            if let Some(child) = child
+                && let Some(status) = child.try_wait()?
+            {
                 bail!("{name} ended ({status}):\n{}", quote(site, name));
             }
         }
         Ok(())
     }
 
-    /// Waits until a part ends, which none should, and says which.
+    /// Waits until a part ends that is not stopped, which none should, and says which.
     pub(crate) async fn first_end(&mut self) -> String {
-        let ends = self.parts.iter_mut().map(|(name, child)| {
-            Box::pin(
-                async move { format!("{name} ended: {:?}", child.wait().await.map(|end| end.to_string())) },
-            )
-        });
+        let ends = self.parts.iter_mut().map(|part| Box::pin(part.end()));
         futures::future::select_all(ends).await.0
     }
 
     /// Ends all parts, the last first.
     pub(crate) async fn end(mut self) {
-        for (_, child) in self.parts.iter_mut().rev() {
+        for child in self.parts.iter_mut().rev().filter_map(|part| part.child.as_mut()) {
             process::end(child, GRACE).await;
         }
     }
@@ -197,6 +271,8 @@ fn api_server(program: &Path, site: &Site<'_>) -> Vec<String> {
             format!("--service-account-key-file={}", file("service-accounts.pub")),
             format!("--service-account-signing-key-file={}", file("service-accounts.key")),
             "--runtime-config=certificates.k8s.io/v1beta1/clustertrustbundles=true".to_owned(),
+            format!("--audit-policy-file={}", audit_policy(site).display()),
+            format!("--audit-log-path={}", site.folder.join("audit.log").display()),
             "--feature-gates=ClusterTrustBundle=true,ClusterTrustBundleProjection=true".to_owned(),
         ],
     )

@@ -2,10 +2,11 @@
 //!
 //! Invariants: a cluster ends with its [`RunningCluster`], or with this process, however that ends.
 
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Write};
 use std::net::Ipv4Addr;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::{Mutex, PoisonError, mpsc};
 use std::thread::JoinHandle;
 
 /// A cluster that runs.
@@ -14,8 +15,32 @@ pub struct RunningCluster {
     kubeconfig: PathBuf,
     node: Ipv4Addr,
     static_address: Ipv4Addr,
+    done: Mutex<mpsc::Receiver<()>>,
     output: Option<JoinHandle<()>>,
 }
+
+/// A part of the control plane.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Part {
+    /// etcd.
+    Etcd,
+    /// The API server.
+    ApiServer,
+}
+
+impl Part {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Etcd => "etcd",
+            Self::ApiServer => "kube-apiserver",
+        }
+    }
+}
+
+/// A cluster did not do what was ordered; why is on standard error.
+#[derive(Debug, thiserror::Error)]
+#[error("the cluster did not {0}; see standard error")]
+pub struct OrderError(String);
 
 /// Why there is no cluster.
 #[derive(Debug, thiserror::Error)]
@@ -54,9 +79,37 @@ impl RunningCluster {
         let kubeconfig = value("KUBECONFIG=")?.into();
         let node = value("NODE=")?.parse().map_err(|_| StartError::Ended)?;
         let static_address = value("STATIC_ADDRESS=")?.parse().map_err(|_| StartError::Ended)?;
+        let (tell, done) = mpsc::channel();
         // What it says later must not fill the pipe.
-        let output = std::thread::spawn(move || lines.for_each(drop));
-        Ok(Self { child, kubeconfig, node, static_address, output: Some(output) })
+        let output = std::thread::spawn(move || {
+            for _ in lines.map_while(Result::ok).filter(|line| line == "DONE") {
+                // Nobody may wait for it any more.
+                let _ = tell.send(());
+            }
+        });
+        Ok(Self { child, kubeconfig, node, static_address, done: Mutex::new(done), output: Some(output) })
+    }
+
+    /// Kills a part of the control plane, as a crash would, and leaves it stopped.
+    ///
+    /// # Errors
+    /// The cluster has ended.
+    pub fn stop(&mut self, part: Part) -> Result<(), OrderError> {
+        self.order(format!("stop {}", part.name()))
+    }
+
+    /// Starts a part that was stopped; when it is ready is for its clients to find out.
+    ///
+    /// # Errors
+    /// The cluster has ended, or the part could not be started.
+    pub fn resume(&mut self, part: Part) -> Result<(), OrderError> {
+        self.order(format!("start {}", part.name()))
+    }
+
+    fn order(&mut self, order: String) -> Result<(), OrderError> {
+        let written = self.child.stdin.as_mut().is_some_and(|input| writeln!(input, "{order}").is_ok());
+        let done = self.done.get_mut().unwrap_or_else(PoisonError::into_inner);
+        if written && done.recv().is_ok() { Ok(()) } else { Err(OrderError(order)) }
     }
 
     /// The kubeconfig of an administrator.

@@ -34,7 +34,8 @@ pub(crate) async fn apply_folder(client: &Client, folder: &Path) -> anyhow::Resu
     Ok(())
 }
 
-/// Applies the resources of a kustomization, which have to be files, in its order; nothing else of it is known here.
+/// Applies the resources of a kustomization in its order: files, and folders with kustomizations of their own. Nothing else
+/// of it is known here.
 ///
 /// # Errors
 /// A file cannot be read or is refused; the error names it.
@@ -48,6 +49,10 @@ pub(crate) async fn apply_kustomization(client: &Client, folder: &Path) -> anyho
     let kustomization: Kustomization = serde_saphyr::from_str(&text)?;
     for resource in kustomization.resources {
         let path = folder.join(resource);
+        if path.is_dir() {
+            Box::pin(apply_kustomization(client, &path)).await?;
+            continue;
+        }
         let text = std::fs::read_to_string(&path).with_context(|| format!("reading {}", path.display()))?;
         apply(client, &text).await.with_context(|| format!("applying {}", path.display()))?;
         wait_for_definitions(client).await?;

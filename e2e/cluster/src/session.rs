@@ -6,6 +6,7 @@ use std::pin::Pin;
 
 use anyhow::Context;
 use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::mpsc;
 
 use crate::build::{self, Suite};
 use crate::cli::{Conformance, Programs, Up};
@@ -13,6 +14,7 @@ use crate::cluster::Cluster;
 use crate::conformance::{Controller, Run};
 use crate::kubelet::Images;
 use crate::manifests;
+use crate::orders::{self, Order};
 use crate::process::Starter;
 
 /// Comes when the session shall end.
@@ -20,7 +22,8 @@ type End = Pin<Box<dyn Future<Output = ()>>>;
 
 /// Starts a cluster and keeps it until it shall end.
 pub(crate) async fn stay_up(up: &Up) -> anyhow::Result<()> {
-    let mut end = session_end(up.until_input_ends)?;
+    let mut end = session_end()?;
+    let mut orders = up.until_input_ends.then(orders::read);
     let mut cluster = tokio::select! {
         cluster = start(&up.gateway_api, &up.programs) => cluster?,
         () = &mut end => return Ok(()),
@@ -33,7 +36,7 @@ pub(crate) async fn stay_up(up: &Up) -> anyhow::Result<()> {
                 controller = Some(start_controller(&cluster, &up.programs, &logs).await?);
             }
             announce(&cluster, controller.is_some());
-            anyhow::bail!(cluster.failure().await)
+            attend(&mut cluster, &mut orders).await
         } => failure,
         () = end => Ok(()),
     };
@@ -42,6 +45,26 @@ pub(crate) async fn stay_up(up: &Up) -> anyhow::Result<()> {
     }
     cluster.end().await;
     failure
+}
+
+/// Does what is ordered until nobody can order anything any more, or something of the cluster ends.
+async fn attend(cluster: &mut Cluster, orders: &mut Option<mpsc::Receiver<Order>>) -> anyhow::Result<()> {
+    loop {
+        let order = async {
+            match orders {
+                Some(orders) => orders.recv().await,
+                None => std::future::pending().await,
+            }
+        };
+        tokio::select! {
+            failure = cluster.failure() => anyhow::bail!(failure),
+            order = order => match order {
+                Some(order) => cluster.obey(&order).await?,
+                None => return Ok(()),
+            }
+        }
+        println!("DONE");
+    }
 }
 
 fn announce(cluster: &Cluster, controller: bool) {
@@ -65,7 +88,7 @@ fn announce(cluster: &Cluster, controller: bool) {
 pub(crate) async fn conformance(wanted: &Conformance) -> anyhow::Result<bool> {
     fs::create_dir_all(&wanted.output).with_context(|| format!("making {}", wanted.output.display()))?;
     let folder = wanted.output.canonicalize()?;
-    let end = session_end(false)?;
+    let end = session_end()?;
     let suite = suite(&wanted.version).await?;
     let run = Run { suite: &suite, only: &wanted.run, flags: &wanted.flags, folder: &folder };
     match &wanted.kubeconfig {
@@ -152,19 +175,13 @@ async fn blocking<T: Send + 'static>(
     tokio::task::spawn_blocking(work).await?
 }
 
-/// Waits for Ctrl-C, a polite request to end, or the end of standard input where that counts.
-fn session_end(with_input: bool) -> anyhow::Result<End> {
+/// Comes with Ctrl-C or a polite request to end.
+fn session_end() -> anyhow::Result<End> {
     let (mut interrupt, mut terminate) = (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
     Ok(Box::pin(async move {
         tokio::select! {
             _ = interrupt.recv() => {}
             _ = terminate.recv() => {}
-            () = input_end(), if with_input => {}
         }
     }))
-}
-
-async fn input_end() {
-    // What is written there does not matter.
-    let _ = tokio::io::copy(&mut tokio::io::stdin(), &mut tokio::io::sink()).await;
 }

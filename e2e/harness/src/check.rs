@@ -84,6 +84,12 @@ impl Checker {
         self.lines(&format!("{at}.headers"), &expect.headers, &seen.headers);
         self.body(&format!("{at}.body"), expect.body.as_ref(), &seen.body);
         self.lines(&format!("{at}.trailers"), &expect.trailers, &seen.trailers);
+        #[cfg(feature = "sigv4")]
+        if let Some(signature) = &expect.signature {
+            let outcome = signature.verify(seen);
+            let found = outcome.as_ref().map_or_else(String::as_str, |()| "");
+            self.hold(outcome.is_ok(), &format!("{at}.signature"), "a valid signature", found);
+        }
         let complete = expect.complete.unwrap_or(true);
         self.hold(
             complete == seen.complete,

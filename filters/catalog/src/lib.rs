@@ -2,6 +2,8 @@
 //!
 //! Invariant: a filter that is not in [`filters!`] is in no module, native or wasm, and one that is, is in both.
 
+pub use ferrule_aws_signing::AwsSigning;
+pub use ferrule_lambda::Lambda;
 pub use ferrule_transformation::Transformation;
 
 /// Hands the types of all filters to the macro named, such as the `export!` of an adapter.
@@ -12,6 +14,8 @@ macro_rules! filters {
     ($($then:ident)::+) => {
         $($then)::+! {
             $crate::Transformation,
+            $crate::Lambda,
+            $crate::AwsSigning,
         }
     };
 }

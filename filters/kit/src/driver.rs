@@ -22,6 +22,7 @@ enum Phase {
     #[default]
     Flowing,
     AwaitingBody,
+    AwaitingData,
     AwaitingReply,
 }
 
@@ -145,6 +146,7 @@ impl<F: Filter, P: Deref<Target = F>> Driver<F, P> {
                 self.after(message, flow, Told::Rest, host)
             }
             Phase::AwaitingBody => self.collect(message, end, host),
+            Phase::AwaitingData => self.show_held(message, end, host),
             Phase::AwaitingReply => {
                 progress.unseen_data = true;
                 Step::Stop(Hold::Stream)
@@ -165,6 +167,15 @@ impl<F: Filter, P: Deref<Target = F>> Driver<F, P> {
         self.after(message, flow, Told::Rest, host)
     }
 
+    fn show_held(&mut self, message: Message, end: bool, host: &mut dyn Host) -> Step {
+        let flow = if host.body_len(message) > host.buffer_limit() {
+            self.filter.on_overflow(&mut self.stream, host, message)
+        } else {
+            self.filter.on_data(&mut self.stream, host, message, end)
+        };
+        self.after(message, flow, Told::Rest, host)
+    }
+
     fn on_trailers(&mut self, message: Message, host: &mut dyn Host) -> Step {
         let progress = self.progress(message);
         progress.ended = true;
@@ -176,6 +187,7 @@ impl<F: Filter, P: Deref<Target = F>> Driver<F, P> {
                 self.after(message, flow, Told::Rest, host)
             }
             Phase::Flowing => self.catch_up(message, host),
+            Phase::AwaitingData => self.go_on(message, Told::Rest, host),
         }
     }
 
@@ -231,10 +243,20 @@ impl<F: Filter, P: Deref<Target = F>> Driver<F, P> {
                 self.after(message, flow, Told::Rest, host)
             }
             Flow::AwaitBody => self.hold(message, Phase::AwaitingBody, Hold::Body),
+            Flow::AwaitData if self.may_await_data(message, told) => {
+                self.hold(message, Phase::AwaitingData, Hold::Body)
+            }
+            Flow::AwaitData => self.misused(message, host),
             Flow::Respond(response) => Step::Respond(response),
             Flow::Open(opening) => Step::Open(opening),
             Flow::Reset => Step::Reset,
         }
+    }
+
+    /// Only while its headers are here, and more of it can come.
+    fn may_await_data(&mut self, message: Message, told: Told) -> bool {
+        let progress = self.progress(message);
+        !progress.ended && (told == Told::Headers || progress.phase == Phase::AwaitingData)
     }
 
     fn hold(&mut self, message: Message, phase: Phase, hold: Hold) -> Step {
@@ -292,7 +314,10 @@ impl<F: Filter, P: Deref<Target = F>> Driver<F, P> {
     }
 
     fn misused(&mut self, message: Message, host: &mut dyn Host) -> Step {
-        host.log(Level::Error, &format!("{}: AwaitBody is possible in on_headers only", F::NAME));
+        host.log(
+            Level::Error,
+            &format!("{}: AwaitBody or AwaitData where nothing is left to await", F::NAME),
+        );
         self.give_up(message, "misused")
     }
 

@@ -120,6 +120,66 @@ fn trailers_complete_an_awaited_body() {
 }
 
 #[test]
+fn awaited_data_is_shown_chunk_by_chunk_until_the_headers_may_go() {
+    let (mut driver, mut host) = scripted(vec![Flow::AwaitData, Flow::AwaitData, Flow::Continue]);
+    assert_eq!(driver.on(headers(RESPONSE, false), &mut host), Step::Stop(Hold::Body));
+    host.push_body(RESPONSE, "ab");
+    assert_eq!(driver.on(data(RESPONSE, false), &mut host), Step::Stop(Hold::Body));
+    host.push_body(RESPONSE, "c");
+    assert_eq!(driver.on(data(RESPONSE, false), &mut host), Step::Pass);
+    host.pass_body(RESPONSE);
+    host.push_body(RESPONSE, "d");
+    assert_eq!(driver.on(data(RESPONSE, true), &mut host), Step::Pass);
+    let shown =
+        ["Response headers false", "Response data 2 false", "Response data 3 false", "Response data 1 true"];
+    assert_eq!(told(), shown);
+}
+
+#[test]
+fn while_data_is_awaited_the_filter_can_still_answer() {
+    let teapot = || Flow::Respond(Response::text(418, "teapot", ""));
+    let (mut driver, mut host) = scripted(vec![Flow::AwaitData, teapot()]);
+    driver.on(headers(RESPONSE, false), &mut host);
+    assert!(matches!(driver.on(data(RESPONSE, false), &mut host), Step::Respond(_)));
+    let (mut driver, mut host) = scripted(vec![Flow::AwaitData, Flow::Continue, teapot()]);
+    driver.on(headers(RESPONSE, false), &mut host);
+    driver.on(data(RESPONSE, false), &mut host);
+    assert_eq!(driver.on(data(RESPONSE, false), &mut host), Step::Reset, "headers have left");
+}
+
+#[test]
+fn trailers_end_the_wait_for_data() {
+    let (mut driver, mut host) = scripted(vec![Flow::AwaitData, Flow::AwaitData]);
+    driver.on(headers(RESPONSE, false), &mut host);
+    driver.on(data(RESPONSE, false), &mut host);
+    assert_eq!(driver.on(Event::Trailers { message: RESPONSE }, &mut host), Step::Pass);
+    assert_eq!(told()[2], "Response trailers");
+}
+
+#[test]
+fn data_that_cannot_come_is_not_awaited() {
+    let (mut driver, mut host) = scripted(vec![Flow::AwaitData]);
+    assert!(matches!(driver.on(headers(REQUEST, true), &mut host), Step::Respond(_)));
+    let (mut driver, mut host) = scripted(vec![Flow::AwaitData, Flow::AwaitData]);
+    driver.on(headers(REQUEST, false), &mut host);
+    assert!(matches!(driver.on(data(REQUEST, true), &mut host), Step::Respond(_)));
+    let (mut driver, mut host) = scripted(vec![Flow::Continue, Flow::AwaitData]);
+    driver.on(headers(REQUEST, false), &mut host);
+    assert!(matches!(driver.on(data(REQUEST, false), &mut host), Step::Respond(_)), "its headers have left");
+}
+
+#[test]
+fn a_body_over_the_limit_is_not_awaited() {
+    let (mut driver, mut host) = scripted(vec![Flow::AwaitData]);
+    host.limit = 2;
+    driver.on(headers(RESPONSE, false), &mut host);
+    host.push_body(RESPONSE, "abc");
+    assert!(
+        matches!(driver.on(data(RESPONSE, false), &mut host), Step::Respond(answer) if answer.status == 502)
+    );
+}
+
+#[test]
 fn a_filter_that_leaves_lets_go_and_is_told_nothing_more() {
     let (mut driver, mut host) = scripted(vec![Flow::AwaitBody, Flow::Leave]);
     driver.on(headers(REQUEST, false), &mut host);

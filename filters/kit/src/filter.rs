@@ -18,6 +18,12 @@ pub enum Flow {
     ///
     /// Only from [`Filter::on_headers`]: once headers have left, a body can no longer change them.
     AwaitBody,
+    /// Hold this message, and call [`Filter::on_data`] for each chunk that comes, with all that is held at hand: bytes that it takes
+    /// out ([`Host::take_body`]) are not held. The first [`Flow::Continue`] lets headers and what is at hand go on. A message with
+    /// trailers goes on after [`Filter::on_trailers`].
+    ///
+    /// Only from [`Filter::on_headers`] where more is to come, and from [`Filter::on_data`] of a message so held, but for its end.
+    AwaitData,
     /// Hold this message until the reply to a callout, or a wake, has come.
     AwaitReply,
     /// Answer the client at once.

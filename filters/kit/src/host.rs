@@ -9,6 +9,14 @@ pub type Octets<'a> = Cow<'a, [u8]>;
 /// Owned field lines in order, names in lower case (RFC 9110 §5).
 pub type FieldLines = Vec<(String, Vec<u8>)>;
 
+/// Field lines as a host lends them; read all at once where many are asked for, because each question costs as much as a line.
+pub type Lines<'l> = [(Octets<'l>, Octets<'l>)];
+
+/// The value of the first line of that name.
+pub fn line<'l>(lines: &'l Lines<'_>, name: &str) -> Option<&'l [u8]> {
+    lines.iter().find(|(known, _)| **known == *name.as_bytes()).map(|(_, value)| &**value)
+}
+
 /// One of the two messages of an exchange (RFC 9110 §6).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Message {
@@ -215,6 +223,12 @@ pub trait Host {
         body
     }
 
+    /// Whether a request can become another one on its way: be given a body that it did not have, and go on to another path by the
+    /// route that it came by. Where it cannot, a filter makes the other one by [`Host::callout`].
+    fn recasts_requests(&self) -> bool {
+        true
+    }
+
     /// How many bytes of one message Envoy holds at most.
     fn buffer_limit(&self) -> usize;
 
@@ -260,6 +274,14 @@ pub trait Host {
 
     /// Writes to Envoy's log.
     fn log(&self, level: Level, line: &str);
+
+    /// The name of the stream's route, as it may stand in a log line.
+    fn route_name(&self) -> String {
+        match self.attribute("xds.route_name") {
+            Some(Value::Text(name)) => String::from_utf8_lossy(&name).escape_debug().to_string(),
+            _ => String::new(),
+        }
+    }
 
     /// The wall clock.
     fn now(&self) -> SystemTime;

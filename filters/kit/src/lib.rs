@@ -24,9 +24,9 @@ pub use filter::{
     ConfigError, Counter, Filter, Flow, Histogram, Response, SecretSource, compile, counter_names,
 };
 pub use host::{
-    Callout, CalloutError, CalloutId, FieldLines, Fields, Host, Level, Message, MetadataSource, Octets,
-    Reply, Value,
+    Callout, CalloutError, CalloutId, FieldLines, Fields, Host, Level, Lines, Message, MetadataSource,
+    Octets, Reply, Value, line,
 };
 pub use memory::{CalloutMade, LogLine, MemoryHost, Wakes};
 pub use step::{Event, Hold, Step};
-pub use wire::field_value;
+pub use wire::{field_value, is_field_name};

@@ -44,6 +44,8 @@ pub struct MemoryHost {
     pub whole: [bool; 2],
     /// Answer of [`Host::buffer_limit`], bytes.
     pub limit: usize,
+    /// Answer of [`Host::recasts_requests`].
+    pub recasts: bool,
     /// Envoy attributes by dotted name.
     pub attributes: BTreeMap<String, Value<'static>>,
     /// Metadata by source, namespace and key.
@@ -81,6 +83,7 @@ impl Default for MemoryHost {
             bodies: [Vec::new(), Vec::new()],
             whole: [true, true],
             limit: 1024 * 1024,
+            recasts: true,
             attributes: BTreeMap::new(),
             metadata: BTreeMap::new(),
             environment: BTreeMap::new(),
@@ -228,6 +231,10 @@ impl Host for MemoryHost {
 
     fn buffer_limit(&self) -> usize {
         self.limit
+    }
+
+    fn recasts_requests(&self) -> bool {
+        self.recasts
     }
 
     fn attribute(&self, name: &str) -> Option<Value<'_>> {

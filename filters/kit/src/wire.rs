@@ -15,6 +15,12 @@ pub fn field_value(value: &[u8]) -> Octets<'_> {
     value.iter().map(|byte| if breaks(byte) { b' ' } else { *byte }).collect::<Vec<_>>().into()
 }
 
+/// Whether a text is the name of a field: a token (RFC 9110 §5.1, §5.6.2).
+pub fn is_field_name(name: &str) -> bool {
+    let token = |byte: u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte);
+    !name.is_empty() && name.bytes().all(token)
+}
+
 /// The answer with a status that ends an exchange, 500 where it is none (RFC 9110 §15), values as of [`field_value`], and no
 /// body where there may be none (RFC 9110 §6.4.1).
 pub(crate) fn answer(mut response: Response) -> Response {
@@ -54,6 +60,12 @@ mod tests {
     fn a_value_cannot_end_its_line() {
         assert_eq!(field_value(b"a\r\nx-b: 1\0"), &b"a  x-b: 1 "[..]);
         assert!(matches!(field_value(b"\tplain \xff"), Cow::Borrowed(_)));
+    }
+
+    #[test]
+    fn names_of_fields_are_tokens() {
+        assert!(["a", "X-A_1", "!#$%&'*+-.^_`|~"].into_iter().all(is_field_name));
+        assert!(!["", "a b", ":path", "a\r", "é"].into_iter().any(is_field_name));
     }
 
     #[test]

@@ -5,12 +5,12 @@ use std::borrow::Cow;
 use ferrule_kit::Value;
 
 use crate::edits::MetadataEdit;
-use crate::json::{Document, Key, Kind, Node, unescape};
 use crate::limits::MAX_VALUE;
 use crate::plan::{MetadataPlan, MetadataTemplate};
 use crate::problem::{Cause, Problem};
 use crate::scope::MessageScope;
 use crate::template::{Meter, Template};
+use ferrule_json::{Document, Key, Kind, Node, unescape};
 
 /// Templates of a list of metadata or of a span name, rendered on what `scope` shows.
 pub(crate) struct Annotation<'s, 'a, 'h> {

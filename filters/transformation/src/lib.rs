@@ -13,7 +13,6 @@ mod config;
 mod edits;
 mod extractor;
 mod field;
-mod json;
 mod limits;
 mod matching;
 mod merge;

@@ -4,9 +4,9 @@
 
 use smallvec::{SmallVec, smallvec};
 
-use crate::json::{Document, Kind, Node, write_string};
 use crate::rope::Rope;
 use crate::template::Template;
+use ferrule_json::{Document, Kind, Node, write_string};
 
 /// The members to edit.
 #[derive(Debug)]

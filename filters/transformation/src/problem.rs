@@ -3,10 +3,10 @@
 //! Invariant: nothing here tells of a message's content.
 
 use crate::field::ValueError;
-use crate::json::JsonError;
 use crate::merge::MergeError;
 use crate::template::Failure;
 use crate::wrap::NoText;
+use ferrule_json::JsonError;
 
 /// Why a message could not be transformed, and the field of the configuration concerned. Tells nothing of the message's
 /// content.

@@ -11,10 +11,10 @@ use crate::config::ParseAs;
 use crate::edits::{FieldEdit, FieldEdits, preview, touches};
 use crate::extractor::{Extractor, Source};
 use crate::field::canonical;
-use crate::json::Document;
 use crate::plan::Plan;
 use crate::surroundings::Surroundings;
 use crate::template::{Metadata, Meter, Outcome, Scope, Section, Sink, Value};
+use ferrule_json::Document;
 
 /// What stands for each pattern that `replace_with_random` was given, throughout one request and its response; most streams
 /// have none.

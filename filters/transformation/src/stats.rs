@@ -85,9 +85,6 @@ fn counter(problem: &Problem) -> Counter {
 }
 
 fn log(host: &dyn Host, problem: &str) {
-    let route = match host.attribute("xds.route_name") {
-        Some(ferrule_kit::Value::Text(name)) => String::from_utf8_lossy(&name).escape_debug().to_string(),
-        _ => String::new(),
-    };
+    let route = host.route_name();
     host.log(Level::Warn, &format!("transformation: route \"{route}\": {problem}"));
 }

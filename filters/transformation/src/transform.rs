@@ -8,7 +8,6 @@ use crate::annotation::Annotation;
 use crate::config::ParseAs;
 use crate::edits::{Edits, FieldEdit, NewBody};
 use crate::field;
-use crate::json::Document;
 use crate::limits::{MAX_BODY, MAX_VALUE};
 use crate::merge::{LeafValue, Merge, quoted};
 use crate::plan::{BodyPlan, FieldPlan, Plan};
@@ -18,6 +17,7 @@ use crate::scope::{MessageScope, Pseudonyms, View};
 use crate::surroundings::Surroundings;
 use crate::template::{Failure, Meter, Template};
 use crate::wrap;
+use ferrule_json::Document;
 
 /// What the filter knows of the exchange that the message does not tell.
 #[derive(Debug, Default)]

@@ -4,10 +4,10 @@ use std::collections::BTreeMap;
 
 use ferrule_kit::{Fields, Host, Message};
 
-use crate::json::write_string;
 use crate::matching::decoded;
 use crate::merge::quoted;
 use crate::rope::Rope;
+use ferrule_json::write_string;
 
 /// Part of a message is no UTF-8, and so cannot be part of JSON.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]

@@ -135,6 +135,11 @@ impl Host for WasmHost<'_> {
         taken
     }
 
+    /// Envoy has no place for a body that a request did not have, and selects the route anew where one is edited.
+    fn recasts_requests(&self) -> bool {
+        false
+    }
+
     fn buffer_limit(&self) -> usize {
         self.buffer_limit
     }

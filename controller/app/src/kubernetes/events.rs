@@ -1,9 +1,10 @@
 //! Events on objects whose status turns bad or good again (events.k8s.io/v1).
 //!
-//! Invariants: an event is made from a status that was written, so a restart or another leader repeats none; more than
-//! a few a second are dropped, because a status says the same.
+//! Invariants: an event is made from a status that was written, so a restart or another leader repeats none; one that
+//! was told a short while ago is counted in its series; more than a few a second are dropped, because a status says
+//! the same.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use ferrule_translate::ObjectRef;
@@ -11,9 +12,9 @@ use k8s_openapi::api::core::v1::ObjectReference;
 use k8s_openapi::api::events::v1::Event;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{MicroTime, ObjectMeta};
 use k8s_openapi::jiff::Timestamp;
-use kube::api::PostParams;
+use kube::api::{Patch, PatchParams, PostParams};
 use kube::{Api, Client, Resource};
-use serde_json::Value;
+use serde_json::{Value, json};
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 
@@ -31,6 +32,8 @@ const REFILL: Duration = Duration::from_millis(200);
 const LONGEST_NOTE: usize = 1024;
 /// Events that wait to be sent.
 const QUEUE: usize = 256;
+/// How long after it was told last an event is still the same series, as for the events of Kubernetes itself.
+const SERIES: Duration = Duration::from_secs(360);
 
 /// What is to be told of an object.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -116,12 +119,13 @@ impl Recorder {
 }
 
 async fn send(client: Client, mut events: mpsc::Receiver<Event>) {
+    let mut told = Told::default();
     let mut failing = false;
     while let Some(event) = events.recv().await {
         let namespace = event.metadata.namespace.clone().unwrap_or_default();
         let api: Api<Event> = Api::namespaced(client.clone(), &namespace);
-        match api.create(&PostParams::default(), &event).await {
-            Ok(_) => failing = false,
+        match told.tell(&api, &event).await {
+            Ok(()) => failing = false,
             // A namespace that is about to go takes none.
             Err(kube::Error::Api(status))
                 if matches!(status.code, 403 | 404) && status.message.contains("terminat") => {}
@@ -132,6 +136,57 @@ async fn send(client: Client, mut events: mpsc::Receiver<Event>) {
             }
         }
     }
+}
+
+/// Kind, namespace and name of the object, kind of event, reason and note.
+type Subject = [Option<String>; 6];
+
+/// An event of a short while ago.
+#[derive(Clone, Debug)]
+struct Series {
+    name: String,
+    count: u32,
+    last: Instant,
+}
+
+/// The events of a short while ago; the rate of events bounds their number.
+#[derive(Debug, Default)]
+struct Told(HashMap<Subject, Series>);
+
+impl Told {
+    async fn tell(&mut self, api: &Api<Event>, event: &Event) -> Result<(), kube::Error> {
+        if let Some(Series { name, count, .. }) = self.again(event, Instant::now()) {
+            let series = json!({"series": {"count": count, "lastObservedTime": event.event_time}});
+            match api.patch(&name, &PatchParams::default(), &Patch::Merge(series)).await {
+                // It was removed.
+                Err(kube::Error::Api(status)) if status.code == 404 => {}
+                outcome => return outcome.map(drop),
+            }
+        }
+        api.create(&PostParams::default(), event).await?;
+        self.begin(event, Instant::now());
+        Ok(())
+    }
+
+    /// Counts an event that was told a short while ago.
+    fn again(&mut self, event: &Event, now: Instant) -> Option<Series> {
+        self.0.retain(|_, series| now.duration_since(series.last) < SERIES);
+        let series = self.0.get_mut(&subject(event))?;
+        series.count = series.count.saturating_add(1);
+        series.last = now;
+        Some(series.clone())
+    }
+
+    fn begin(&mut self, event: &Event, now: Instant) {
+        let name = event.metadata.name.clone().unwrap_or_default();
+        self.0.insert(subject(event), Series { name, count: 1, last: now });
+    }
+}
+
+fn subject(event: &Event) -> Subject {
+    let regarding = event.regarding.clone().unwrap_or_default();
+    let (kind, reason, note) = (event.type_.clone(), event.reason.clone(), event.note.clone());
+    [regarding.kind, regarding.namespace, regarding.name, kind, reason, note]
 }
 
 /// What a status says of us, by part of the object and type of condition.
@@ -182,8 +237,6 @@ fn notes(write: &Write) -> Vec<Note> {
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
-
     use super::*;
 
     fn parents(of: &[(&str, &str, &str)]) -> Value {
@@ -213,6 +266,19 @@ mod tests {
     #[test]
     fn what_others_say_of_an_object_is_theirs_to_tell() {
         assert_eq!(told(Value::Null, parents(&[("other", "False", "no")])), []);
+    }
+
+    #[test]
+    fn what_is_told_again_soon_is_a_series_and_later_another_event() {
+        let event = |reason: &str| Event { reason: Some(reason.to_owned()), ..Event::default() };
+        let (bad, other, now) = (event("Bad"), event("Other"), Instant::now());
+        let mut told = Told::default();
+        assert!(told.again(&bad, now).is_none());
+        told.begin(&bad, now);
+        let mut count = |event: &Event, at| told.again(event, at).map(|series| series.count);
+        assert_eq!((count(&bad, now), count(&bad, now), count(&other, now)), (Some(2), Some(3), None));
+        let later = now + SERIES / 2;
+        assert_eq!((count(&bad, later), count(&bad, later + SERIES)), (Some(4), None));
     }
 
     #[test]

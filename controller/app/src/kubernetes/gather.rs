@@ -55,6 +55,8 @@ pub(crate) struct Gather {
     unlisted: BTreeSet<Source>,
     /// Kinds whose watch has ended because they are not served.
     unserved: BTreeSet<usize>,
+    /// Kinds that are served, and in which version.
+    served: Served,
     /// Kinds whose absence has been told.
     missed: BTreeSet<usize>,
     held: Held,
@@ -101,6 +103,7 @@ impl Gather {
             running: BTreeMap::new(),
             unlisted: BTreeSet::new(),
             unserved: BTreeSet::new(),
+            served: Served::new(),
             missed: BTreeSet::new(),
             held: Held::default(),
         }
@@ -115,7 +118,7 @@ impl Gather {
         let mut batch = Vec::new();
         loop {
             tokio::select! {
-                Some(served) = served.recv() => self.on_served(&served),
+                Some(served) = served.recv() => self.on_served(served),
                 _ = self.sightings.1.recv_many(&mut batch, QUEUE) => {}
                 () = at(self.held.due()) => {}
             }
@@ -137,32 +140,48 @@ impl Gather {
     }
 
     /// Starts the watches of kinds that have come, and forgets kinds that have gone.
-    fn on_served(&mut self, served: &Served) {
+    fn on_served(&mut self, served: Served) {
         for (place, kind) in KINDS.iter().enumerate() {
             if kinds::reading(kind) == Reading::ByName {
+                self.on_served_by_name(place, served.contains_key(&place));
                 continue;
             }
-            let source = Source { kind: place, object: None };
             match served.get(&place) {
-                Some(resource) => {
-                    self.missed.remove(&place);
-                    if self.unserved.remove(&place) || !self.running.contains_key(&source) {
-                        self.start(source, resource.clone());
-                    }
-                }
-                None => self.on_missing(place, &source),
+                Some(resource) => self.on_served_whole(place, resource),
+                None => self.on_missing(place),
+            }
+        }
+        self.served = served;
+        self.follow_references();
+    }
+
+    fn on_served_whole(&mut self, place: usize, resource: &ApiResource) {
+        self.missed.remove(&place);
+        let has_come = self.unserved.remove(&place);
+        for source in self.store.sources(place) {
+            if has_come || !self.running.contains_key(&source) {
+                self.start(source, resource.clone());
             }
         }
     }
 
-    fn on_missing(&mut self, place: usize, source: &Source) {
-        let kind = source.kind();
-        if self.unserved.remove(&place) {
-            self.running.remove(source);
-            self.unlisted.remove(source);
-            self.store.forget(source);
+    /// Forgets the objects of a kind that has gone; they are asked for again when it comes back.
+    fn on_served_by_name(&mut self, place: usize, is_served: bool) {
+        if is_served || !self.served.contains_key(&place) {
+            return;
         }
-        if !self.running.contains_key(source) && self.missed.insert(place) && kinds::is_expected(kind) {
+        let of_kind = |source: &&Source| source.kind == place;
+        let gone: Vec<Source> = self.running.keys().filter(of_kind).cloned().collect();
+        gone.iter().for_each(|source| self.stop(source));
+    }
+
+    fn on_missing(&mut self, place: usize) {
+        let (kind, sources) = (&KINDS[place], self.store.sources(place));
+        if self.unserved.remove(&place) {
+            sources.iter().for_each(|source| self.stop(source));
+        }
+        let is_running = sources.iter().any(|source| self.running.contains_key(source));
+        if !is_running && self.missed.insert(place) && kinds::is_expected(kind) {
             tracing::warn!(
                 "{} ({} {}) is not served by this cluster: none is read until its definition is installed",
                 kind.name,
@@ -187,7 +206,7 @@ impl Gather {
             return;
         }
         match sighting {
-            Sighting::Unserved if source.object.is_none() => drop(self.unserved.insert(source.kind)),
+            Sighting::Unserved if !source.is_by_name() => drop(self.unserved.insert(source.kind)),
             Sighting::Listed | Sighting::Unserved => {
                 self.store.on_sighting(source.clone(), resource, sighting);
                 self.unlisted.remove(&source);
@@ -218,7 +237,7 @@ impl Gather {
             return true;
         }
         let changes = self.held.take();
-        let update = Update { changes, diagnostics: self.store.diagnostics(), took: Duration::ZERO };
+        let update = Update::of_objects(changes, self.store.diagnostics(), Duration::ZERO);
         self.outlets.updates.send(update).is_ok()
     }
 
@@ -230,7 +249,7 @@ impl Gather {
             return is_time;
         }
         let Some(since) = self.held.since else { return false };
-        let lacks_references = self.unlisted.iter().any(|source| source.object.is_some());
+        let lacks_references = self.unlisted.iter().any(Source::is_by_name);
         !lacks_references || since.elapsed() >= PATIENCE
     }
 
@@ -246,21 +265,24 @@ impl Gather {
     /// Watches what is referred to, and nothing else by name.
     fn follow_references(&mut self) {
         let wanted = self.referrers.sources();
-        let idle = |source: &Source| source.object.is_some() && !wanted.contains(source);
+        let idle = |source: &Source| source.is_by_name() && !wanted.contains(source);
         let gone: Vec<Source> = self.running.keys().filter(|source| idle(source)).cloned().collect();
-        for source in gone {
-            if let Some(watching) = self.running.remove(&source) {
-                watching.abort();
-            }
-            self.unlisted.remove(&source);
-            self.store.forget(&source);
-        }
+        gone.iter().for_each(|source| self.stop(source));
         for source in wanted {
-            if !self.running.contains_key(&source) {
-                let resource = discovery::resource(source.kind(), source.kind().versions[0]);
+            let resource = self.served.get(&source.kind).cloned();
+            if let Some(resource) = resource.filter(|_| !self.running.contains_key(&source)) {
                 self.start(source, resource);
             }
         }
+    }
+
+    /// Ends a watch, and forgets what it saw.
+    fn stop(&mut self, source: &Source) {
+        if let Some(watching) = self.running.remove(source) {
+            watching.abort();
+        }
+        self.unlisted.remove(source);
+        self.store.forget(source);
     }
 }
 

@@ -1,6 +1,6 @@
 //! How each kind of [`KINDS`] is read from an API server, and how its status is written.
 
-use ferrule_translate::api::meta::{GATEWAY_GROUP, KGATEWAY_GROUP};
+use ferrule_translate::api::meta::{CERTIFICATES_GROUP, FERRULE_GROUP, GATEWAY_GROUP, KGATEWAY_GROUP};
 use ferrule_translate::{KINDS, Kind};
 
 /// How a kind is read.
@@ -23,16 +23,15 @@ pub(crate) enum Form {
 
 /// How a kind is read: what may hold confidential or large texts only where it is referred to.
 pub(crate) fn reading(kind: &Kind) -> Reading {
-    if kind.group.is_empty() && matches!(kind.name, "Secret" | "ConfigMap") {
-        Reading::ByName
-    } else {
-        Reading::Whole
+    match (kind.group, kind.name) {
+        ("", "Secret" | "ConfigMap") | (CERTIFICATES_GROUP, "ClusterTrustBundle") => Reading::ByName,
+        _ => Reading::Whole,
     }
 }
 
 /// How the status of a kind is written; `None` for one that has none of ours.
 pub(crate) fn form(kind: &Kind) -> Option<Form> {
-    if ![GATEWAY_GROUP, KGATEWAY_GROUP].contains(&kind.group) {
+    if ![GATEWAY_GROUP, KGATEWAY_GROUP, FERRULE_GROUP].contains(&kind.group) {
         return None;
     }
     match kind.name {
@@ -44,7 +43,7 @@ pub(crate) fn form(kind: &Kind) -> Option<Form> {
 
 /// Whether a cluster without this kind lacks something that people have to install.
 pub(crate) fn is_expected(kind: &Kind) -> bool {
-    [GATEWAY_GROUP, KGATEWAY_GROUP].contains(&kind.group)
+    [GATEWAY_GROUP, KGATEWAY_GROUP, FERRULE_GROUP].contains(&kind.group)
 }
 
 /// The place of a kind in [`KINDS`].

@@ -128,7 +128,8 @@ pub(crate) async fn take_part(
 }
 
 fn announce(leading: &watch::Sender<bool>, now: bool, namespace: &str) {
-    if leading.send_replace(now) != now {
+    // Whoever is told looks at everything, so nobody is told of what stays as it is.
+    if leading.send_if_modified(|leads| std::mem::replace(leads, now) != now) {
         let what =
             if now { "this controller writes status from now on" } else { "another one is to write status" };
         tracing::info!("Lease {namespace}/{LEASE}: {what}");
@@ -260,6 +261,17 @@ mod tests {
         lease.as_mut().unwrap().holder_identity = Some(String::new());
         b.turn(&mut lease, start, 1);
         assert_eq!(holder(&lease), "b");
+    }
+
+    #[test]
+    fn a_lease_that_is_renewed_is_no_news() {
+        let (leading, mut told) = watch::channel(false);
+        announce(&leading, true, "d");
+        assert!(told.has_changed().unwrap() && *told.borrow_and_update());
+        announce(&leading, true, "d");
+        assert!(!told.has_changed().unwrap());
+        announce(&leading, false, "d");
+        assert!(told.has_changed().unwrap());
     }
 
     #[test]

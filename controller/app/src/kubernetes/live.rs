@@ -19,7 +19,7 @@ pub(crate) struct Live {
     pub(crate) resource_version: Box<str>,
     pub(crate) generation: i64,
     /// As JSON text, a quarter of the size of its value; there are thousands.
-    status: Box<str>,
+    status: Arc<str>,
 }
 
 impl Live {
@@ -53,40 +53,52 @@ impl Live {
 
 /// All of them. Clones share everything.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Living(Arc<Mutex<HashMap<ObjectRef, Live>>>);
+pub(crate) struct Living(Arc<Mutex<All>>);
+
+#[derive(Debug, Default)]
+struct All {
+    objects: HashMap<ObjectRef, Live>,
+    /// The status that was seen last: many that follow each other are the same, and share it.
+    status: Arc<str>,
+}
 
 impl Living {
-    fn lock(&self) -> MutexGuard<'_, HashMap<ObjectRef, Live>> {
+    fn lock(&self) -> MutexGuard<'_, All> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Takes over what was seen, unless something newer has been; says whether it makes a difference.
-    pub(crate) fn put(&self, object: &ObjectRef, live: Live) -> bool {
-        let mut all = self.lock();
-        match all.get(object) {
+    pub(crate) fn put(&self, object: &ObjectRef, mut live: Live) -> bool {
+        let All { objects, status } = &mut *self.lock();
+        if *status == live.status {
+            live.status = Arc::clone(status);
+        } else {
+            *status = Arc::clone(&live.status);
+        }
+        match objects.get(object) {
             Some(known) if live.is_older_than(known) => false,
             Some(known) => {
                 let differs = known.differs(&live);
-                all.insert(object.clone(), live);
+                objects.insert(object.clone(), live);
                 differs
             }
             None => {
-                all.insert(object.clone(), live);
+                objects.insert(object.clone(), live);
                 true
             }
         }
     }
 
     pub(crate) fn remove(&self, object: &ObjectRef) {
-        self.lock().remove(object);
+        self.lock().objects.remove(object);
     }
 
     pub(crate) fn get(&self, object: &ObjectRef) -> Option<Live> {
-        self.lock().get(object).cloned()
+        self.lock().objects.get(object).cloned()
     }
 
     /// All objects that are held.
     pub(crate) fn objects(&self) -> Vec<ObjectRef> {
-        self.lock().keys().cloned().collect()
+        self.lock().objects.keys().cloned().collect()
     }
 }

@@ -1,6 +1,6 @@
 //! What there is of the objects that we make for proxies: watched by our label, only their metadata.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -13,7 +13,7 @@ use kube::runtime::watcher::{self, Event, watcher};
 use kube::{Api, Client, Resource};
 use tokio::sync::watch;
 
-use super::watch::Pauses;
+use super::watch::{Extent, Pauses};
 
 /// How soon a kind that is not served is asked for again.
 const UNSERVED: Duration = Duration::from_secs(300);
@@ -51,24 +51,34 @@ fn state(meta: &ObjectMeta) -> u64 {
     rapidhash::v3::rapidhash_v3(&what.unwrap_or_default())
 }
 
+/// What one watch is of: a place in [`ferrule_provision::KINDS`], and how much of it.
+pub(crate) type Realm = (usize, Extent);
+
 /// All of them. Clones share everything.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub(crate) struct Managed(Arc<Mutex<Inner>>);
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Inner {
     marks: HashMap<Id, Mark>,
-    listed: [bool; ferrule_provision::KINDS.len()],
+    /// Of what it is not known yet what there is.
+    unlisted: HashSet<Realm>,
 }
 
 impl Managed {
+    /// Those of the realms, of which nothing is known yet.
+    pub(crate) fn of(realms: &[Realm]) -> Self {
+        let unlisted = realms.iter().cloned().collect();
+        Self(Arc::new(Mutex::new(Inner { marks: HashMap::new(), unlisted })))
+    }
+
     fn lock(&self) -> MutexGuard<'_, Inner> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Whether it is known of every kind what there is.
     pub(crate) fn is_complete(&self) -> bool {
-        self.lock().listed.iter().all(|listed| *listed)
+        self.lock().unlisted.is_empty()
     }
 
     pub(crate) fn get(&self, id: &Id) -> Option<Mark> {
@@ -89,9 +99,15 @@ impl Managed {
     }
 }
 
-/// Watches one kind for ever; `changed` counts what happens.
-pub(crate) async fn follow(client: Client, place: usize, managed: Managed, changed: watch::Sender<u64>) {
-    let all: Api<PartialObjectMeta<DynamicObject>> = Api::all_with(client, &resource(place));
+/// Watches one realm for ever; `changed` counts what happens.
+pub(crate) async fn follow(client: Client, realm: Realm, managed: Managed, changed: watch::Sender<u64>) {
+    let (place, extent) = &realm;
+    let place = *place;
+    let all: Api<PartialObjectMeta<DynamicObject>> = extent.api(&client, &resource(place));
+    let is_within = |id: &Id| match extent {
+        Extent::Namespace(namespace) => id.0 == place && id.1 == *namespace,
+        Extent::Everything | Extent::Object(_) => id.0 == place,
+    };
     let config = watcher::Config::default().labels(&format!("{MANAGED_BY_LABEL}={MANAGED_BY}"));
     let mut events = watcher(all, config).boxed();
     let mut pauses = Pauses::default();
@@ -109,12 +125,12 @@ pub(crate) async fn follow(client: Client, place: usize, managed: Managed, chang
             Ok(Event::InitDone) => {
                 pauses.reset();
                 let mut inner = managed.lock();
-                inner.marks.retain(|id, _| id.0 != place);
+                inner.marks.retain(|id, _| !is_within(id));
                 inner.marks.extend(listing.drain());
-                inner.listed[place] = true;
+                inner.unlisted.remove(&realm);
             }
             Err(error) if is_unserved(&error) => {
-                managed.lock().listed[place] = true;
+                managed.lock().unlisted.remove(&realm);
                 tokio::time::sleep(UNSERVED).await;
                 continue;
             }

@@ -3,7 +3,7 @@
 //! ```text
 //! watches -> gather -> pipeline -> xDS          every replica
 //!               |          |
-//!               +-> desk <-+ status, events     the leader
+//!               +-> desk <-+ status, events     the leader, with what replicas say of their proxies
 //! ```
 
 mod authority;
@@ -22,29 +22,29 @@ mod provision;
 #[cfg(test)]
 mod rbac;
 mod referenced;
-mod selection;
+mod replicas;
 mod status;
 mod store;
 #[cfg(test)]
 mod tests;
 mod watch;
 
-pub(crate) use options::image;
-pub(crate) use selection::Selection;
-
 use std::collections::HashMap;
 use std::fmt;
 use std::sync::mpsc as blocking;
 use std::sync::{Arc, Mutex};
 
-use ferrule_translate::{ObjectRef, Settings};
+use ferrule_translate::{Layout, ObjectRef, Settings};
 use ferrule_xds::{Server, Tls};
 use kube::Client;
 use serde_json::Value;
 use tokio::sync::{mpsc, oneshot, watch as signal};
 use tokio::task::JoinHandle;
 
+use self::watch::Extent;
+use crate::account::Account;
 use crate::cli::ControllerArgs;
+use crate::credentials::Wishes;
 use crate::listen::Listener;
 use crate::metrics::Metrics;
 use crate::observer::{Observer, SharedWriter, Surroundings};
@@ -108,26 +108,36 @@ pub(crate) async fn control(args: ControllerArgs) -> anyhow::Result<()> {
     let window = Arc::new(Window::new(writer.clone(), server.clone(), metrics.clone(), waiting));
     let answering = answer(&args, &window).await?;
 
-    let reading = Reading::start(&client, &args, waiting_in);
+    let (accounts_in, accounts) = signal::channel(Vec::new());
+    let reading = Reading::start(&client, &args, waiting_in, accounts);
     let leading = Leading::start(&client, &args, &settings, (wanted, reading.touched, reading.living));
     let (stop_serving, served) = match args.plaintext_xds {
         true => serving::serve(server.clone(), listener),
         false => serve_tls(server.clone(), listener, leading.tls.clone()),
     };
     let host = filters::nominal(&args.filters).host;
-    let translator = Settings { filter_host: host, ..Settings::default() };
+    let layout = if args.one_table { Layout::PerPort } else { Layout::default() };
+    let reserved_ports = ferrule_provision::reserved_ports();
+    let reserved_ports = reserved_ports.map(|(port, purpose)| (port, purpose.to_owned())).into();
+    let translator = Settings { filter_host: host, layout, reserved_ports, ..Settings::default() };
     let pipeline = Pipeline::new(translator, Publisher::new(server), metrics.clone()).with_proxies(settings);
     let (translated_in, translations) = mpsc::unbounded_channel();
     let fleet = leading.fleet.clone();
+    let tell = reading.news;
+    let wishes = Wishes::start(move |update| tell.send(update).is_ok());
     pipeline.spawn(reading.updates, move |translated| {
+        wishes.follow(&translated.translation);
         fleet.send_replace(Some(Arc::clone(&translated.fleet)));
         translated_in.send(translated).is_ok()
     })?;
     let mut observer = Observer::new(writer, metrics, None);
+    let talking = leading.talk(&client, &args, observer.account(), accounts_in);
     serving::observe(&mut observer, translations, events, reading.surroundings, &window, &mut signals).await;
 
     tracing::info!("stopping");
     leading.stop().await;
+    // A panic there has ended it, too.
+    let _ = talking.await;
     answering.iter().for_each(JoinHandle::abort);
     let _ = stop_serving.send(());
     let _ = served.await;
@@ -148,6 +158,8 @@ async fn answer(args: &ControllerArgs, window: &Arc<Window>) -> anyhow::Result<V
 
 /// What every replica does: it watches.
 struct Reading {
+    /// For those who have news that no watch has.
+    news: blocking::Sender<Update>,
     updates: blocking::Receiver<Update>,
     touched: mpsc::UnboundedReceiver<Vec<ObjectRef>>,
     living: Living,
@@ -155,9 +167,15 @@ struct Reading {
 }
 
 impl Reading {
-    fn start(client: &Client, args: &ControllerArgs, waiting: signal::Sender<String>) -> Self {
+    fn start(
+        client: &Client,
+        args: &ControllerArgs,
+        waiting: signal::Sender<String>,
+        accounts: signal::Receiver<Vec<Account>>,
+    ) -> Self {
         let living = Living::default();
         let (updates_in, updates) = blocking::channel();
+        let news = updates_in.clone();
         let (touched_in, touched) = mpsc::unbounded_channel();
         let (services_in, services) = signal::channel(HashMap::new());
         let outlets = Outlets { updates: updates_in, touched: touched_in, services: services_in, waiting };
@@ -166,8 +184,8 @@ impl Reading {
         tokio::spawn(definitions::follow(client.clone(), definitions_in));
         tokio::spawn(Gather::new(client.clone(), store, CONTROLLER, outlets).run(definitions.clone()));
         let (surroundings_in, surroundings) = mpsc::channel(1);
-        tokio::spawn(survey(services, definitions, surroundings_in));
-        Self { updates, touched, living, surroundings }
+        tokio::spawn(survey(services, definitions, accounts, surroundings_in));
+        Self { news, updates, touched, living, surroundings }
     }
 }
 
@@ -175,12 +193,14 @@ impl Reading {
 async fn survey(
     mut services: signal::Receiver<HashMap<Arc<str>, Vec<Value>>>,
     mut definitions: signal::Receiver<Definitions>,
+    mut accounts: signal::Receiver<Vec<Account>>,
     tell: mpsc::Sender<Surroundings>,
 ) {
     loop {
         let known = Surroundings {
             services: Some(services.borrow_and_update().clone()),
             bundle: definitions.borrow_and_update().bundle.as_deref().map(Arc::from),
+            accounts: accounts.borrow_and_update().clone(),
         };
         if tell.send(known).await.is_err() {
             return;
@@ -188,6 +208,7 @@ async fn survey(
         tokio::select! {
             Ok(()) = services.changed() => {}
             Ok(()) = definitions.changed() => {}
+            Ok(()) = accounts.changed() => {}
             else => return,
         }
     }
@@ -223,9 +244,12 @@ impl Leading {
         let secrets = (client.clone(), &*args.namespace);
         tokio::spawn(Keeper::new(secrets, names, leading.clone(), authorities_in, tls_in).run());
 
-        let (managed, (changed_in, changed)) = (Managed::default(), signal::channel(0));
-        for place in 0..ferrule_provision::KINDS.len() {
-            tokio::spawn(managed::follow(client.clone(), place, managed.clone(), changed_in.clone()));
+        let extents = Extent::of(&args.watch_namespaces);
+        let of_kind = |place| extents.iter().map(move |extent| (place, extent.clone()));
+        let realms: Vec<_> = (0..ferrule_provision::KINDS.len()).flat_map(of_kind).collect();
+        let (managed, (changed_in, changed)) = (Managed::of(&realms), signal::channel(0));
+        for realm in realms {
+            tokio::spawn(managed::follow(client.clone(), realm, managed.clone(), changed_in.clone()));
         }
         let (fleet, wanted) = signal::channel(None);
         let inbox = provision::Inbox { wanted, authorities, leading, changed };
@@ -237,6 +261,21 @@ impl Leading {
             leader::take_part(client, &namespace, identity, leading_in, stopped).await;
         });
         Self { fleet, tls, stop, election }
+    }
+
+    /// Has replicas tell each other of their proxies, until we stop.
+    fn talk(
+        &self,
+        client: &Client,
+        args: &ControllerArgs,
+        ours: signal::Receiver<Account>,
+        others: signal::Sender<Vec<Account>>,
+    ) -> JoinHandle<()> {
+        let (client, namespace, stopped) = (client.clone(), args.namespace.clone(), self.stop.subscribe());
+        let identity = Identity::of(args);
+        tokio::spawn(async move {
+            replicas::take_part(client, &namespace, identity, ours, others, stopped).await;
+        })
     }
 
     /// Gives the lead to another replica.

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use anyhow::{Context, bail};
 use envoy_bootstrap::Address;
-use ferrule_provision::{Image, Settings};
+use ferrule_provision::Settings;
 use ferrule_xds::Options;
 use kube::config::{KubeConfigOptions, Kubeconfig};
 use kube::{Client, Config};
@@ -70,47 +70,5 @@ pub(super) fn xds(args: &ControllerArgs) -> anyhow::Result<Options> {
             )
         }
         _ => Ok(Options::default()),
-    }
-}
-
-/// An image as `docker pull` takes it: `[registry/]repository[:tag]`.
-pub(crate) fn image(text: &str) -> Result<Image, String> {
-    let (registry, rest) = match text.split_once('/') {
-        Some((first, rest)) if first.contains(['.', ':']) || first == "localhost" => (Some(first), rest),
-        _ => (None, text),
-    };
-    let (repository, tag) = match rest.rsplit_once(':') {
-        Some((repository, tag)) => (repository, tag),
-        None => (rest, env!("CARGO_PKG_VERSION")),
-    };
-    if repository.is_empty() || tag.is_empty() || repository.contains('@') {
-        return Err("is no image: [registry/]repository[:tag]".to_owned());
-    }
-    Ok(Image {
-        registry: registry.map(str::to_owned),
-        repository: repository.to_owned(),
-        tag: tag.to_owned(),
-        pull_policy: None,
-    })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn an_image_has_a_registry_where_its_first_part_is_a_host() {
-        let parts = |text: &str| {
-            let Image { registry, repository, tag, .. } = image(text).unwrap();
-            (registry.unwrap_or_default(), repository, tag)
-        };
-        let expected = |registry: &str, repository: &str, tag: &str| {
-            (registry.to_owned(), repository.to_owned(), tag.to_owned())
-        };
-        assert_eq!(parts("proxy:1"), expected("", "proxy", "1"));
-        assert_eq!(parts("team/proxy:1"), expected("", "team/proxy", "1"));
-        assert_eq!(parts("localhost:5000/team/proxy:1"), expected("localhost:5000", "team/proxy", "1"));
-        assert_eq!(parts("r.example/proxy"), expected("r.example", "proxy", env!("CARGO_PKG_VERSION")));
-        assert!(image("proxy:").is_err() && image("").is_err());
     }
 }

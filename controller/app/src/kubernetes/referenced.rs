@@ -1,15 +1,16 @@
-//! Which Secrets and ConfigMaps may be read: those that objects of ours refer to, and may.
+//! Which Secrets, ConfigMaps and ClusterTrustBundles may be read: those that objects of ours refer to, and may.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use ferrule_translate::api::backend::AwsAuth;
 use ferrule_translate::api::gateway::{FrontendTLSConfig, Gateway, Listener};
-use ferrule_translate::api::meta::{GATEWAY_GROUP, KGATEWAY_GROUP};
-use ferrule_translate::{Key, Object, ObjectRef, World};
+use ferrule_translate::api::meta::{FERRULE_GROUP, GATEWAY_GROUP, KGATEWAY_GROUP};
+use ferrule_translate::{KINDS, Key, Object, ObjectRef, World};
 use serde_json::Value;
 
-use super::kinds;
-use super::watch::Source;
+use super::kinds::{self, Reading};
+use super::watch::{Extent, Source};
 use crate::watch::Changes;
 
 /// The objects that may refer to others, and those that decide whether they may.
@@ -63,6 +64,14 @@ impl Referrers {
         for (key, policy) in &self.world.traffic_policies {
             self.of_transformation(&key.0, policy.spec.transformation.as_ref(), &mut found);
         }
+        for (key, backend) in &self.world.backends {
+            let auth = backend.spec.aws.as_ref().and_then(|aws| aws.auth.as_ref());
+            self.of_signer((KGATEWAY_GROUP, "Backend", &key.0), auth, &mut found);
+        }
+        for (key, policy) in &self.world.aws_signing_policies {
+            let from = (FERRULE_GROUP, "AWSSigningPolicy", &*key.0);
+            self.of_signer(from, policy.spec.auth.as_ref(), &mut found);
+        }
         found
     }
 
@@ -95,6 +104,12 @@ impl Referrers {
         }
     }
 
+    fn of_signer(&self, from: From<'_>, auth: Option<&AwsAuth>, found: &mut BTreeSet<Source>) {
+        if let Some(secret) = auth.and_then(|auth| auth.secret_ref.as_ref()) {
+            self.add(from, ("", "Secret"), None, &secret.name, found);
+        }
+    }
+
     /// Its `secrets` and `dataSources`.
     fn of_transformation(&self, namespace: &str, config: Option<&Value>, found: &mut BTreeSet<Source>) {
         let from = (KGATEWAY_GROUP, "TrafficPolicy", namespace);
@@ -117,12 +132,18 @@ impl Referrers {
         name: &str,
         found: &mut BTreeSet<Source>,
     ) {
-        let Some(place) = kinds::place(group, kind).filter(|_| matches!(kind, "Secret" | "ConfigMap")) else {
-            return;
+        let by_name = |place: &usize| kinds::reading(&KINDS[*place]) == Reading::ByName;
+        let Some(place) = kinds::place(group, kind).filter(by_name) else { return };
+        let to = match KINDS[place].namespaced {
+            true => ObjectRef::new(group, kind, namespace.unwrap_or(from_namespace), name),
+            false => ObjectRef::new(group, kind, "", name),
         };
-        let to = ObjectRef::new(group, kind, namespace.unwrap_or(from_namespace), name);
-        if is_name(name) && self.world.may_refer((from_group, from_kind), from_namespace, &to) {
-            found.insert(Source { kind: place, object: Some((Arc::clone(&to.namespace), to.name)) });
+        let may_refer = || self.world.may_refer((from_group, from_kind), from_namespace, &to);
+        if is_name(name) && (to.namespace.is_empty() || may_refer()) {
+            found.insert(Source {
+                kind: place,
+                extent: Extent::Object((Arc::clone(&to.namespace), Arc::clone(&to.name))),
+            });
         }
     }
 }
@@ -134,9 +155,9 @@ fn authorities(
     all.filter_map(|tls| tls.validation.as_ref()).flat_map(|validation| &validation.ca_certificate_refs)
 }
 
-/// Whether it can be part of a field selector; what is no name is no object's.
+/// Whether it can be part of a field selector; what is no name is no object's. Bundles of a signer have colons in theirs.
 fn is_name(name: &str) -> bool {
-    !name.is_empty() && name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'.')
+    !name.is_empty() && name.bytes().all(|b| b.is_ascii_alphanumeric() || b"-.:".contains(&b))
 }
 
 fn matters(object: &Object) -> bool {
@@ -148,6 +169,8 @@ fn matters(object: &Object) -> bool {
             | Object::ReferenceGrant(_)
             | Object::BackendTLSPolicy(_)
             | Object::TrafficPolicy(_)
+            | Object::Backend(_)
+            | Object::AWSSigningPolicy(_)
     )
 }
 
@@ -218,7 +241,7 @@ mod tests {
     }
 
     #[test]
-    fn transformations_and_authorities_name_what_they_read() {
+    fn transformations_authorities_functions_and_signers_name_what_they_read() {
         let mut referrers = Referrers::new("ours");
         let policy = json!({
             "apiVersion": "gateway.kgateway.dev/v1alpha1", "kind": "TrafficPolicy",
@@ -233,9 +256,24 @@ mod tests {
             "metadata": {"name": "t", "namespace": "d"},
             "spec": {"targetRefs": [], "validation": {"hostname": "h", "caCertificateRefs": [
                 {"group": "", "kind": "ConfigMap", "name": "ca"}, {"group": "", "kind": "ConfigMap", "name": "a,b=c"},
-                {"group": "x", "kind": "ConfigMap", "name": "no"}]}},
+                {"group": "x", "kind": "ConfigMap", "name": "no"},
+                {"group": "certificates.k8s.io", "kind": "ClusterTrustBundle", "name": "example.com:signer:all"}]}},
         });
-        referrers.update(&changes(&[policy, tls]));
-        assert_eq!(told(&referrers), ["Secret d/login", "ConfigMap d/ca", "ConfigMap d/texts"]);
+        let function = json!({
+            "apiVersion": "gateway.kgateway.dev/v1alpha1", "kind": "Backend",
+            "metadata": {"name": "f", "namespace": "d"},
+            "spec": {"aws": {"auth": {"type": "Secret", "secretRef": {"name": "aws"}}, "lambda": {"functionName": "f"}}},
+        });
+        let signing = json!({
+            "apiVersion": "ferrule.dev/v1alpha1", "kind": "AWSSigningPolicy",
+            "metadata": {"name": "s", "namespace": "d"},
+            "spec": {"targetRefs": [], "region": "r", "service": "s3", "auth": {"type": "Secret", "secretRef": {"name": "bucket"}}},
+        });
+        referrers.update(&changes(&[policy, tls, function, signing]));
+        let mut told = told(&referrers);
+        told.sort();
+        let bundle = "ClusterTrustBundle /example.com:signer:all";
+        let secrets = ["Secret d/aws", "Secret d/bucket", "Secret d/login"];
+        assert_eq!(told, [&[bundle, "ConfigMap d/ca", "ConfigMap d/texts"][..], &secrets].concat());
     }
 }

@@ -2,6 +2,7 @@
 //!
 //! Invariants:
 //! - An object that cannot be read keeps its last good form, as in a folder.
+//! - A field that is not known here is let be: the API server has judged it.
 //! - An object goes when a watch says so, or when a complete list no longer has it.
 //! - What only a status or a version number tells apart is one and the same, so that our own writes lead to nothing.
 
@@ -9,7 +10,7 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 
 use ferrule_provision::{MANAGED_BY, MANAGED_BY_LABEL};
-use ferrule_translate::{Object, ObjectRef};
+use ferrule_translate::{KINDS, Object, ObjectRef};
 use kube::Resource;
 use kube::api::ApiResource;
 use serde_json::Value;
@@ -17,10 +18,10 @@ use serde_json::Value;
 use super::item::Item;
 use super::kinds;
 use super::live::{Live, Living};
-use super::selection::Selection;
-use super::watch::{Sighting, Source};
+use super::watch::{Extent, Sighting, Source};
 use crate::diagnostic::{Diagnostic, Severity};
 use crate::object::{self, Wrong};
+use crate::selection::Selection;
 use crate::watch::{Changes, Loaded, content_hash};
 
 /// All objects that were seen.
@@ -60,6 +61,13 @@ struct Entry {
 impl Store {
     pub(crate) fn new(selection: Selection, living: Living) -> Self {
         Self { selection, living, ..Self::default() }
+    }
+
+    /// What there is to watch of a kind that is read whole.
+    pub(crate) fn sources(&self, kind: usize) -> Vec<Source> {
+        let extents =
+            if KINDS[kind].namespaced { Extent::of(&self.selection) } else { vec![Extent::Everything] };
+        extents.into_iter().map(|extent| Source { kind, extent }).collect()
     }
 
     /// What has changed since this was last asked.
@@ -145,18 +153,24 @@ impl Store {
         // Lists of Kubernetes' own kinds leave these out.
         value["apiVersion"] = resource.api_version.as_str().into();
         value["kind"] = resource.kind.as_str().into();
-        match object::parse(value, generation) {
-            Ok(object) => {
-                self.news.faults |= self.faults.remove(key).is_some();
+        match object::read(value, generation) {
+            Ok((object, unknown_fields)) => {
+                let told = unknown_fields.into_iter().map(|field| unknown(key, field)).collect();
+                self.tell(key, told);
                 Some(Arc::new(Loaded::of_server(object, content)))
             }
             Err(all) => {
-                let told = all.into_iter().map(|wrong| diagnostic(key, wrong)).collect();
-                self.faults.insert(key.clone(), told);
-                self.news.faults = true;
+                self.tell(key, all.into_iter().map(|wrong| diagnostic(key, wrong)).collect());
                 None
             }
         }
+    }
+
+    /// Notes what is wrong with an object, instead of what was.
+    fn tell(&mut self, key: &ObjectRef, told: Vec<Diagnostic>) {
+        let before =
+            if told.is_empty() { self.faults.remove(key) } else { self.faults.insert(key.clone(), told) };
+        self.news.faults |= before.as_ref() != self.faults.get(key);
     }
 
     fn gone(&mut self, key: &ObjectRef) {
@@ -231,6 +245,14 @@ fn reference(source: &Source, item: &Item) -> ObjectRef {
     let (kind, meta) = (source.kind(), item.meta());
     let (namespace, name) = (meta.namespace.as_deref(), meta.name.as_deref());
     ObjectRef::new(kind.group, kind.name, namespace.unwrap_or_default(), name.unwrap_or_default())
+}
+
+/// The API server has taken a field that nobody here knows: its definitions are newer, and the rest means what it meant.
+fn unknown(key: &ObjectRef, Wrong { path, .. }: Wrong) -> Diagnostic {
+    let message =
+        "this controller does not know the field and does without it; the cluster's definitions are newer";
+    let wrong = Wrong { path, message: message.to_owned() };
+    Diagnostic { severity: Severity::Warning, ..diagnostic(key, wrong) }
 }
 
 fn diagnostic(key: &ObjectRef, wrong: Wrong) -> Diagnostic {

@@ -1,6 +1,7 @@
 use serde_json::json;
 
 use super::super::discovery;
+use super::super::watch::Extent;
 use super::*;
 
 /// A store, and what it is told.
@@ -17,7 +18,10 @@ impl Bench {
 
     fn tell(&mut self, kind: &str, sighting: Sighting) {
         let place = ferrule_translate::KINDS.iter().position(|known| known.name == kind).unwrap();
-        let source = Source { kind: place, object: None };
+        self.tell_of(Source { kind: place, extent: Extent::Everything }, sighting);
+    }
+
+    fn tell_of(&mut self, source: Source, sighting: Sighting) {
         let resource = discovery::resource(source.kind(), source.kind().versions[0]);
         self.store.on_sighting(source, &Arc::new(resource), sighting);
     }
@@ -91,6 +95,23 @@ fn a_complete_list_says_what_is_gone_and_an_incomplete_one_nothing() {
 }
 
 #[test]
+fn namespaces_that_are_named_are_listed_each_alone_and_the_cluster_s_own_kinds_whole() {
+    let mut bench = Bench::new("d,e");
+    let place = |name: &str| ferrule_translate::KINDS.iter().position(|kind| kind.name == name).unwrap();
+    let [d, e] = &bench.store.sources(place("HTTPRoute"))[..] else { panic!("not two namespaces") };
+    let (d, e) = (d.clone(), e.clone());
+    let whole = Source { kind: place("GatewayClass"), extent: Extent::Everything };
+    assert_eq!(bench.store.sources(whole.kind), [whole]);
+    bench.tell_of(d.clone(), Sighting::Seen(Item::new(route("a", "1", "/")).unwrap()));
+    bench.news();
+    for (source, gone) in [(e, none()), (d, vec!["HTTPRoute d/a".to_owned()])] {
+        bench.tell_of(source.clone(), Sighting::Begun);
+        bench.tell_of(source, Sighting::Listed);
+        assert_eq!(bench.news(), (none(), gone));
+    }
+}
+
+#[test]
 fn an_object_that_cannot_be_read_keeps_its_last_good_form_and_is_told_of() {
     let mut bench = Bench::new("");
     bench.see("HTTPRoute", route("a", "1", "/"));
@@ -104,6 +125,20 @@ fn an_object_that_cannot_be_read_keeps_its_last_good_form_and_is_told_of() {
     bench.see("HTTPRoute", route("a", "3", "/x"));
     assert_eq!(bench.news().0.len(), 1);
     assert!(bench.store.diagnostics().is_empty());
+}
+
+#[test]
+fn a_field_of_newer_definitions_is_let_be_and_told_of() {
+    let mut bench = Bench::new("");
+    let mut newer = route("a", "1", "/");
+    newer["spec"]["rules"][0]["novelty"] = json!({"enabled": true});
+    bench.see("HTTPRoute", newer);
+    let news = bench.store.take_news();
+    assert!(news.changes.put.len() == 1 && news.faults, "{news:?}");
+    let told = bench.store.diagnostics();
+    assert_eq!((told[0].path.as_str(), told[0].severity), ("spec.rules[0].novelty", Severity::Warning));
+    bench.see("HTTPRoute", route("a", "2", "/"));
+    assert!(bench.store.take_news().faults && bench.store.diagnostics().is_empty());
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! One watch of the API server: everything of a kind, or one object by its name.
+//! One watch of the API server: everything of a kind, all of it in a namespace, or one object by its name.
 //!
 //! Invariants: a watch is tried again for ever, with growing pauses; what it told stays as it is meanwhile; only a
 //! complete list says what is gone.
@@ -9,11 +9,13 @@ use std::time::Duration;
 use ferrule_translate::{KINDS, Key, Kind};
 use futures::StreamExt;
 use kube::api::ApiResource;
+use kube::core::DynamicResourceScope;
 use kube::runtime::watcher::{self, Event, watcher};
-use kube::{Api, Client};
+use kube::{Api, Client, Resource};
 use tokio::sync::mpsc;
 
 use super::item::Item;
+use crate::selection::Selection;
 
 /// First pause after a failure; each one is twice as long as the one before...
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
@@ -41,8 +43,41 @@ impl Pauses {
 pub(crate) struct Source {
     /// Place in [`KINDS`].
     pub(crate) kind: usize,
-    /// One object; otherwise all of the kind.
-    pub(crate) object: Option<Key>,
+    pub(crate) extent: Extent,
+}
+
+/// How much of a kind.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) enum Extent {
+    Everything,
+    Namespace(Arc<str>),
+    Object(Key),
+}
+
+impl Extent {
+    /// What there is to watch of a kind that has namespaces: where they are named, no right elsewhere is needed.
+    pub(crate) fn of(selection: &Selection) -> Vec<Self> {
+        match selection {
+            Selection::Named(names) => {
+                names.iter().map(|name| Self::Namespace(name.as_str().into())).collect()
+            }
+            Selection::All | Selection::Labelled(_) => vec![Self::Everything],
+        }
+    }
+
+    /// Where to ask for it.
+    pub(crate) fn api<K>(&self, client: &Client, resource: &ApiResource) -> Api<K>
+    where
+        K: Resource<DynamicType = ApiResource, Scope = DynamicResourceScope>,
+    {
+        match self {
+            Self::Namespace(namespace) => Api::namespaced_with(client.clone(), namespace, resource),
+            Self::Object((namespace, _)) if !namespace.is_empty() => {
+                Api::namespaced_with(client.clone(), namespace, resource)
+            }
+            Self::Everything | Self::Object(_) => Api::all_with(client.clone(), resource),
+        }
+    }
 }
 
 impl Source {
@@ -50,29 +85,25 @@ impl Source {
         &KINDS[self.kind]
     }
 
-    fn api(&self, client: &Client, resource: &ApiResource) -> Api<Item> {
-        match &self.object {
-            Some((namespace, _)) if !namespace.is_empty() => {
-                Api::namespaced_with(client.clone(), namespace, resource)
-            }
-            _ => Api::all_with(client.clone(), resource),
-        }
+    pub(crate) fn is_by_name(&self) -> bool {
+        matches!(self.extent, Extent::Object(_))
     }
 
     fn config(&self) -> watcher::Config {
         let config = watcher::Config::default();
-        match &self.object {
-            Some((_, name)) => config.fields(&format!("metadata.name={name}")),
-            None => config,
+        match &self.extent {
+            Extent::Object((_, name)) => config.fields(&format!("metadata.name={name}")),
+            Extent::Everything | Extent::Namespace(_) => config,
         }
     }
 }
 
 impl std::fmt::Display for Source {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match &self.object {
-            Some((namespace, name)) => write!(f, "{} {namespace}/{name}", self.kind().name),
-            None => f.write_str(self.kind().plural),
+        match &self.extent {
+            Extent::Object((namespace, name)) => write!(f, "{} {namespace}/{name}", self.kind().name),
+            Extent::Namespace(namespace) => write!(f, "{} in {namespace}", self.kind().plural),
+            Extent::Everything => f.write_str(self.kind().plural),
         }
     }
 }
@@ -130,7 +161,7 @@ struct Watch {
 impl Watch {
     async fn follow(&mut self, client: &Client, config: watcher::Config) -> End {
         let streaming = config.initial_list_strategy == watcher::InitialListStrategy::StreamingList;
-        let mut events = watcher(self.source.api(client, &self.resource), config).boxed();
+        let mut events = watcher(self.source.extent.api::<Item>(client, &self.resource), config).boxed();
         while let Some(event) = events.next().await {
             let sighting = match event {
                 Ok(event) => self.saw(event),

@@ -39,7 +39,7 @@ impl Fixture {
     fn look(&mut self) {
         let look = self.folder.look(Patience::Now);
         let took = std::time::Duration::ZERO;
-        let update = Update { changes: look.changes, diagnostics: self.folder.diagnostics(), took };
+        let update = Update::of_objects(look.changes, self.folder.diagnostics(), took);
         self.observer.on_translation(self.pipeline.run(vec![update]));
         self.observer.update_status();
     }

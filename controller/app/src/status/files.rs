@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::{fs, io};
 
 use anyhow::Context;
-use ferrule_translate::{ObjectRef, Status};
+use ferrule_translate::{ObjectNames, ObjectRef, Status};
 use serde_json::{Value, json};
 
 use crate::manifest::{self, Part};
@@ -65,7 +65,7 @@ const SUFFIX: &str = ".status.yaml";
 /// `kind.namespace.name.status.yaml`, without a namespace where the kind has none. The reader of manifests lets through
 /// only names without a slash.
 fn file_name(object: &ObjectRef) -> String {
-    let ObjectRef { kind, namespace, name, .. } = object;
+    let ObjectNames { kind, namespace, name, .. } = &**object;
     let dot = if namespace.is_empty() { "" } else { "." };
     format!("{}.{namespace}{dot}{name}{SUFFIX}", kind.to_lowercase()).replace('/', "_")
 }

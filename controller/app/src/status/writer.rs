@@ -1,12 +1,13 @@
 //! Holds the status of every object: says what changes, and passes it on.
 //!
 //! Invariants: nothing is passed on or said that did not change; a status is shared with the translation that it is
-//! from, for there are thousands.
+//! from, for there are thousands, and what two translations share is not looked at.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use ferrule_shared_map::SharedMap;
 use ferrule_translate::{ObjectRef, Status};
 use tokio::sync::mpsc;
 
@@ -36,8 +37,11 @@ enum Sink {
 pub(crate) struct StatusWriter {
     sink: Sink,
     held: BTreeMap<ObjectRef, Timed>,
+    /// What was taken over last, and the objects that there was more to say of.
+    fresh: SharedMap<ObjectRef, Arc<Status>>,
+    overlaid: Vec<ObjectRef>,
     /// Objects of which there is nothing to say.
-    silent: Arc<Vec<ObjectRef>>,
+    silent: SharedMap<ObjectRef, ()>,
 }
 
 impl StatusWriter {
@@ -58,38 +62,43 @@ impl StatusWriter {
     /// Takes over the status of all objects as of `now`; returns what to tell people.
     pub(crate) fn update(
         &mut self,
-        fresh: &BTreeMap<ObjectRef, Arc<Status>>,
+        fresh: &SharedMap<ObjectRef, Arc<Status>>,
         overlays: &BTreeMap<ObjectRef, Overlay>,
         now: &str,
     ) -> Vec<String> {
-        let gone: Vec<ObjectRef> =
-            self.held.keys().filter(|object| !fresh.contains_key(*object)).cloned().collect();
-        for object in &gone {
-            self.held.remove(object);
-            self.sink.remove(object);
-        }
+        let differing = self.fresh.differences(fresh, Arc::ptr_eq).map(|difference| difference.key);
+        let overlaid = self.overlaid.iter().chain(overlays.keys());
+        let concerned: BTreeSet<ObjectRef> = differing.chain(overlaid).cloned().collect();
         let now: Arc<str> = now.into();
         let mut changed = Vec::new();
-        for (object, status) in fresh {
-            let status = match overlays.get(object) {
-                Some(overlay) => Arc::new(overlay.over(status)),
-                None => status.clone(),
+        for object in &concerned {
+            let status = match (fresh.get(object), overlays.get(object)) {
+                (Some(status), Some(overlay)) => Arc::new(overlay.over(status)),
+                (Some(status), None) => status.clone(),
+                (None, _) => {
+                    if self.held.remove(object).is_some() {
+                        self.sink.remove(object);
+                    }
+                    continue;
+                }
             };
             changed.extend(self.put(object, status, &now));
         }
+        self.fresh = fresh.clone();
+        self.overlaid = overlays.keys().cloned().collect();
         self.sink.finish();
         tell(changed)
     }
 
     /// Takes over which objects have no status.
-    pub(crate) fn list_silent(&mut self, objects: Arc<Vec<ObjectRef>>) {
+    pub(crate) fn list_silent(&mut self, objects: SharedMap<ObjectRef, ()>) {
         self.silent = objects;
     }
 
     /// All of them, those of which there is nothing to say last.
     pub(crate) fn records(&self) -> impl Iterator<Item = Record> {
         let held = self.held.iter().map(|(object, timed)| Record::of(object, &timed.with_times()));
-        held.chain(self.silent.iter().map(Record::silent))
+        held.chain(self.silent.keys().map(Record::silent))
     }
 
     /// Takes over one status; returns what changed, if anything did.
@@ -205,7 +214,7 @@ mod tests {
 
     use super::*;
 
-    type World = BTreeMap<ObjectRef, Arc<Status>>;
+    type World = SharedMap<ObjectRef, Arc<Status>>;
 
     fn with(name: &str, status: &str, message: &str) -> (ObjectRef, Arc<Status>) {
         let condition = Condition {
@@ -250,7 +259,7 @@ mod tests {
     #[test]
     fn a_refusal_shows_on_the_object_and_goes_with_it() {
         let mut writer = StatusWriter::default();
-        let world: World = [with("a", "True", "")].into();
+        let world: World = [with("a", "True", "")].into_iter().collect();
         writer.update(&world, &BTreeMap::new(), "1");
         let refused = world.keys().map(|object| (object.clone(), Overlay::Refused("no".into()))).collect();
         assert_eq!(writer.update(&world, &refused, "2"), ["Backend d/a: Programmed=False Invalid: no"]);
@@ -261,7 +270,8 @@ mod tests {
     #[test]
     fn objects_without_a_status_are_listed_last() {
         let mut writer = StatusWriter::default();
-        writer.list_silent(Arc::new(vec![ObjectRef::new("", "Service", "d", "s")]));
+        let service = ObjectRef::new("", "Service", "d", "s");
+        writer.list_silent([(service, ())].into_iter().collect());
         update(&mut writer, [with("a", "True", "")], "1");
         let told: Vec<_> = writer.records().map(|record| (record.api_version, record.name)).collect();
         let told: Vec<_> = told.iter().map(|(version, name)| (version.as_str(), name.as_str())).collect();

@@ -9,6 +9,7 @@ use serde_json::{Map, Value, json};
 
 use crate::cli::TransformArgs;
 use crate::manifest::{self, Manifest, Part, Positions};
+use crate::message::contents;
 
 /// What is to be tried.
 #[derive(Debug)]
@@ -96,7 +97,7 @@ fn of_template(args: &TransformArgs, template: &str, body: &[u8]) -> Value {
 /// The configuration in a file: that of its one TrafficPolicy, or all of it where it holds no object.
 fn of_file(file: &Path) -> anyhow::Result<Result<(Value, Origin), Line>> {
     let name = file.display().to_string();
-    let text = String::from_utf8(super::contents(file)?).with_context(|| format!("{name} is no UTF-8"))?;
+    let text = String::from_utf8(contents(file)?).with_context(|| format!("{name} is no UTF-8"))?;
     let parts = manifest::read(&text);
     let is_policy =
         |part: &&Part| matches!(part, Part::Object(manifest) if manifest.identity.kind == "TrafficPolicy");

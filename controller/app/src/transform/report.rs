@@ -5,7 +5,8 @@ use std::io::Write;
 use ferrule_kit::{FieldLines, MemoryHost, Message, MetadataSource, Value};
 use ferrule_transformation::Transformation;
 
-use super::exchange::{Given, Outcome};
+use crate::exchange::Outcome;
+use crate::message::{Given, print_body, print_field};
 
 /// The message's name in the configuration.
 pub(super) fn name(message: Message) -> &'static str {
@@ -38,12 +39,12 @@ pub(super) fn message(
     match outcome {
         Outcome::Passed { lines, body, .. } => {
             fields(&given.lines, lines, out)?;
-            self::body(body, out)
+            print_body(body, out)
         }
         Outcome::Answered(response) => {
             let (status, details) = (response.status, &response.details);
             writeln!(out, "{name}: cannot be transformed; the client gets {status} ({details}):")?;
-            self::body(&response.body, out)
+            print_body(&response.body, out)
         }
         Outcome::Reset => writeln!(out, "{name}: the stream is reset"),
     }
@@ -62,19 +63,9 @@ fn fields(before: &FieldLines, after: &FieldLines, out: &mut impl Write) -> std:
     }
     let gone = kept.into_iter().map(|line| ('-', line));
     for (mark, (name, value)) in gone.chain(marked) {
-        writeln!(out, "{mark} {name}: {}", String::from_utf8_lossy(value).escape_debug())?;
+        print_field(mark, name, value, out)?;
     }
     Ok(())
-}
-
-fn body(body: &[u8], out: &mut impl Write) -> std::io::Result<()> {
-    if body.is_empty() {
-        return Ok(());
-    }
-    match std::str::from_utf8(body) {
-        Ok(text) => writeln!(out, "\n{}\n", text.strip_suffix('\n').unwrap_or(text)),
-        Err(_) => writeln!(out, "\n({} bytes that are no UTF-8)\n", body.len()),
-    }
 }
 
 /// Prints what was done besides the messages.

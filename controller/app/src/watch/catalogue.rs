@@ -215,7 +215,7 @@ impl<'f> Reader<'f> {
         }
         let content = content_hash(&value, |_| true);
         let substance = content_hash(&value, |field| !matches!(field, "metadata" | "status"));
-        let invitation = Invitation::of(&value);
+        let invitation = Invitation::of(&value).map(Box::new);
         // An object that moves from one file to another is still the same.
         let generation = match before.or_else(|| self.served.get(key)) {
             Some(known) if known.substance == substance => known.generation,
@@ -232,7 +232,7 @@ impl<'f> Reader<'f> {
                 }
             },
         };
-        let place = Some(Place { file: self.shown.clone(), positions });
+        let place = Some(Box::new(Place { file: self.shown.clone(), positions }));
         Some(Arc::new(Loaded { object, place, invitation, content, substance, generation }))
     }
 }

@@ -14,8 +14,8 @@ use crate::manifest::Positions;
 pub(crate) struct Loaded {
     pub(crate) object: Object,
     /// Where it stands; `None` if it is from an API server.
-    pub(crate) place: Option<Place>,
-    pub(crate) invitation: Option<Invitation>,
+    pub(crate) place: Option<Box<Place>>,
+    pub(crate) invitation: Option<Box<Invitation>>,
     /// Hash of all that makes a difference.
     pub(crate) content: u64,
     /// Hash of all but metadata and status.

@@ -18,6 +18,7 @@ use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 use anyhow::Context;
+use ferrule_translate::Issues;
 
 use crate::diagnostic::Diagnostic;
 use notices::{Notices, Woken};
@@ -33,10 +34,25 @@ const REGULAR: Duration = Duration::from_secs(5);
 #[derive(Debug)]
 pub(crate) struct Update {
     pub(crate) changes: Changes,
-    /// Everything that is wrong with what was read, from now on.
-    pub(crate) diagnostics: Vec<Diagnostic>,
+    /// Everything that is wrong with what was read, from now on; `None` where nothing was read.
+    pub(crate) diagnostics: Option<Vec<Diagnostic>>,
+    /// What is known of those who sign, from now on, if there is news of them.
+    pub(crate) credentials: Option<Issues>,
     /// How long it took to read what changed.
     pub(crate) took: Duration,
+}
+
+impl Update {
+    /// News of objects.
+    pub(crate) fn of_objects(changes: Changes, diagnostics: Vec<Diagnostic>, took: Duration) -> Self {
+        Self { changes, diagnostics: Some(diagnostics), credentials: None, took }
+    }
+
+    /// News of those who sign.
+    pub(crate) fn of_credentials(credentials: Issues) -> Self {
+        let changes = Changes::default();
+        Self { changes, diagnostics: None, credentials: Some(credentials), took: Duration::ZERO }
+    }
 }
 
 /// Watches a folder on a thread of its own and sends what changes to `tell`, at once what it holds at the start, until
@@ -110,7 +126,7 @@ impl<T: FnMut(Update) -> bool> Watch<T> {
             return true;
         }
         self.told.clone_from(&diagnostics);
-        (self.tell)(Update { changes: look.changes, diagnostics, took: begun.elapsed() })
+        (self.tell)(Update::of_objects(look.changes, diagnostics, begun.elapsed()))
     }
 }
 

@@ -1,8 +1,9 @@
 //! `Backend`: a destination that is no Service.
 
+use super::aws::aws;
 use super::shape::{list, object, open, optional, port, required, text};
 use super::status::conditions;
-use super::{Kind, UNSERVED, columns, unserved};
+use super::{KGATEWAY, Kind, UNSERVED, columns, unserved};
 
 pub(super) fn kind() -> Kind {
     let hosts = list(object([
@@ -22,7 +23,7 @@ pub(super) fn kind() -> Kind {
     let types = ["AWS", "Static", "DynamicForwardProxy", "GCP", "PriorityGroups"];
     let mut spec = object([
         optional("type", text().one_of(&types).about("Which of the other fields is set; may be left out.")),
-        unserved("aws"),
+        optional("aws", aws()),
         optional("static", fixed.about("Fixed hosts.")),
         unserved("dynamicForwardProxy"),
         unserved("gcp"),
@@ -34,12 +35,16 @@ pub(super) fn kind() -> Kind {
         spec = spec.rule(&rule, &format!("{field} must be set where type is {kind}"));
     }
     Kind {
+        group: KGATEWAY,
         name: "Backend",
         plural: "backends",
         short: "be",
         description: "A destination that is no Service.",
         spec,
-        status: object([optional("conditions", conditions().about("Accepted."))]),
+        status: object([optional(
+            "conditions",
+            conditions().about("Accepted, and where calls are signed CredentialsReady."),
+        )]),
         columns: columns(&[
             ("Type", ".spec.type"),
             ("Accepted", ".status.conditions[?(@.type=='Accepted')].status"),

@@ -5,7 +5,7 @@
 use super::shape::{
     Field, Shape, anything, boolean, integer, list, map, object, open, optional, port, required, text,
 };
-use super::{Kind, UNSERVED, columns};
+use super::{KGATEWAY, Kind, UNSERVED, columns};
 
 /// Seconds of a year.
 const YEAR: i64 = 31_536_000;
@@ -16,6 +16,7 @@ pub(super) fn kind() -> Kind {
         optional("selfManaged", open().about("Somebody else runs the proxies; nothing is provisioned.")),
     ]);
     Kind {
+        group: KGATEWAY,
         name: "GatewayParameters",
         plural: "gatewayparameters",
         short: "gwp",

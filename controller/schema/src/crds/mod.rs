@@ -1,11 +1,14 @@
-//! The CustomResourceDefinitions of the kinds of gateway.kgateway.dev that are served.
+//! The CustomResourceDefinitions of the kinds of gateway.kgateway.dev that are served, and of this project's own.
 //!
 //! They are a table and not derived from the Rust types, because those keep as plain JSON what the filters read, and what
-//! is not served; a test holds the table against the types, field by field. Limits are those of kgateway's kinds, so that
+//! is not served; manifests in `tests`, sound ones and bad ones, hold the table. Limits are those of kgateway's kinds, so that
 //! its manifests are taken unchanged. Fields of kgateway that are not served are taken as they are: status tells of them.
 
+mod aws;
+mod aws_signing_policy;
 mod backend;
 mod gateway_parameters;
+mod lambda_policy;
 mod shape;
 mod status;
 mod traffic_policy;
@@ -15,10 +18,12 @@ use serde_json::{Value, json};
 
 use shape::{Shape, object, open, optional, required, text};
 
-const GROUP: &str = "gateway.kgateway.dev";
+const KGATEWAY: &str = "gateway.kgateway.dev";
+const FERRULE: &str = "ferrule.dev";
 
 /// What there is to say of a kind besides its fields.
 struct Kind {
+    group: &'static str,
     name: &'static str,
     plural: &'static str,
     short: &'static str,
@@ -32,7 +37,13 @@ struct Kind {
 
 /// All definitions, as an API server takes them.
 pub fn crds() -> Vec<Value> {
-    let kinds = [backend::kind(), gateway_parameters::kind(), traffic_policy::kind()];
+    let kinds = [
+        aws_signing_policy::kind(),
+        backend::kind(),
+        gateway_parameters::kind(),
+        lambda_policy::kind(),
+        traffic_policy::kind(),
+    ];
     kinds.into_iter().map(Kind::into_crd).collect()
 }
 
@@ -43,25 +54,27 @@ impl Kind {
             labels["gateway.networking.k8s.io/policy"] = "Direct".into();
         }
         let schema = object([
-            optional("apiVersion", text().about("Group and version, as gateway.kgateway.dev/v1alpha1.")),
+            optional("apiVersion", text().about(&format!("Group and version, as {}/v1alpha1.", self.group))),
             optional("kind", text().about("The kind.")),
             optional("metadata", object([])),
             required("spec", self.spec.about("What is wanted.")),
             optional("status", self.status.about("What became of it; written by the controller.")),
         ]);
+        let categories =
+            if self.group == KGATEWAY { json!(["ferrule", "kgateway"]) } else { json!(["ferrule"]) };
         json!({
             "apiVersion": "apiextensions.k8s.io/v1",
             "kind": "CustomResourceDefinition",
-            "metadata": {"name": format!("{}.{GROUP}", self.plural), "labels": labels},
+            "metadata": {"name": format!("{}.{}", self.plural, self.group), "labels": labels},
             "spec": {
-                "group": GROUP,
+                "group": self.group,
                 "names": {
                     "kind": self.name,
                     "listKind": format!("{}List", self.name),
                     "plural": self.plural,
                     "singular": self.name.to_lowercase(),
                     "shortNames": [self.short],
-                    "categories": ["ferrule", "kgateway"],
+                    "categories": categories,
                 },
                 "scope": "Namespaced",
                 "versions": [{

@@ -5,7 +5,7 @@ use super::shape::{
     section_name, text,
 };
 use super::transformation::transformation;
-use super::{Kind, UNSERVED, columns, status, unserved};
+use super::{KGATEWAY, Kind, UNSERVED, columns, status, unserved};
 
 /// Kinds that a policy can be attached to.
 const TARGETS: &str = "self.all(r, r.kind == 'Gateway' || r.kind == 'HTTPRoute' || r.kind == 'GRPCRoute' || \
@@ -14,6 +14,7 @@ const TARGETS_MESSAGE: &str = "targets must be Gateways, ListenerSets, HTTPRoute
 
 pub(super) fn kind() -> Kind {
     Kind {
+        group: KGATEWAY,
         name: "TrafficPolicy",
         plural: "trafficpolicies",
         short: "tp",

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::http_filter::{ListenerFilters, ListenerTLSConfig};
 use super::meta::{Condition, LabelSelector, ObjectMeta, Unread};
-use super::reference::{LocalObjectReference, ObjectReference, SecretObjectReference};
+use super::reference::{LocalObjectReference, ObjectReference, UsualObjectReference};
 
 /// A point where traffic enters, with its listeners.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -129,7 +129,7 @@ pub struct GatewayTLSConfig {
 #[serde(rename_all = "camelCase", default)]
 pub struct GatewayBackendTLS {
     /// The Gateway's own certificate.
-    pub client_certificate_ref: Option<SecretObjectReference>,
+    pub client_certificate_ref: Option<UsualObjectReference>,
 }
 
 /// `FrontendTLSConfig`.

@@ -6,7 +6,7 @@ use super::http_filter::{HTTPRequestMirrorFilter, SessionPersistence};
 use super::http_route::{HTTPHeaderFilter, HTTPHeaderMatch};
 use super::meta::{ObjectMeta, Unread};
 use super::reference::LocalObjectReference;
-use super::route::ParentReference;
+use super::route::{ParentReference, RouteBackendRef};
 
 /// Which gRPC calls go where, and what is changed on the way.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -92,27 +92,5 @@ pub struct GRPCRouteFilter {
     pub extension_ref: Option<LocalObjectReference>,
 }
 
-/// `GRPCBackendRef`.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct GRPCBackendRef {
-    /// API group; empty, the default, for core.
-    #[serde(default)]
-    pub group: Option<String>,
-    /// Kind; `Service` by default.
-    #[serde(default)]
-    pub kind: Option<String>,
-    /// Name.
-    pub name: String,
-    /// Namespace; the route's own by default.
-    #[serde(default)]
-    pub namespace: Option<String>,
-    /// Port; required for a Service.
-    #[serde(default)]
-    pub port: Option<u16>,
-    /// Share of calls; 1 by default, 0 for none.
-    #[serde(default)]
-    pub weight: Option<u32>,
-    /// What is changed for this backend only.
-    #[serde(default)]
-    pub filters: Vec<GRPCRouteFilter>,
-}
+/// `GRPCBackendRef`: a backend with its share of calls, and what is changed for it only.
+pub type GRPCBackendRef = RouteBackendRef<GRPCRouteFilter>;

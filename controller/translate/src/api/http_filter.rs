@@ -3,7 +3,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::reference::{BackendObjectReference, LocalObjectReference, SecretObjectReference};
+use super::reference::{BackendObjectReference, LocalObjectReference, UsualObjectReference};
 
 /// `HTTPRequestMirrorFilter`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -153,7 +153,7 @@ pub struct ListenerTLSConfig {
     /// `Terminate` (default) or `Passthrough`.
     pub mode: Option<String>,
     /// Certificates.
-    pub certificate_refs: Vec<SecretObjectReference>,
+    pub certificate_refs: Vec<UsualObjectReference>,
     /// For implementations.
     pub options: std::collections::BTreeMap<String, String>,
 }

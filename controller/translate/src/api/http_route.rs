@@ -7,7 +7,7 @@ use super::http_filter::{
 };
 use super::meta::{ObjectMeta, Unread};
 use super::reference::LocalObjectReference;
-use super::route::ParentReference;
+use super::route::{ParentReference, RouteBackendRef};
 
 /// Which HTTP requests go where, and what is changed on the way.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -201,27 +201,5 @@ pub struct HTTPPathModifier {
     pub replace_prefix_match: Option<String>,
 }
 
-/// `HTTPBackendRef`.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct HTTPBackendRef {
-    /// API group; empty, the default, for core.
-    #[serde(default)]
-    pub group: Option<String>,
-    /// Kind; `Service` by default.
-    #[serde(default)]
-    pub kind: Option<String>,
-    /// Name.
-    pub name: String,
-    /// Namespace; the route's own by default.
-    #[serde(default)]
-    pub namespace: Option<String>,
-    /// Port; required for a Service.
-    #[serde(default)]
-    pub port: Option<u16>,
-    /// Share of requests; 1 by default, 0 for none.
-    #[serde(default)]
-    pub weight: Option<u32>,
-    /// What is changed for this backend only.
-    #[serde(default)]
-    pub filters: Vec<HTTPRouteFilter>,
-}
+/// `HTTPBackendRef`: a backend with its share of requests, and what is changed for it only.
+pub type HTTPBackendRef = RouteBackendRef<HTTPRouteFilter>;

@@ -8,6 +8,8 @@ use serde::{Deserialize, Serialize};
 pub const GATEWAY_GROUP: &str = "gateway.networking.k8s.io";
 /// API group of ClusterTrustBundle.
 pub const CERTIFICATES_GROUP: &str = "certificates.k8s.io";
+/// API group of the kinds that are this project's own.
+pub const FERRULE_GROUP: &str = "ferrule.dev";
 /// API group of kgateway's kinds.
 pub const KGATEWAY_GROUP: &str = "gateway.kgateway.dev";
 

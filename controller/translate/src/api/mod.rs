@@ -2,6 +2,7 @@
 //!
 //! Unknown fields are not errors here: an API server may be newer than we are. [`crate::Object::parse`] lists them.
 
+pub mod aws_signing_policy;
 pub mod backend;
 pub mod backend_tls_policy;
 pub mod cluster_trust_bundle;
@@ -13,6 +14,7 @@ pub mod gateway_parameters;
 pub mod grpc_route;
 pub mod http_filter;
 pub mod http_route;
+pub mod lambda_policy;
 pub mod listener_set;
 pub mod meta;
 pub mod namespace;

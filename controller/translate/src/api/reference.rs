@@ -28,13 +28,13 @@ pub struct ObjectReference {
     pub namespace: Option<String>,
 }
 
-/// `SecretObjectReference`.
+/// `SecretObjectReference` and `ParentGatewayReference`: group and kind are what the field is for unless they say otherwise.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct SecretObjectReference {
-    /// API group; core by default.
+pub struct UsualObjectReference {
+    /// API group.
     #[serde(default)]
     pub group: Option<String>,
-    /// Kind; `Secret` by default.
+    /// Kind.
     #[serde(default)]
     pub kind: Option<String>,
     /// Name.
@@ -42,6 +42,13 @@ pub struct SecretObjectReference {
     /// Namespace; that of who refers by default.
     #[serde(default)]
     pub namespace: Option<String>,
+}
+
+impl UsualObjectReference {
+    /// Group and kind, where the field is for these.
+    pub fn kind_or<'a>(&'a self, group: &'a str, kind: &'a str) -> (&'a str, &'a str) {
+        (self.group.as_deref().unwrap_or(group), self.kind.as_deref().unwrap_or(kind))
+    }
 }
 
 /// `BackendObjectReference`.

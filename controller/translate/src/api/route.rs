@@ -1,4 +1,4 @@
-//! What routes of all kinds share (gateway.networking.k8s.io/v1): parents, and the status by parent.
+//! What routes of all kinds share (gateway.networking.k8s.io/v1): parents, backends, and the status by parent.
 
 use serde::{Deserialize, Serialize};
 
@@ -25,6 +25,31 @@ pub struct ParentReference {
     /// Listeners on this port.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub port: Option<u16>,
+}
+
+/// `HTTPBackendRef` and `GRPCBackendRef`, which differ in their filters.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct RouteBackendRef<Filter> {
+    /// API group; empty, the default, for core.
+    #[serde(default)]
+    pub group: Option<String>,
+    /// Kind; `Service` by default.
+    #[serde(default)]
+    pub kind: Option<String>,
+    /// Name.
+    pub name: String,
+    /// Namespace; the route's own by default.
+    #[serde(default)]
+    pub namespace: Option<String>,
+    /// Port; required for a Service.
+    #[serde(default)]
+    pub port: Option<u16>,
+    /// Share of requests; 1 by default, 0 for none.
+    #[serde(default)]
+    pub weight: Option<u32>,
+    /// What is changed for this backend only.
+    #[serde(default = "Vec::new")]
+    pub filters: Vec<Filter>,
 }
 
 /// `RouteStatus`.

@@ -99,14 +99,32 @@ impl BackendTls {
     }
 }
 
-/// The ports of Services that a Gateway uses and may secure.
-pub(crate) type Used = BTreeSet<(Key, u16)>;
+/// Where the routes of a Gateway lead.
+pub(crate) struct Used<'a> {
+    routes: &'a BTreeMap<Destination, usize>,
+    streams: BTreeSet<&'a Destination>,
+}
 
-/// Those among `destinations`.
-pub(crate) fn used(destinations: &[&Destination]) -> Used {
-    let ports = destinations.iter().filter_map(|destination| match destination {
-        Destination::Service(_, _, Application::Tls | Application::Udp) | Destination::Backend(..) => None,
-        Destination::Service(service, port, _) => Some((service.clone(), *port)),
-    });
-    ports.collect()
+/// What HTTPRoutes and GRPCRoutes use, and what routes below HTTP use.
+pub(crate) fn used<'a>(
+    routes: &'a BTreeMap<Destination, usize>,
+    streams: BTreeSet<&'a Destination>,
+) -> Used<'a> {
+    Used { routes, streams }
+}
+
+impl Used<'_> {
+    /// The ports of a Service that are used and may be secured.
+    pub(crate) fn ports(&self, service: &Key) -> BTreeSet<u16> {
+        let (first, last) = Destination::ports(service);
+        let routes = self.routes.range(&first..=&last).map(|(destination, _)| destination);
+        let streams = self.streams.range::<&Destination, _>(&first..=&last).copied();
+        let ports = routes.chain(streams).filter_map(|destination| match destination {
+            Destination::Service(_, _, Application::Tls | Application::Udp) | Destination::Backend(..) => {
+                None
+            }
+            Destination::Service(_, port, _) => Some(*port),
+        });
+        ports.collect()
+    }
 }

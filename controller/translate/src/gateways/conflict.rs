@@ -60,6 +60,9 @@ fn difference(listener: &ListenerPlan, other: &ListenerPlan) -> Option<(Reason, 
         None
     } else if layer(&protocol(other)) != layer(&protocol(listener)) {
         Some((Reason::ProtocolConflict, "protocol"))
+    } else if matches!(protocol(other).as_str(), "TCP" | "UDP") {
+        // These have nothing but the port to be told apart by (GatewaySpec.listeners).
+        Some((Reason::ProtocolConflict, "protocol, of which a port takes one listener"))
     } else if other.hostname == listener.hostname {
         Some((Reason::HostnameConflict, "hostname"))
     } else {

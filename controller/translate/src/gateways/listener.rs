@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::Prerouting;
 use super::tls::Termination;
 use crate::api::gateway::{Gateway, Listener, RouteGroupKind};
 use crate::api::listener_set::ListenerSet;
@@ -9,6 +10,7 @@ use crate::api::meta::GATEWAY_GROUP;
 use crate::hostname;
 use crate::object::ObjectRef;
 use crate::problem::{Problem, Reason};
+use crate::settings::ReservedPorts;
 
 /// One listener.
 pub(crate) struct ListenerPlan {
@@ -26,6 +28,8 @@ pub(crate) struct ListenerPlan {
     pub(crate) kinds: Vec<RouteGroupKind>,
     /// How TLS ends here; `None` where it does not, or cannot for want of a certificate.
     pub(crate) termination: Option<Termination>,
+    /// What requests pass before they are routed, if anything.
+    pub(crate) prerouting: Option<Arc<Prerouting>>,
     pub(crate) problems: Vec<Problem>,
 }
 
@@ -44,6 +48,14 @@ pub(crate) enum Protocol {
     TlsPassthrough,
     Tcp,
     Udp,
+}
+
+/// Where requests come in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Entrance {
+    pub(crate) port: u16,
+    /// Whether clients speak TLS.
+    pub(crate) secure: bool,
 }
 
 /// What carries a listener's protocol. A port of one is not the port of the other.
@@ -89,6 +101,11 @@ impl Protocol {
         matches!(self, Self::Https | Self::TlsTerminate)
     }
 
+    /// Whether what comes is seen as requests of HTTP.
+    pub(crate) fn has_requests(self) -> bool {
+        matches!(self, Self::Http | Self::Https)
+    }
+
     /// Whether clients say by a host name which listener of a port they mean.
     fn has_hostname(self) -> bool {
         !matches!(self, Self::Tcp | Self::Udp)
@@ -116,6 +133,7 @@ impl ListenerPlan {
             protocol: Protocol::of(listener),
             kinds: Vec::new(),
             termination: None,
+            prerouting: None,
             problems: Vec::new(),
             source,
             place,
@@ -123,6 +141,11 @@ impl ListenerPlan {
         plan.refuse();
         plan.find_kinds();
         plan
+    }
+
+    /// Where its requests come in.
+    pub(crate) fn entrance(&self) -> Entrance {
+        Entrance { port: self.port, secure: self.protocol == Some(Protocol::Https) }
     }
 
     /// As it is written.
@@ -159,6 +182,15 @@ impl ListenerPlan {
         self.problems.push(Problem::new(&self.owner, field, reason, detail));
     }
 
+    /// Notes that its port is one that the proxy itself needs.
+    pub(super) fn refuse_reserved(&mut self, reserved: &ReservedPorts) {
+        let is_tcp = self.protocol.is_some_and(|protocol| protocol.transport() == Transport::Tcp);
+        if let Some(purpose) = reserved.get(&self.port).filter(|_| is_tcp) {
+            let detail = format!("port {} of a proxy is its own: {purpose}", self.port);
+            self.note("port", Reason::PortUnavailable, detail);
+        }
+    }
+
     /// What it asks for that is not served.
     fn refuse(&mut self) {
         let listener = self.spec().clone();
@@ -169,9 +201,6 @@ impl ListenerPlan {
         }
         if listener.port == 0 {
             self.note("port", Reason::UnsupportedValue, "must be 1 to 65535");
-        }
-        if listener.filters.as_ref().is_some_and(|filters| !filters.requests.is_empty()) {
-            self.note("filters", Reason::UnsupportedValue, "listener filters are not supported");
         }
         let host = listener.hostname.as_deref().filter(|host| !host.is_empty());
         if let Some(why) = host.and_then(hostname::fault) {
@@ -189,6 +218,9 @@ impl ListenerPlan {
         if !protocol.has_hostname() && !self.hostname.is_empty() {
             self.note("hostname", Reason::UnsupportedValue, must_not());
             self.hostname.clear();
+        }
+        if !protocol.has_requests() && listener.filters.is_some() {
+            self.note("filters", Reason::UnsupportedValue, must_not());
         }
         let Some(tls) = &listener.tls else { return };
         let mode = tls.mode.as_deref().unwrap_or("Terminate");

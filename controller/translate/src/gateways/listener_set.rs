@@ -26,7 +26,9 @@ pub(super) fn plan(world: &World, gateways: &BTreeMap<Key, GatewayPlan>) -> BTre
         let parent = &set.spec.parent_ref;
         let namespace = parent.namespace.as_deref().unwrap_or(&key.0);
         let gateway: Key = (namespace.into(), parent.name.as_str().into());
-        let plan = gateways.get(&gateway).filter(|_| parent.is_gateway())?;
+        let plan = gateways
+            .get(&gateway)
+            .filter(|_| parent.kind_or(GATEWAY_GROUP, "Gateway") == (GATEWAY_GROUP, "Gateway"))?;
         let reference = ObjectRef::at(GATEWAY_GROUP, "ListenerSet", key);
         let problems = refusal(world, plan, &reference).into_iter().collect();
         Some((key.clone(), SetPlan { set: Arc::clone(set), reference, gateway, problems }))

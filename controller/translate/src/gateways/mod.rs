@@ -4,6 +4,7 @@ mod allowed;
 mod conflict;
 mod listener;
 mod listener_set;
+mod prerouting;
 pub(crate) mod tls;
 
 use std::collections::BTreeMap;
@@ -13,11 +14,14 @@ use crate::api::gateway::Gateway;
 use crate::api::meta::GATEWAY_GROUP;
 use crate::kinds::World;
 use crate::object::{Key, ObjectRef};
-use crate::problem::{Problem, Reason};
+use crate::policies::PolicyIndex;
+use crate::problem::Problem;
+use crate::settings::{ReservedPorts, Settings};
 
 pub(crate) use allowed::allows_route;
-pub(crate) use listener::{ListenerPlan, Protocol, Transport};
+pub(crate) use listener::{Entrance, ListenerPlan, Protocol, Transport};
 pub(crate) use listener_set::SetPlan;
+pub(crate) use prerouting::{Prerouting, Step};
 pub(crate) use tls::Credentials;
 
 /// Our Gateways, and the ListenerSets that name them.
@@ -38,6 +42,9 @@ pub(crate) struct GatewayPlan {
     /// Of the Gateway as a whole; it is served nevertheless.
     pub(crate) problems: Vec<Problem>,
 }
+
+/// Which listeners take routes, and what runs before that, by Gateway and place.
+pub(crate) type Openings = BTreeMap<Key, Vec<(bool, Option<Arc<Prerouting>>)>>;
 
 impl GatewayPlan {
     /// A name for a listener that no other of the plan has.
@@ -71,36 +78,44 @@ impl GatewayPlan {
 
 impl Gateways {
     /// Plans every Gateway whose class is one of ours.
-    pub(crate) fn plan(world: &World, controller_name: &str, credentials: &mut Credentials) -> Self {
+    pub(crate) fn plan(world: &World, settings: &Settings, credentials: &mut Credentials) -> Self {
         let is_ours = |gateway: &Gateway| {
             let key: Key = ("".into(), gateway.spec.gateway_class_name.as_str().into());
             let class = world.gateway_classes.get(&key);
-            class.is_some_and(|class| class.spec.controller_name == controller_name)
+            class.is_some_and(|class| class.spec.controller_name == settings.controller_name)
         };
         let ours = world.gateways.iter().filter(|(_, gateway)| is_ours(gateway));
         let plans: BTreeMap<Key, GatewayPlan> =
             ours.map(|(key, gateway)| (key.clone(), plan_gateway(key, gateway))).collect();
         let sets = listener_set::plan(world, &plans);
         let mut gateways = Self { plans, sets };
-        gateways.take_in_sets();
+        gateways.take_in_sets(&settings.reserved_ports);
         credentials.begin();
         gateways.plans.values_mut().for_each(|plan| tls::resolve(world, credentials, plan));
         gateways
     }
 
-    /// Which listeners take routes, by Gateway and place: what routes depend on besides the objects themselves.
-    pub(crate) fn openings(&self) -> BTreeMap<Key, Vec<bool>> {
-        let openings = |plan: &GatewayPlan| plan.listeners.iter().map(ListenerPlan::takes_routes).collect();
+    /// Looks up what runs before requests are routed, once it is known what the policies are.
+    pub(crate) fn resolve_filters(&mut self, world: &World, policies: &PolicyIndex) {
+        self.plans.values_mut().for_each(|plan| prerouting::resolve_all(world, policies, plan));
+    }
+
+    /// What routes depend on besides the objects themselves.
+    pub(crate) fn openings(&self) -> Openings {
+        let opening =
+            |listener: &ListenerPlan| (listener.takes_routes(), listener.prerouting.as_ref().map(Arc::clone));
+        let openings = |plan: &GatewayPlan| plan.listeners.iter().map(opening).collect();
         self.plans.iter().map(|(key, plan)| (key.clone(), openings(plan))).collect()
     }
 
-    fn take_in_sets(&mut self) {
+    fn take_in_sets(&mut self, reserved: &ReservedPorts) {
         for set in listener_set::by_precedence(&self.sets) {
             if let Some(plan) = self.plans.get_mut(&set.gateway) {
                 plan.listeners.extend(listener_set::listeners(set));
             }
         }
         for plan in self.plans.values_mut() {
+            plan.listeners.iter_mut().for_each(|listener| listener.refuse_reserved(reserved));
             conflict::find(&mut plan.listeners);
         }
     }
@@ -110,16 +125,5 @@ fn plan_gateway(key: &Key, gateway: &Arc<Gateway>) -> GatewayPlan {
     let reference = ObjectRef::at(GATEWAY_GROUP, "Gateway", key);
     let places = 0..gateway.spec.listeners.len();
     let listeners = places.map(|place| ListenerPlan::of_gateway(&reference, gateway, place)).collect();
-    let parameters = gateway.spec.infrastructure.as_ref().and_then(|infra| infra.parameters_ref.as_ref());
-    let problems = parameters.map(|parameters| {
-        let detail = format!("{}/{} is not supported", parameters.group, parameters.kind);
-        Problem::new(&reference, "spec.infrastructure.parametersRef", Reason::InvalidParameters, detail)
-    });
-    GatewayPlan {
-        gateway: Arc::clone(gateway),
-        problems: problems.into_iter().collect(),
-        reference,
-        listeners,
-        insecure: false,
-    }
+    GatewayPlan { gateway: Arc::clone(gateway), problems: Vec::new(), reference, listeners, insecure: false }
 }

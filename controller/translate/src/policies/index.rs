@@ -94,8 +94,7 @@ impl PolicyIndex {
                 changed = true;
             }
         }
-        let selects = |policy: &Arc<CompiledPolicy>| !policy.source.spec.target_selectors.is_empty();
-        if changed || self.compiled.values().any(selects) {
+        if changed || self.selects() {
             let before = std::mem::take(&mut self.targets);
             self.index(world);
             changed |= before != self.targets;
@@ -115,6 +114,11 @@ impl PolicyIndex {
         for policies in self.by_target.values_mut() {
             policies.sort_by_key(|policy| policy.age());
         }
+    }
+
+    /// Whether any policy chooses its targets by their labels.
+    pub(crate) fn selects(&self) -> bool {
+        self.compiled.values().any(|policy| !policy.source.spec.target_selectors.is_empty())
     }
 
     /// Whether any policy is attached to a kind at all; saves looking.

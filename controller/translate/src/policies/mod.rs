@@ -34,6 +34,12 @@ pub(crate) trait Policy: Sync {
         references: &References,
     ) -> Option<Result<Contribution, Vec<Fault>>>;
 
+    /// The same configuration for requests that are not routed yet, by a filter of their listener's own.
+    ///
+    /// # Errors
+    /// Field of it, and why it cannot run there.
+    fn before_routing(&self, json: &Value) -> Result<Value, Fault>;
+
     /// The configuration that is not any route's. Envoy subscribes to the secrets that it names; routes may name no others.
     fn shared(&self, secrets: &BTreeSet<SecretKey>) -> Value;
 }
@@ -59,7 +65,7 @@ pub(crate) const POLICIES: [&dyn Policy; 1] = [&transformation::Transformation];
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct FilterConfig {
     pub(crate) json: Value,
-    /// Short hash of the JSON.
+    /// Short hash of the JSON that routes have.
     pub(crate) id: String,
     /// Secrets that it names.
     pub(crate) secrets: BTreeSet<SecretKey>,

@@ -52,13 +52,55 @@ impl Policy for Transformation {
         })
     }
 
+    fn before_routing(&self, json: &Value) -> Result<Value, Fault> {
+        if let Some(field) = changing_host(&json["request"]) {
+            let why = "changes the host, by which the listener was chosen (ListenerFilters.requests)";
+            return Err((field, why.to_owned()));
+        }
+        let mut json = json.clone();
+        let secrets = json.get_mut("secrets").and_then(Value::as_object_mut);
+        for secret in secrets.into_iter().flat_map(|secrets| secrets.values_mut()) {
+            secret["sdsConfig"] = source();
+        }
+        Ok(json)
+    }
+
     fn shared(&self, secrets: &BTreeSet<SecretKey>) -> Value {
-        let source = json!({"ads": {}, "resourceApiVersion": "V3"});
-        let entry = |name: String| (name.clone(), json!({"sdsName": name, "sdsConfig": source}));
+        let entry = |name: String| (name.clone(), json!({"sdsName": name, "sdsConfig": source()}));
         let mut json = json!({});
         put(&mut json, "secrets", secrets.iter().map(|key| entry(key.to_string())).collect());
         json
     }
+}
+
+/// Where secrets come from.
+fn source() -> Value {
+    json!({"ads": {}, "resourceApiVersion": "V3"})
+}
+
+/// The field by which a request's host is changed, if any does.
+fn changing_host(request: &Value) -> Option<String> {
+    let is_host = |name: &Value| {
+        let name = name.as_str().unwrap_or_default();
+        name.eq_ignore_ascii_case("host") || name.eq_ignore_ascii_case(":authority")
+    };
+    let list = |value: &Value| value.as_array().cloned().unwrap_or_default();
+    let changes = |transform: &Value| {
+        let edit = |field: &str| {
+            let place = list(&transform[field]).iter().position(|edit| is_host(&edit["name"]))?;
+            Some(format!("{field}[{place}].name"))
+        };
+        let removed = list(&transform["remove"]).iter().position(is_host);
+        edit("set").or_else(|| edit("add")).or_else(|| Some(format!("remove[{}]", removed?)))
+    };
+    let at = |place: &str, inner: String| format!("{FIELD}.request{place}.{inner}");
+    changes(request).map(|inner| at("", inner)).or_else(|| {
+        let matches = list(&request["matches"]);
+        let mut changing = matches.iter().enumerate();
+        changing.find_map(|(place, matched)| {
+            changes(&matched["transform"]).map(|inner| at(&format!(".matches[{place}].transform"), inner))
+        })
+    })
 }
 
 /// The filter's configuration: secrets by their names in SDS, texts themselves.
@@ -93,6 +135,23 @@ fn decompressing(response: &Value) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_request_whose_host_would_be_changed_is_refused_before_routing() {
+        let field = |request: Value| changing_host(&request);
+        let set = |name: &str| json!({"set": [{"name": "x", "value": "y"}, {"name": name}]});
+        assert_eq!(field(set("Host")).as_deref(), Some("spec.transformation.request.set[1].name"));
+        assert!(field(json!({"add": [{"name": ":authority"}]})).is_some());
+        assert_eq!(
+            field(json!({"remove": ["a", "HOST"]})).as_deref(),
+            Some("spec.transformation.request.remove[1]")
+        );
+        let matches = json!({"matches": [{"transform": {}}, {"transform": set("host")}]});
+        let nested = "spec.transformation.request.matches[1].transform.set[1].name";
+        assert_eq!(field(matches).as_deref(), Some(nested));
+        assert_eq!(field(set("x-host")), None);
+        assert_eq!(field(Value::Null), None);
+    }
 
     #[test]
     fn a_response_is_decompressed_where_any_of_its_transforms_says_so() {

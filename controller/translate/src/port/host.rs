@@ -8,6 +8,7 @@ use std::sync::Arc;
 use envoy_types::pb::envoy::config::route::v3::RouteMatch;
 use prost::Message;
 
+use crate::gateways::Prerouting;
 use crate::hostname::specificity;
 use crate::needs::Needs;
 use crate::object::ObjectRef;
@@ -29,7 +30,7 @@ pub(super) struct Host {
 
 /// A route that serves a host.
 #[derive(Clone)]
-pub(super) struct HostRoute {
+pub(crate) struct HostRoute {
     /// The route's own host name decides first, not what it has in common with the listener's (GEP-1713 and the
     /// feature GatewayRouteHostnameIntersectionPrecedence).
     own_host: Reverse<(bool, usize)>,
@@ -64,6 +65,12 @@ pub(super) struct HostEntry<'a> {
 }
 
 impl Host {
+    /// The host of a listener at that place, without routes.
+    pub(super) fn new(listener: usize) -> Self {
+        // As a rule there will be one.
+        Self { listener, routes: Vec::with_capacity(1) }
+    }
+
     /// What serves it, the one that wins first.
     pub(super) fn entries(&self) -> Vec<HostEntry<'_>> {
         let of_route = |route| move |entry| HostEntry { route, entry };
@@ -85,6 +92,8 @@ pub(super) struct Around<'a> {
     pub(super) listener: &'a Applied,
     /// The chain that its requests come through, if requests for its hosts may come through others.
     pub(super) chain: Option<String>,
+    /// What its requests pass before they are routed, with the listener's label, if anything.
+    pub(super) prerouting: Option<(String, &'a Arc<Prerouting>)>,
     /// What names of routes end in, to tell listeners apart.
     pub(super) suffix: String,
 }
@@ -115,14 +124,23 @@ impl Lowering {
         let effective = around.listener.clone().over(around.gateway);
         let mut filters = xds::filter::per_route(around.host, around.listener);
         let decompresses = switch(&effective, around.gateway.decompresses(), &mut filters);
+        let needs = needs(around, entries);
+        if around.prerouting.is_some() {
+            // They are there for every request of the host, and ask about those whose route says so.
+            filters.extend(needs.auths.keys().map(|name| (name.clone(), xds::auth::switch(false))));
+        }
         let mut builder = VirtualHostBuilder::new(name, domain, &filters);
-        self.needs.note(around.listener);
         if let Some(chain) = &around.chain {
             builder.route(&misdirected(chain), "misdirected", &PerFilter::new());
+        }
+        if let Some((label, prerouting)) = &around.prerouting {
+            let first = xds::prerouting::first_route(around.host, label, prerouting, &needs);
+            builder.route(&first, "prerouting", &PerFilter::new());
         }
         for HostEntry { entry, .. } in entries {
             self.route(&mut builder, around, &effective, decompresses, entry);
         }
+        self.needs.extend(needs);
         builder
     }
 
@@ -134,7 +152,6 @@ impl Lowering {
         decompresses: bool,
         entry: &Entry,
     ) {
-        self.needs.note(&entry.applied);
         let effective = entry.applied.clone().over(wider);
         if effective.is_broken() {
             builder.route(&refusing(&entry.matcher), &entry.name, &PerFilter::new());
@@ -158,6 +175,21 @@ impl Lowering {
             }
         }
     }
+}
+
+/// What a host's routes need, whatever is attached to them.
+fn needs(around: &Around<'_>, entries: &[HostEntry<'_>]) -> Needs {
+    let mut needs = Needs::default();
+    needs.note(around.gateway);
+    needs.note(around.listener);
+    for HostEntry { entry, route } in entries {
+        needs.note(&entry.applied);
+        needs.ask(&route.reference, &entry.auths);
+        needs.sessions |= entry.has_sessions;
+        needs.edits |= entry.has_edits;
+        entry.outbound.iter().for_each(|outbound| needs.send(outbound));
+    }
+    needs
 }
 
 /// Switches the decompressors where what applies here wants them otherwise than what is `inherited`; returns what it wants.

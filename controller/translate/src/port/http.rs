@@ -3,23 +3,22 @@
 //! Listeners that share a port are kept apart: a host belongs to the listener whose host name fits it best, and only
 //! routes that are attached to that listener serve it (Gateway API, "listener isolation").
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use envoy_types::pb::envoy::config::core::v3::TypedExtensionConfig;
 use envoy_types::pb::envoy::config::listener::v3::Filter;
 use prost::Message;
 
-use super::host::{Around, Host, HostRoute, Lowering, policies_of};
-use super::tables::Tables;
-use crate::gateways::{GatewayPlan, ListenerPlan, Protocol, Transport};
+use super::host::{Around, HostRoute, Lowering, policies_of};
+use super::tables::{HostedRoute, Hosts};
+use crate::gateways::{Entrance, GatewayPlan, ListenerPlan, Prerouting, Protocol, Transport};
 use crate::hostname::{covers, intersection, specificity};
 use crate::needs::Needs;
 use crate::object::{Key, ObjectRef};
 use crate::outcome::RouteOutcome;
 use crate::policies::{Applied, POLICIES, PolicyIndex, Target};
 use crate::problem::Problem;
-use crate::route::LoweredRoute;
 use crate::settings::{FilterHost, Settings};
 use crate::translation::{Origins, Resource, ResourceKind, Resources};
 use crate::xds::routes::RouteConfigurationBuilder;
@@ -31,21 +30,21 @@ pub(crate) struct Served<'a> {
     pub(super) plan: &'a GatewayPlan,
     pub(super) key: &'a Key,
     pub(super) port: u16,
+    entrance: Entrance,
     /// Name of the Envoy listener and of its route configuration.
     pub(super) name: Arc<str>,
     /// Policies of the Gateway.
     pub(super) gateway: Applied,
     /// Open listeners on this port, with their policies.
     listeners: Vec<(usize, Applied)>,
-    pub(super) hosts: BTreeMap<String, Host>,
     /// Whether a connection is a listener's, so that requests for hosts of others are misdirected.
     tells_chains: bool,
-    origins: Vec<ObjectRef>,
+    /// Policies of the Gateway and of its listeners here.
     policies: BTreeSet<ObjectRef>,
 }
 
 impl<'a> Served<'a> {
-    /// A port without routes: hosts of listeners answer 404.
+    /// What stands around the routes of a port.
     pub(crate) fn new(
         settings: &'a Settings,
         policies: &PolicyIndex,
@@ -55,64 +54,49 @@ impl<'a> Served<'a> {
     ) -> Self {
         let open: Vec<usize> = plan.open(port, Transport::Tcp).collect();
         let is_https = |place: &usize| plan.listeners[*place].protocol == Some(Protocol::Https);
-        let tells_chains = open.len() > 1 && open.iter().any(is_https);
+        let secure = open.iter().any(is_https);
+        let tells_chains = open.len() > 1 && secure;
         let listeners: Vec<(usize, Applied)> =
             open.into_iter().map(|p| (p, policies_at(policies, plan, &plan.listeners[p]))).collect();
         let gateway = policies.at(&Target::of(&plan.reference, None));
-        let empty = |at: usize| Host { listener: at, routes: Vec::new() };
-        let hosts = listeners
-            .iter()
-            .enumerate()
-            .map(|(at, (place, _))| (plan.listeners[*place].hostname.clone(), empty(at)));
         Self {
             settings,
             plan,
             key,
             port,
+            entrance: Entrance { port, secure },
             name: format!("{}/{}/{port}", key.0, key.1).into(),
-            hosts: hosts.collect(),
             policies: policies_of(std::iter::once(&gateway).chain(listeners.iter().map(|(_, own)| own)))
                 .collect(),
             gateway,
             listeners,
             tells_chains,
-            origins: Vec::new(),
         }
     }
 
-    /// Adds a route that is attached to these listeners of the Gateway; says whether it is served here.
-    pub(crate) fn add(&mut self, outcome: &RouteOutcome, attached: &[usize]) -> bool {
-        let Some(lowered) = outcome.lowered.get(&self.port) else { return false };
-        let here: Vec<usize> =
-            (0..self.listeners.len()).filter(|at| attached.contains(&self.listeners[*at].0)).collect();
+    /// The host names of the listeners themselves, each with the place of its listener.
+    pub(super) fn own_hosts(&self) -> impl Iterator<Item = (usize, &str)> {
+        let hostname = |place: usize| self.plan.listeners[place].hostname.as_str();
+        self.listeners.iter().enumerate().map(move |(at, (place, _))| (at, hostname(*place)))
+    }
+
+    /// A route by host that it serves here.
+    pub(crate) fn hosts_of(&self, gateway: &Key, outcome: &RouteOutcome) -> Vec<HostedRoute> {
+        let Some(lowered) = outcome.lowered.get(&self.entrance) else { return Vec::new() };
+        let attached: Vec<usize> = outcome.attached_to(gateway).collect();
+        let here = (0..self.listeners.len()).filter(|at| attached.contains(&self.listeners[*at].0));
         let every_host = [String::new()];
-        let own_hosts = if outcome.route.spec.hostnames.is_empty() {
-            &every_host[..]
-        } else {
-            &outcome.route.spec.hostnames
+        let own_hosts = match &outcome.route.spec.hostnames[..] {
+            [] => &every_host[..],
+            own => own,
         };
-        for at in &here {
-            for own in own_hosts {
-                self.add_host(*at, own, outcome, lowered);
-            }
-        }
-        if !here.is_empty() {
-            self.origins.push(outcome.reference.clone());
-            self.policies.extend(policies_of(lowered.entries.iter().map(|entry| &entry.applied)));
-        }
-        !here.is_empty()
-    }
-
-    fn add_host(&mut self, at: usize, own: &str, outcome: &RouteOutcome, lowered: &Arc<LoweredRoute>) {
-        let listener = &self.plan.listeners[self.listeners[at].0].hostname;
-        let own = own.to_ascii_lowercase();
-        let Some(domain) = intersection(listener, &own).filter(|domain| self.owner(domain) == Some(at))
-        else {
-            return;
-        };
-        let host =
-            self.hosts.entry(domain.to_owned()).or_insert_with(|| Host { listener: at, routes: Vec::new() });
-        host.routes.push(HostRoute::new(&own, lowered, &outcome.reference));
+        let hosted = here.flat_map(|at| own_hosts.iter().map(move |own| (at, own.to_ascii_lowercase())));
+        let hosted = hosted.filter_map(|(at, own)| {
+            let listener = &self.plan.listeners[self.listeners[at].0].hostname;
+            let domain = intersection(listener, &own).filter(|domain| self.owner(domain) == Some(at))?;
+            Some((domain.to_owned(), at, HostRoute::new(&own, lowered, &outcome.reference)))
+        });
+        hosted.collect()
     }
 
     /// The listener that a host belongs to: the one with the most specific host name that covers it.
@@ -131,8 +115,17 @@ impl<'a> Served<'a> {
             gateway: &self.gateway,
             listener: own,
             chain: self.tells_chains.then(label),
+            prerouting: self.plan.listeners[*place].prerouting.as_ref().map(|filters| (label(), filters)),
             suffix: if self.wasm() { format!("@{}", label()) } else { String::new() },
         }
+    }
+
+    /// What requests pass before they are routed, by the labels of their listeners.
+    pub(crate) fn prerouting(&self) -> impl Iterator<Item = (String, &'a Prerouting)> {
+        let plan = self.plan;
+        let places = self.listeners.iter().map(|(place, _)| *place);
+        places
+            .filter_map(move |place| Some((plan.label(place), plan.listeners[place].prerouting.as_deref()?)))
     }
 
     fn wasm(&self) -> bool {
@@ -141,71 +134,87 @@ impl<'a> Served<'a> {
 
     /// Request header fields that are between Envoy and us.
     pub(super) fn hidden(&self) -> Vec<&'static str> {
-        let chain = self.tells_chains.then_some(misdirected::CHAIN);
+        let chain = self.entrance.secure.then_some(misdirected::CHAIN);
         chain.into_iter().chain(self.settings.scopes().map(|_| xds::scope::KEY)).collect()
     }
 
+    /// Requests are marked also where there is but one listener: when another one comes, routes that look at the mark may be
+    /// there before the connections are that end up in the new chains.
     fn early(&self) -> Vec<TypedExtensionConfig> {
         let key = self.settings.scopes().map(|module| xds::scope::key_of_requests(module, self.port));
-        self.tells_chains.then(misdirected::mark).into_iter().chain(key).collect()
+        self.entrance.secure.then(misdirected::mark).into_iter().chain(key).collect()
     }
 }
 
-/// Lowers a port to its routes and, on wasm, its plugins. Returns what its routes need, and what its connections end up
-/// in.
+/// Lowers a port to, where it has one table, its routes and on wasm its plugins. Returns what its routes need, and what
+/// its connections end up in.
 pub(crate) fn lower(
-    mut served: Served<'_>,
-    tables: &mut Tables,
+    served: &Served<'_>,
+    hosts: &Hosts,
     resources: &mut Resources,
     origins: &mut Origins,
     problems: &mut Vec<Problem>,
 ) -> (Needs, Filter) {
     let (mut needs, specifier) = match served.settings.scopes() {
-        Some(module) => {
-            let needs = tables.lower(module, &mut served, resources, origins, problems);
-            (needs, xds::scope::specifier())
+        Some(_) => {
+            problems.extend(hosts.problems().cloned());
+            (hosts.needs().clone(), xds::scope::specifier())
         }
         None => {
-            let needs = lower_whole(&mut served, resources, origins, problems);
+            let needs = lower_whole(served, hosts, resources, origins, problems);
             (needs, xds::manager::rds(&served.name))
         }
     };
-    needs.policies = std::mem::take(&mut served.policies);
-    let chain = xds::chain::lower(served.settings, &needs, served.port);
+    needs.policies.extend(served.policies.iter().cloned());
+    for (label, prerouting) in served.prerouting() {
+        needs.extend(prerouting.needs());
+        for filter in xds::prerouting::discovered(&served.settings.filter_host, &label, prerouting) {
+            let resource = Resource::new(&filter.name, &filter);
+            let from = prerouting.policies.iter().chain([&served.plan.reference]).cloned().collect();
+            origins.insert((ResourceKind::ExtensionConfig, Arc::clone(&resource.name)), from);
+            resources.insert(ResourceKind::ExtensionConfig, resource);
+        }
+    }
+    let prerouting = xds::prerouting::filters(&served.settings.filter_host, served.prerouting());
+    let chain = xds::chain::lower(served.settings, &needs, served.port, &prerouting);
     (needs, xds::manager::lower(specifier, chain, served.early()))
 }
 
 /// One table for the whole port.
 fn lower_whole(
-    served: &mut Served<'_>,
+    served: &Served<'_>,
+    hosts: &Hosts,
     resources: &mut Resources,
     origins: &mut Origins,
     problems: &mut Vec<Problem>,
 ) -> Needs {
-    let hosts = std::mem::take(&mut served.hosts);
     let mut lowering = Lowering::default();
     let filters = lowering.filters_of_gateway(&served.settings.filter_host, &served.gateway);
     let mut configuration = RouteConfigurationBuilder::new(&served.name, &filters, &served.hidden());
-    for (domain, host) in hosts {
+    for (domain, host) in hosts.iter() {
         let entries = host.entries();
-        problems.extend(super::host::shadows(&domain, &entries));
-        let domain = if domain.is_empty() { "*" } else { &domain };
+        problems.extend(super::host::shadows(domain, &entries));
+        let domain = if domain.is_empty() { "*" } else { domain };
         let built = lowering.virtual_host(&served.around(host.listener), (domain, domain), &entries);
         configuration.virtual_host(&built);
     }
-    let mut insert = |kind, name: &Arc<str>, body: Vec<u8>, from: Vec<ObjectRef>| {
+    let mut insert = |kind, name: &Arc<str>, body: Box<[u8]>, from: Vec<ObjectRef>| {
         resources.insert(kind, Resource::of_bytes(Arc::clone(name), body.into()));
         origins.insert((kind, Arc::clone(name)), from.into());
     };
-    let Lowering { needs, plugins } = lowering;
-    let mut from = std::mem::take(&mut served.origins);
-    from.extend(served.policies.iter().cloned());
+    let Lowering { mut needs, plugins } = lowering;
+    let routes = || hosts.iter().flat_map(|(_, host)| &host.routes);
+    needs.policies.extend(policies_of(routes().flat_map(HostRoute::applied)));
+    let mut from: Vec<ObjectRef> = routes().map(|route| route.reference.clone()).collect();
+    from.sort();
+    from.dedup();
+    from.extend(needs.policies.union(&served.policies).cloned());
     if let FilterHost::Wasm { directory } = &served.settings.filter_host {
         let used = POLICIES.iter().zip(&plugins).zip(needs.filters).filter(|(_, used)| *used);
         for ((policy, plugin), _) in used {
             let plugin = plugin.plugin(directory, policy.filter(), served.port);
             let name = plugin.name.as_str().into();
-            insert(ResourceKind::ExtensionConfig, &name, plugin.encode_to_vec(), from.clone());
+            insert(ResourceKind::ExtensionConfig, &name, plugin.encode_to_vec().into(), from.clone());
         }
     }
     from.push(served.plan.reference.clone());

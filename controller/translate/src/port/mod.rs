@@ -7,6 +7,7 @@ mod tcp;
 mod tls;
 pub(crate) mod udp;
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use prost::Message;
@@ -17,26 +18,25 @@ use crate::gateways::{GatewayPlan, Protocol, Transport};
 use crate::kinds::World;
 use crate::needs::Needs;
 use crate::object::{Key, ObjectRef};
-use crate::outcome::{RouteId, RouteOutcome};
-use crate::policies::PolicyIndex;
+use crate::outcome::RouteId;
 use crate::problem::Problem;
-use crate::settings::Settings;
+use crate::proxy::HttpPorts;
 use crate::stream::StreamOutcome;
 use crate::translation::{Origins, Resource, ResourceKind, Resources};
 use crate::xds::listener::Chain;
 use crate::xds::{self};
-use http::Served;
-pub(crate) use tables::Tables;
+pub(crate) use http::Served;
+pub(crate) use tables::Hosts;
 
 /// What a port is made from.
 #[derive(Clone, Copy)]
 pub(crate) struct Sources<'a> {
-    pub(crate) settings: &'a Settings,
     pub(crate) world: &'a World,
-    pub(crate) policies: &'a PolicyIndex,
     pub(crate) key: &'a Key,
     pub(crate) plan: &'a GatewayPlan,
-    pub(crate) routes: &'a Carried<RouteId, RouteOutcome>,
+    /// Its ports that speak HTTP, and their hosts.
+    pub(crate) http: &'a HttpPorts<'a>,
+    pub(crate) hosts: &'a BTreeMap<u16, Hosts>,
     pub(crate) streams: &'a Carried<RouteId, StreamOutcome>,
 }
 
@@ -47,9 +47,7 @@ pub(crate) struct Output<'a> {
     pub(crate) origins: Origins,
     pub(crate) problems: Vec<Problem>,
     pub(crate) needs: Needs,
-    /// Route tables, those of the last translation among them.
-    pub(crate) tables: Tables,
-    /// Where its routes lead, in any order.
+    /// Where its routes below HTTP lead, in any order.
     pub(crate) destinations: Vec<&'a Destination>,
     /// Routes below HTTP that the port in hand serves.
     pub(crate) served: Vec<ObjectRef>,
@@ -77,13 +75,13 @@ pub(crate) fn lower<'a>(sources: Sources<'a>, port: u16, transport: Transport, o
     let chains = match open.iter().find_map(|place| plan.listeners[*place].protocol) {
         None => return,
         Some(Protocol::Udp) => return open.iter().for_each(|place| udp::lower(sources, *place, output)),
-        Some(Protocol::Http) => vec![Chain::of_all(http(sources, port, output))],
+        Some(Protocol::Http) => http(sources, port, output).map(Chain::of_all).into_iter().collect(),
         Some(Protocol::Tcp) => {
             open.iter().map(|place| Chain::of_all(tcp::lower(sources, *place, output))).collect()
         }
         Some(Protocol::Https | Protocol::TlsTerminate | Protocol::TlsPassthrough) => {
             let is_https = |place: &usize| plan.listeners[*place].protocol == Some(Protocol::Https);
-            let http = open.iter().any(is_https).then(|| http(sources, port, output));
+            let http = open.iter().any(is_https).then(|| http(sources, port, output)).flatten();
             tls::chains(sources, &open, http.as_ref(), output)
         }
     };
@@ -98,17 +96,10 @@ pub(crate) fn lower<'a>(sources: Sources<'a>, port: u16, transport: Transport, o
 }
 
 /// What the HTTP connections of a port end up in.
-fn http<'a>(sources: Sources<'a>, port: u16, output: &mut Output<'a>) -> xds::listener::NetworkFilter {
-    let Sources { settings, policies, key, plan, routes, .. } = sources;
-    let mut served = Served::new(settings, policies, key, plan, port);
-    for (_, outcome) in routes.iter() {
-        let attached: Vec<usize> = outcome.attached_to(key).collect();
-        if served.add(outcome, &attached) {
-            output.destinations.extend(outcome.destinations());
-        }
-    }
-    let Output { resources, origins, problems, needs, tables, .. } = output;
-    let (of_port, manager) = http::lower(served, tables, resources, origins, problems);
+fn http(sources: Sources<'_>, port: u16, output: &mut Output<'_>) -> Option<xds::listener::NetworkFilter> {
+    let (served, hosts) = (sources.http.get(&port)?, sources.hosts.get(&port)?);
+    let Output { resources, origins, problems, needs, .. } = output;
+    let (of_port, manager) = http::lower(served, hosts, resources, origins, problems);
     needs.extend(of_port);
-    manager
+    Some(manager)
 }

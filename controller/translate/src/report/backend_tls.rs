@@ -36,12 +36,13 @@ fn conflict(plan: &PolicyPlan, rival: &PolicyPlan) -> Problem {
 }
 
 /// Whether a policy is about any of these ports.
-fn concerns(world: &World, plan: &PolicyPlan, used: &Used) -> bool {
+fn concerns(world: &World, plan: &PolicyPlan, used: &Used<'_>) -> bool {
     plan.targets().iter().any(|(service, section)| {
         let Some(found) = world.services.get(service) else { return false };
-        let ports = used.range((service.clone(), 0)..=(service.clone(), u16::MAX));
-        let mut ports = ports.filter_map(|(_, port)| port_of(found, *port, Application::Tcp));
-        ports.any(|port| section.is_none() || port.name == *section)
+        let ports = used.ports(service).into_iter();
+        ports
+            .filter_map(|port| port_of(found, port, Application::Tcp))
+            .any(|port| section.is_none() || port.name == *section)
     })
 }
 

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::Found;
-use super::listener::{self, Attached};
+use super::listener;
 use crate::api::gateway::GatewayStatus;
 use crate::api::gateway_class::{GatewayClassStatus, SupportedFeature};
 use crate::api::listener_set::ListenerSetStatus;
@@ -32,7 +32,6 @@ pub(super) fn classes(found: &Found<'_>, translation: &mut Translation) {
 
 /// Gateways of ours, and a word on those whose class does not exist.
 pub(super) fn gateways(found: &Found<'_>, translation: &mut Translation) {
-    let attached = Attached::count(found);
     for (key, plan) in &found.gateways.plans {
         let of_listeners = plan.listeners.iter().flat_map(|listener| &listener.problems);
         translation.problems.extend(of_listeners.chain(&plan.problems).cloned());
@@ -42,7 +41,7 @@ pub(super) fn gateways(found: &Found<'_>, translation: &mut Translation) {
         let status = GatewayStatus {
             conditions: gateway_conditions(plan, found.backend_tls.client_problem(key)),
             attached_listener_sets: i32::try_from(sets).unwrap_or(i32::MAX),
-            listeners: listener::statuses(plan, &plan.reference, generation(plan), &attached),
+            listeners: listener::statuses(plan, &plan.reference, generation(plan), found.sums),
             // Where its proxies are is not known here.
             addresses: Vec::new(),
         };
@@ -61,14 +60,13 @@ pub(super) fn gateways(found: &Found<'_>, translation: &mut Translation) {
 
 /// ListenerSets of our Gateways.
 pub(super) fn listener_sets(found: &Found<'_>, translation: &mut Translation) {
-    let attached = Attached::count(found);
     for set in found.gateways.sets.values() {
         let Some(plan) = found.gateways.plans.get(&set.gateway) else { continue };
         translation.problems.extend(set.problems.iter().cloned());
         let generation = set.set.metadata.generation.unwrap_or_default();
         let status = ListenerSetStatus {
             conditions: set_conditions(set, plan, generation),
-            listeners: listener::statuses(plan, &set.reference, generation, &attached),
+            listeners: listener::statuses(plan, &set.reference, generation, found.sums),
         };
         translation.status.insert(set.reference.clone(), Arc::new(Status::ListenerSet(status)));
     }

@@ -1,56 +1,25 @@
 //! Status of listeners, of Gateways and ListenerSets alike.
 
-use std::collections::HashMap;
-
-use super::Found;
 use crate::api::gateway::ListenerStatus;
 use crate::api::meta::Condition;
-use crate::attach::Attachment;
 use crate::gateways::{GatewayPlan, ListenerPlan};
 use crate::object::{Key, ObjectRef};
 use crate::problem::Problem;
 use crate::status::condition;
-
-/// How many routes are attached to each listener, by Gateway and place.
-pub(super) struct Attached<'a>(HashMap<(&'a Key, usize), i32>);
-
-impl<'a> Attached<'a> {
-    /// Counts each route once for each listener.
-    pub(super) fn count(found: &'a Found<'_>) -> Self {
-        let mut counts = HashMap::new();
-        for attachments in found.attachments() {
-            for listener in listeners(attachments) {
-                *counts.entry(listener).or_default() += 1;
-            }
-        }
-        Self(counts)
-    }
-
-    fn at(&self, gateway: &Key, place: usize) -> i32 {
-        self.0.get(&(gateway, place)).copied().unwrap_or_default()
-    }
-}
-
-fn listeners(attachments: &[Attachment]) -> Vec<(&Key, usize)> {
-    let all = attachments.iter().flat_map(|one| one.listeners.iter().map(|place| (&one.gateway, *place)));
-    let mut all: Vec<(&Key, usize)> = all.collect();
-    all.sort_unstable();
-    all.dedup();
-    all
-}
+use crate::sums::Sums;
 
 /// The status of each listener that stands in `owner`.
 pub(super) fn statuses(
     plan: &GatewayPlan,
     owner: &ObjectRef,
     generation: i64,
-    attached: &Attached<'_>,
+    sums: &Sums,
 ) -> Vec<ListenerStatus> {
     let key: Key = (plan.reference.namespace.clone(), plan.reference.name.clone());
     let statuses = plan.listeners_of(owner).map(|(place, listener)| ListenerStatus {
         name: listener.name.to_string(),
         supported_kinds: listener.kinds.clone(),
-        attached_routes: attached.at(&key, place),
+        attached_routes: sums.attached(&key, place),
         conditions: conditions(listener, generation),
     });
     statuses.collect()

@@ -21,7 +21,12 @@ pub(super) fn traffic_policies(found: &Found<'_>, translation: &mut Translation)
         for target in targets {
             let problem = policies.problem(world, key, target);
             let problems: Vec<&Problem> = faults.iter().chain(&problem).collect();
-            ancestors.push(ancestor(controller_name, target, generation.unwrap_or_default(), &problems));
+            ancestors.push(ancestor(
+                controller_name,
+                (GATEWAY_GROUP, target),
+                generation.unwrap_or_default(),
+                &problems,
+            ));
             translation.problems.extend(problem);
         }
         translation.problems.extend(faults);
@@ -30,9 +35,10 @@ pub(super) fn traffic_policies(found: &Found<'_>, translation: &mut Translation)
     }
 }
 
-fn ancestor(
+/// The entry of a target, which is of that group.
+pub(super) fn ancestor(
     controller_name: &str,
-    target: &Target,
+    (group, target): (&str, &Target),
     generation: i64,
     problems: &[&Problem],
 ) -> PolicyAncestorStatus {
@@ -44,7 +50,7 @@ fn ancestor(
     }
     PolicyAncestorStatus {
         ancestor_ref: ParentReference {
-            group: Some(GATEWAY_GROUP.to_owned()),
+            group: Some(group.to_owned()),
             kind: Some(target.kind.to_string()),
             namespace: Some(target.object.0.to_string()),
             name: target.object.1.to_string(),

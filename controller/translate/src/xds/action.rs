@@ -1,6 +1,6 @@
 //! What a rule does with the requests that match it -> `envoy.config.route.v3.Route`.
 
-use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use envoy_types::pb::envoy::config::core::v3::{DataSource, RuntimeFractionalPercent};
 use envoy_types::pb::envoy::config::route::v3 as envoy;
@@ -9,17 +9,20 @@ use envoy_types::pb::envoy::config::route::v3::route_action::{
     ClusterNotFoundResponseCode, ClusterSpecifier, HostRewriteSpecifier, RequestMirrorPolicy,
 };
 use envoy_types::pb::envoy::config::route::v3::weighted_cluster::ClusterWeight;
-use envoy_types::pb::google::protobuf::{Any, UInt32Value};
+use envoy_types::pb::google::protobuf::{Any, UInt32Value, UInt64Value};
 use prost::Message;
 
+use super::auth::{self, Auth};
 use super::filters::{Filters, need_route};
 use super::header::HeaderEdits;
 use super::mirror::{self, of_million};
 use super::per_filter::{self, OF_ROUTE, PerFilter};
 use super::rewrite::{self, PathRewrite, precise_host};
-use super::{Unsupported, cors, limits, redirect};
+use super::{Unsupported, cors, edits, limits, redirect, session};
 use crate::api::http_route::{HTTPBackendRef, HTTPRouteMatch, HTTPRouteRule};
+use crate::aws::Outbound;
 use crate::backends::Application;
+use crate::gateways::Entrance;
 use crate::resolved::{Found, Resolved};
 
 /// A cluster that never exists: its share of requests gets the error that the specification asks for
@@ -34,8 +37,41 @@ pub(crate) struct Action {
     action: EnvoyAction,
     request: HeaderEdits,
     response: HeaderEdits,
-    /// Configuration of Envoy's own filters, by name in the chain.
-    filters: BTreeMap<&'static str, Any>,
+    /// Configuration of Envoy's own filters.
+    filters: PerFilter,
+    /// Filters that ask first.
+    pub(crate) auths: Vec<Arc<Auth>>,
+    /// What the requests become.
+    pub(crate) outbound: Option<Arc<Outbound>>,
+}
+
+impl Action {
+    /// Whether fields are edited by a filter.
+    pub(crate) fn has_edits(&self) -> bool {
+        self.filters.contains_key(edits::NAME)
+    }
+
+    /// The host that requests get last of all.
+    fn host(&self) -> Option<&str> {
+        let EnvoyAction::Route(route) = &self.action else { return None };
+        match route.host_rewrite_specifier.as_ref()? {
+            HostRewriteSpecifier::HostRewriteLiteral(host) => Some(host),
+            _ => None,
+        }
+    }
+
+    /// Makes the requests what AWS takes: all that edits them comes before.
+    fn becoming(mut self, outbound: &Arc<Outbound>) -> Self {
+        let (request, response) = (std::mem::take(&mut self.request), std::mem::take(&mut self.response));
+        self.filters.insert(edits::NAME.to_owned(), edits::lower(request, response));
+        self.outbound = Some(Arc::clone(outbound));
+        self
+    }
+
+    /// Whether the requests stay with an endpoint.
+    pub(crate) fn has_sessions(&self) -> bool {
+        self.filters.contains_key(session::NAME)
+    }
 }
 
 /// What is done with a share of the requests.
@@ -66,12 +102,15 @@ pub(crate) fn fixed(status: u32) -> Action {
         action: EnvoyAction::DirectResponse(answer),
         request: HeaderEdits::default(),
         response: HeaderEdits::default(),
-        filters: BTreeMap::new(),
+        filters: PerFilter::new(),
+        auths: Vec::new(),
+        outbound: None,
     }
 }
 
 /// Joins match, action and configuration of filters, and encodes them. The name is left out: see [`super::routes`].
 pub(crate) fn route(action: Action, matched: envoy::RouteMatch, filters: &PerFilter) -> Vec<u8> {
+    let held = action.outbound.as_ref().and_then(|outbound| outbound.held);
     let route = envoy::Route {
         r#match: Some(matched),
         action: Some(action.action),
@@ -79,11 +118,12 @@ pub(crate) fn route(action: Action, matched: envoy::RouteMatch, filters: &PerFil
         request_headers_to_remove: action.request.remove,
         response_headers_to_add: action.response.add,
         response_headers_to_remove: action.response.remove,
+        request_body_buffer_limit: held.map(|value| UInt64Value { value }),
         ..envoy::Route::default()
     };
     let mut encoded = route.encode_to_vec();
-    let own = action.filters.into_iter().map(|(name, config)| (name.to_owned(), config));
-    let filters: PerFilter = own.chain(filters.clone()).collect();
+    let asking = action.auths.iter().map(|auth| (auth.name.clone(), auth::switch(true)));
+    let filters: PerFilter = asking.chain(action.filters).chain(filters.clone()).collect();
     per_filter::put(OF_ROUTE, &filters, &mut encoded);
     encoded
 }
@@ -94,9 +134,10 @@ pub(crate) struct Lowering<'a> {
     pub(crate) rule: &'a HTTPRouteRule,
     pub(crate) matched: &'a HTTPRouteMatch,
     pub(crate) resolved: &'a Resolved,
-    /// Of the listener.
-    pub(crate) port: u16,
+    pub(crate) entrance: Entrance,
     pub(crate) application: Application,
+    /// How its requests stay with an endpoint, or why they cannot.
+    pub(crate) session: Option<&'a Result<Any, Unsupported>>,
 }
 
 fn refused<T>(field: &str, why: &str) -> Result<T, Unsupported> {
@@ -107,9 +148,6 @@ impl<'a> Lowering<'a> {
     /// What is done with the requests that match, in shares.
     pub(crate) fn lower(&self) -> Result<Vec<Share>, Unsupported> {
         let filters = Filters::of_rule(&self.rule.filters)?;
-        if self.rule.session_persistence.is_some() {
-            return refused("sessionPersistence", "is not supported");
-        }
         match filters.redirect {
             Some(_) => Ok(whole(self.redirect(filters)?)),
             None => self.forward(&filters),
@@ -126,10 +164,12 @@ impl<'a> Lowering<'a> {
         if let Some((other, _)) = excluded.into_iter().find(|(_, is_set)| *is_set) {
             return refused("filters", &format!("RequestRedirect and {other} exclude each other"));
         }
-        let redirect = filters.redirect.map(|filter| redirect::lower(filter, self.matched, self.port));
+        let redirect = filters.redirect.map(|filter| redirect::lower(filter, self.matched, self.entrance));
         let redirect = EnvoyAction::Redirect(redirect.transpose()?.unwrap_or_default());
+        let Some(auths) = self.auths(&filters)? else { return Ok(fixed(500)) };
         let (request, response) = (filters.request, filters.response);
-        Ok(Action { action: redirect, request, response, filters: BTreeMap::new() })
+        let filters = PerFilter::new();
+        Ok(Action { action: redirect, request, response, filters, auths, outbound: None })
     }
 
     fn forward(&self, filters: &Filters<'a>) -> Result<Vec<Share>, Unsupported> {
@@ -140,19 +180,24 @@ impl<'a> Lowering<'a> {
                 return refused(&format!("backendRefs[{place}].weight"), &why);
             }
             let filters = filters.and_of_backend(place, &backend.filters)?;
-            backends.push(Backend { backend, found: &self.resolved.backends[place], filters });
+            let (found, outbound) = (&self.resolved.backends[place], self.resolved.outbound[place].as_ref());
+            backends.push(Backend { backend, found, outbound, filters });
         }
         backends.retain(|backend| backend.weight() > 0);
         match backends.as_slice() {
             [] => Ok(whole(fixed(self.unavailable()))),
             [only] => self.single(only).map(whole),
-            many if many.iter().any(|one| need_route(&one.backend.filters)) => self.split(many),
+            many if many.iter().any(Backend::needs_route) => self.split(many),
             many => self.mix(filters, many).map(whole),
         }
     }
 
     fn single(&self, backend: &Backend<'a>) -> Result<Action, Unsupported> {
-        self.route(&backend.filters, ClusterSpecifier::Cluster(backend.cluster()))
+        let action = self.route(&backend.filters, ClusterSpecifier::Cluster(backend.cluster()))?;
+        let Some(outbound) = backend.outbound else { return Ok(action) };
+        backend.filters.leave_alone_what_is_signed(outbound.is_call)?;
+        let renamed = action.host().map(|host| Arc::new(outbound.sent_to(host)));
+        Ok(action.becoming(renamed.as_ref().unwrap_or(outbound)))
     }
 
     /// An Envoy route for each backend.
@@ -194,13 +239,29 @@ impl<'a> Lowering<'a> {
         };
         self.rewrite(&mut action, filters)?;
         limits::apply(&mut action, self.rule)?;
-        let mut of_filters = BTreeMap::new();
+        let mut of_filters = PerFilter::new();
         if let Some((level, place, filter)) = filters.cors {
             let at = |(inner, why)| (format!("{}[{place}].cors.{inner}", level.list()), why);
-            of_filters.insert(cors::NAME, cors::lower(filter).map_err(at)?);
+            of_filters.insert(cors::NAME.to_owned(), cors::lower(filter).map_err(at)?);
         }
+        if let Some(session) = self.session {
+            of_filters.insert(session::NAME.to_owned(), session.clone()?);
+        }
+        let Some(auths) = self.auths(filters)? else { return Ok(fixed(500)) };
         let (request, response) = (filters.request.clone(), filters.response.clone());
-        Ok(Action { action: EnvoyAction::Route(action), request, response, filters: of_filters })
+        let action = EnvoyAction::Route(action);
+        Ok(Action { action, request, response, filters: of_filters, auths, outbound: None })
+    }
+
+    /// Who is asked about the requests; `None` where one of them is not there, and so none may pass.
+    fn auths(&self, filters: &Filters<'a>) -> Result<Option<Vec<Arc<Auth>>>, Unsupported> {
+        let mut auths = Vec::new();
+        for (level, place, filter) in &filters.auths {
+            let at = |(inner, why)| (format!("{}[{place}].externalAuth.{inner}", level.list()), why);
+            let Some(to) = self.resolved.in_filter(*level, *place) else { return Ok(None) };
+            auths.push(Arc::new(Auth::new(filter, to).map_err(at)?));
+        }
+        Ok(Some(auths))
     }
 
     /// A mirror that leads nowhere is left out (HTTPRequestMirrorFilter.backendRef).
@@ -249,12 +310,18 @@ fn whole(action: Action) -> Vec<Share> {
 struct Backend<'a> {
     backend: &'a HTTPBackendRef,
     found: &'a Found,
+    outbound: Option<&'a Arc<Outbound>>,
     filters: Filters<'a>,
 }
 
 impl Backend<'_> {
     fn weight(&self) -> u64 {
         self.backend.weight.unwrap_or(1).into()
+    }
+
+    /// Whether it needs an Envoy route of its own, besides for its filters.
+    fn needs_route(&self) -> bool {
+        self.outbound.is_some() || need_route(&self.backend.filters)
     }
 
     fn cluster(&self) -> String {

@@ -25,10 +25,11 @@ use envoy_types::pb::envoy::extensions::upstreams::http::v3::http_protocol_optio
 };
 use envoy_types::pb::google::protobuf::{Any, Duration, UInt32Value};
 
-use super::any;
+use super::{any, upstream_tls};
 use crate::api::backend::Backend;
 use crate::api::endpoint_slice::{EndpointConditions, EndpointPort, EndpointSlice};
 use crate::api::service::ServicePort;
+use crate::aws::AwsEndpoint;
 use crate::backends::{Application, is_http2};
 
 /// How long connecting may take.
@@ -48,6 +49,23 @@ pub(crate) fn of_backend(name: &str, backend: &Backend, application: Application
         dns_lookup_family: DnsLookupFamily::V4Preferred.into(),
         load_assignment: Some(assignment(name, hosts)),
         typed_extension_protocol_options: protocol(fixed.app_protocol.as_deref(), application),
+        ..Cluster::default()
+    }
+}
+
+/// The cluster of a function. Names of AWS' endpoints have ever other addresses, so one that is known stays in use.
+pub(crate) fn of_function(name: &str, endpoint: &AwsEndpoint) -> Cluster {
+    let is_address = endpoint.host.parse::<IpAddr>().is_ok();
+    let discovery = if is_address { DiscoveryType::Static } else { DiscoveryType::LogicalDns };
+    let hosts = std::iter::once((endpoint.host.as_str(), endpoint.port));
+    Cluster {
+        name: name.to_owned(),
+        connect_timeout: Some(CONNECT_TIMEOUT),
+        circuit_breakers: Some(no_limits()),
+        cluster_discovery_type: Some(ClusterDiscoveryType::Type(discovery.into())),
+        dns_lookup_family: DnsLookupFamily::V4Preferred.into(),
+        load_assignment: Some(assignment(name, hosts)),
+        transport_socket: endpoint.tls.then(|| upstream_tls::of_host(&endpoint.host)),
         ..Cluster::default()
     }
 }

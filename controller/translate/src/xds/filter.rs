@@ -41,23 +41,49 @@ pub(crate) fn discovered_name(filter: &str, port: u16) -> String {
 pub(crate) fn placed(host: &FilterHost, filter: &str, port: u16) -> HttpFilter {
     match host {
         // Disabled until a route has a configuration: a route without one costs nothing.
-        FilterHost::Native { .. } => HttpFilter {
-            name: chain_name(filter),
-            disabled: true,
-            config_type: Some(ConfigType::ConfigDiscovery(discovery(DynamicModuleFilter::type_url()))),
-            ..HttpFilter::default()
-        },
-        FilterHost::Wasm { .. } => HttpFilter {
-            name: discovered_name(filter, port),
-            config_type: Some(ConfigType::ConfigDiscovery(discovery(Wasm::type_url()))),
-            ..HttpFilter::default()
-        },
+        FilterHost::Native { .. } => discovered(&chain_name(filter), DynamicModuleFilter::type_url()),
+        FilterHost::Wasm { .. } => {
+            HttpFilter { disabled: false, ..discovered(&discovered_name(filter, port), Wasm::type_url()) }
+        }
     }
 }
 
-fn discovery(type_url: String) -> ExtensionConfigSource {
+/// A filter whose configuration comes by ECDS under its name; it is off but where routes switch it on.
+pub(crate) fn discovered(name: &str, type_url: String) -> HttpFilter {
     let type_urls = vec![type_url];
-    ExtensionConfigSource { config_source: Some(ads()), type_urls, ..ExtensionConfigSource::default() }
+    let source = ExtensionConfigSource { config_source: Some(ads()), type_urls, ..Default::default() };
+    HttpFilter {
+        name: name.to_owned(),
+        disabled: true,
+        config_type: Some(ConfigType::ConfigDiscovery(source)),
+        ..HttpFilter::default()
+    }
+}
+
+/// A place for a filter of ours, which is off but where routes switch it on.
+pub(crate) fn place(host: &FilterHost, name: &str) -> HttpFilter {
+    match host {
+        FilterHost::Native { .. } => discovered(name, DynamicModuleFilter::type_url()),
+        FilterHost::Wasm { .. } => discovered(name, Wasm::type_url()),
+    }
+}
+
+/// A filter in the place of that name, with one configuration for all that it sees.
+pub(crate) fn for_all(host: &FilterHost, name: &str, filter: &str, config: &Json) -> TypedExtensionConfig {
+    let filter = match host {
+        FilterHost::Native { module } => native(module, filter, config),
+        FilterHost::Wasm { directory } => {
+            let configuration = json!({"default": config}).to_string();
+            let wasm = Wasm { config: Some(plugin(directory, filter, configuration)) };
+            TypedExtensionConfig { name: String::new(), typed_config: Some(any(&wasm)) }
+        }
+    };
+    TypedExtensionConfig { name: name.to_owned(), ..filter }
+}
+
+/// The name in the chain of a filter that routes switch on; a plugin finds its routes by itself.
+pub(crate) fn switchable(host: &FilterHost, filter: &str) -> Option<String> {
+    matches!(host, FilterHost::Native { .. }).then(|| chain_name(filter))
 }
 
 /// A native filter as the listeners of a proxy run it, with the configuration that is not any route's.

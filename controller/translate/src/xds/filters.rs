@@ -18,7 +18,8 @@ pub(crate) struct Filters<'a> {
     pub(crate) host: Option<(Level, &'a HTTPURLRewriteFilter)>,
     pub(crate) path: Option<(Level, &'a HTTPURLRewriteFilter)>,
     pub(crate) cors: Option<(Level, usize, &'a HTTPCORSFilter)>,
-    pub(crate) auth: Option<(Level, usize, &'a HTTPExternalAuthFilter)>,
+    /// Who is asked; whoever says no.
+    pub(crate) auths: Vec<(Level, usize, &'a HTTPExternalAuthFilter)>,
     pub(crate) mirrors: Vec<(Level, usize, &'a HTTPRequestMirrorFilter)>,
 }
 
@@ -73,12 +74,30 @@ impl<'a> Filters<'a> {
                 self.mirrors.extend(filter.request_mirror.as_deref().map(|mirror| (level, place, mirror)));
             }
             "CORS" => self.cors = filter.cors.as_deref().map(|cors| (level, place, cors)),
-            "ExternalAuth" => self.auth = filter.external_auth.as_deref().map(|auth| (level, place, auth)),
+            "ExternalAuth" => {
+                self.auths.extend(filter.external_auth.as_deref().map(|auth| (level, place, auth)));
+            }
             "RequestRedirect" if level == Level::Rule => self.redirect = filter.request_redirect.as_deref(),
             "ExtensionRef" if level == Level::Rule => extension(filter, place)?,
             other => return Err((format!("{list}[{place}].type"), format!("{other} is not supported here"))),
         }
         Ok(())
+    }
+
+    /// Refuses what Envoy does after a request has been signed: the signature would hold no more, or others would get to see it.
+    /// Only calls of functions have a host of their own; elsewhere the one that is written is signed.
+    pub(crate) fn leave_alone_what_is_signed(&self, is_call: bool) -> Result<(), Unsupported> {
+        let host = self.host.filter(|_| is_call).map(|(level, _)| (level, "URLRewrite of the host"));
+        let path = self.path.map(|(level, _)| (level, "URLRewrite of the path"));
+        let mirror = self.mirrors.first().map(|(level, ..)| (*level, "RequestMirror"));
+        match host.or(path).or(mirror) {
+            Some((level, kind)) => {
+                let what = if is_call { "becomes a signed call of a function" } else { "is signed" };
+                let why = format!("{kind} is not supported where a request {what}");
+                Err((level.list(), why))
+            }
+            None => Ok(()),
+        }
     }
 
     fn rewrite(&mut self, filter: &'a HTTPRouteFilter, level: Level) {

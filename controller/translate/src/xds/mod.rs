@@ -1,10 +1,12 @@
 //! Lowering: from what was decided to Envoy's messages.
 
 pub(crate) mod action;
+pub(crate) mod auth;
 pub(crate) mod chain;
 pub(crate) mod cluster;
 pub(crate) mod cors;
 pub(crate) mod decompressor;
+pub(crate) mod edits;
 pub(crate) mod filter;
 pub(crate) mod filters;
 pub(crate) mod header;
@@ -14,13 +16,16 @@ pub(crate) mod manager;
 pub(crate) mod matching;
 pub(crate) mod mirror;
 pub(crate) mod misdirected;
+pub(crate) mod outbound;
 pub(crate) mod per_filter;
+pub(crate) mod prerouting;
 pub(crate) mod redirect;
 pub(crate) mod rewrite;
 pub(crate) mod routes;
 pub(crate) mod scope;
 pub(crate) mod secret;
 pub(crate) mod secret_keeper;
+pub(crate) mod session;
 pub(crate) mod tcp;
 pub(crate) mod tls;
 pub(crate) mod udp;

@@ -72,7 +72,8 @@ impl RouteConfigurationBuilder {
         put(ROUTE_CONFIGURATION_VIRTUAL_HOSTS, &host.0, &mut self.0);
     }
 
-    pub(crate) fn finish(self) -> Vec<u8> {
-        self.0
+    /// The encoded configuration, in no more room than it takes: there are thousands.
+    pub(crate) fn finish(self) -> Box<[u8]> {
+        self.0.into_boxed_slice()
     }
 }

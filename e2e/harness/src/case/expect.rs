@@ -47,7 +47,7 @@ pub enum UpstreamExpect {
     /// No request at all.
     None,
     /// This request.
-    Request(RequestExpect),
+    Request(Box<RequestExpect>),
 }
 
 impl TryFrom<Written<RequestExpect>> for UpstreamExpect {
@@ -56,7 +56,7 @@ impl TryFrom<Written<RequestExpect>> for UpstreamExpect {
     fn try_from(written: Written<RequestExpect>) -> Result<Self, String> {
         match written {
             Written::Text(text) if text == "none" => Ok(Self::None),
-            Written::Form(request) => Ok(Self::Request(request)),
+            Written::Form(request) => Ok(Self::Request(Box::new(request))),
             _ => Err("write `none` or a request".to_owned()),
         }
     }
@@ -78,6 +78,9 @@ pub struct RequestExpect {
     pub body: Option<BodyMatch>,
     /// Trailer fields.
     pub trailers: LinesExpect,
+    /// Its AWS signature.
+    #[cfg(feature = "sigv4")]
+    pub signature: Option<super::SignatureExpect>,
     /// Whether the request came to its end; `true` where nothing else is said.
     pub complete: Option<bool>,
 }

@@ -9,6 +9,8 @@ mod expect;
 mod message;
 mod octets;
 mod route;
+#[cfg(feature = "sigv4")]
+mod signature;
 mod written;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -27,6 +29,8 @@ pub(crate) use octets::shown;
 pub use octets::{Lines, Octets};
 use route::RouteForm;
 pub use route::{Route, RouteMatch};
+#[cfg(feature = "sigv4")]
+pub use signature::SignatureExpect;
 use written::present;
 
 /// Where a filter runs.
@@ -62,6 +66,8 @@ pub struct Case {
     pub upstream_protocol: Protocol,
     /// Environment variables of the proxy.
     pub environment: BTreeMap<String, String>,
+    /// Secrets that the filter can read, by name.
+    pub secrets: BTreeMap<String, String>,
     /// What happens.
     pub script: Script,
 }
@@ -145,6 +151,8 @@ struct CaseForm {
     upstream_protocol: Protocol,
     #[serde(default)]
     environment: BTreeMap<String, String>,
+    #[serde(default)]
+    secrets: BTreeMap<String, String>,
     config_error: Option<String>,
     exchange: Option<Exchange>,
     exchanges: Option<Vec<Exchange>>,
@@ -225,6 +233,7 @@ impl CaseForm {
             buffer_limit: self.buffer_limit,
             upstream_protocol: self.upstream_protocol,
             environment: self.environment,
+            secrets: self.secrets,
             script: script(self.config_error, self.exchange, self.exchanges)?,
             about: self.about,
         })

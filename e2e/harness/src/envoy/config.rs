@@ -2,7 +2,7 @@
 //!
 //! Listeners come from a file by LDS, so that one that Envoy refuses costs the others nothing and is told by name.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 use std::path::Path;
 
@@ -15,11 +15,13 @@ use crate::case::{Answer, Protocol, Route, RouteMatch};
 const SILENCE: &str = "0.3s";
 
 /// The bootstrap of an Envoy that reads its listeners from the file `listeners`.
-pub(super) fn bootstrap(listeners: &Path, clusters: &[Value]) -> Value {
+pub(super) fn bootstrap(listeners: &Path, clusters: &[Value], secrets: &BTreeMap<&str, &str>) -> Value {
+    let secret = |(name, text)| json!({"name": name, "generic_secret": {"secret": {"inline_string": text}}});
+    let secrets: Vec<Value> = secrets.iter().map(secret).collect();
     json!({
         "node": {"id": "envoy-harness", "cluster": "envoy-harness"},
         "admin": {"address": {"socket_address": {"address": "127.0.0.1", "port_value": 0}}},
-        "static_resources": {"clusters": clusters},
+        "static_resources": {"clusters": clusters, "secrets": secrets},
         "dynamic_resources": {"lds_config": {
             "resource_api_version": "V3",
             "path_config_source": {"path": listeners},

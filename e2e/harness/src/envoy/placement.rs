@@ -54,12 +54,18 @@ impl Placement for NativeModule {
         Some(Host::Native)
     }
 
-    fn filter(&self, _: &Site<'_>) -> Value {
-        json!({"name": format!("test.{}", self.filter), "disabled": true, "typed_config": {
+    fn filter(&self, site: &Site<'_>) -> Value {
+        let mut filter = json!({"name": format!("test.{}", self.filter), "disabled": true, "typed_config": {
             "@type": "type.googleapis.com/envoy.extensions.filters.http.dynamic_modules.v3.DynamicModuleFilter",
             "dynamic_module_config": self.module_config(),
             "filter_name": self.filter,
-        }})
+        }});
+        // A listener follows the secrets that its own configuration names, and none that a route's does.
+        let config = site.case.routes.iter().find_map(|route| route.config.as_ref());
+        if let Some(config) = config.filter(|_| !site.case.secrets.is_empty()) {
+            filter["typed_config"]["filter_config"] = string_value(config);
+        }
+        filter
     }
 
     fn per_route(&self, config: &Value) -> Option<Value> {

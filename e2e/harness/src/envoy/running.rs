@@ -84,7 +84,8 @@ impl Running {
         let listeners = config::listeners_file(listeners.collect());
         let path = files.path().join("listeners.json");
         std::fs::write(&path, listeners.to_string()).map_err(|error| error.to_string())?;
-        let bootstrap = config::bootstrap(&path, &clusters(&planned, &upstreams, &callouts));
+        let clusters = clusters(&planned, &upstreams, &callouts);
+        let bootstrap = config::bootstrap(&path, &clusters, &secrets(&planned)?);
         let (envoy, admin) = launch(&bootstrap, environment, suite.envoy.as_deref())?;
         let (addresses, refusals) = (addresses(&admin)?, refusals(&admin, &envoy.log().since(0))?);
         let access_log = Mutex::new(access_log);
@@ -148,6 +149,18 @@ fn clusters(
         .iter()
         .map(|(name, upstream)| config::cluster(name, upstream.address(), Protocol::Http1, None));
     of_sites.chain(of_callouts).collect()
+}
+
+/// The secrets of all cases, which share one Envoy.
+fn secrets<'a>(planned: &[&'a Planned]) -> Result<BTreeMap<&'a str, &'a str>, String> {
+    let mut secrets = BTreeMap::new();
+    for (name, text) in planned.iter().flat_map(|planned| &planned.case.secrets) {
+        match secrets.insert(name.as_str(), text.as_str()) {
+            Some(other) if other != text => return Err(format!("cases have two secrets named {name:?}")),
+            _ => {}
+        }
+    }
+    Ok(secrets)
 }
 
 fn launch(

@@ -222,8 +222,10 @@ impl<'a, F: Filter> Stream<'a, F> {
             }
             None => {
                 self.details = Some("via_upstream".to_owned());
-                let method = exchange.request.method();
-                self.response.coming = side::response(answer, self.case.upstream_protocol, method);
+                // The filter may have made it another one.
+                let lines = self.request.headers.clone().unwrap_or_default();
+                let (method, _) = apart(lines, ":method");
+                self.response.coming = side::response(answer, self.case.upstream_protocol, &method);
             }
         }
         true

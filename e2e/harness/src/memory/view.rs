@@ -17,7 +17,8 @@ pub(super) fn host(case: &Case, exchange: &Exchange, route: Option<&Route>) -> M
     let limit = case.buffer_limit.map_or(BUFFER_LIMIT, |limit| limit as usize);
     let environment = visible(&case.environment);
     let attributes = attributes(&exchange.request, route);
-    MemoryHost { limit, clusters, environment, attributes, ..MemoryHost::default() }
+    let secrets = case.secrets.iter().map(|(name, text)| (name.clone(), text.clone().into_bytes())).collect();
+    MemoryHost { limit, clusters, environment, attributes, secrets, ..MemoryHost::default() }
 }
 
 /// Those of the proxy's variables that hosts show to filters.

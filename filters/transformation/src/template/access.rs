@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use super::error::{Failure, Outcome};
 use super::meter::Meter;
 use super::value::{Text, Value, same_key};
-use crate::json::{Kind, Node};
+use ferrule_json::{Kind, Node};
 
 /// `value.name`; below what is missing, all is missing.
 pub(crate) fn field<'a>(meter: &Meter, value: &Value<'a>, name: &str) -> Outcome<Value<'a>> {

@@ -13,7 +13,7 @@ use super::filters;
 use super::meter::Meter;
 use super::print::Sink;
 use super::value::{Text, Value};
-use crate::json::write_string;
+use ferrule_json::write_string;
 
 /// What a render sees of its message and its proxy.
 pub(crate) trait Scope<'a> {

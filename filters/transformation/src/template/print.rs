@@ -5,8 +5,8 @@
 use super::error::{Failure, Outcome};
 use super::meter::Meter;
 use super::value::{Text, Value};
-use crate::json::{Key, Kind, Node, string_length, write_string};
 use crate::rope::Rope;
+use ferrule_json::{Key, Kind, Node, string_length, write_string};
 
 /// Where a render writes to.
 #[derive(Debug)]

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use wasm_bindgen_test::wasm_bindgen_test as test;
 
 use super::*;
-use crate::json::Document;
+use ferrule_json::Document;
 
 /// A message of plain data.
 #[derive(Default)]

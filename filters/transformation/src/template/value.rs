@@ -12,7 +12,7 @@ use super::error::{Failure, Outcome};
 use super::frame::LoopState;
 use super::meter::{Meter, VALUE_DEPTH};
 use super::program::Macro;
-use crate::json::{Kind, Node};
+use ferrule_json::{Kind, Node};
 
 /// A value of the template language.
 #[derive(Clone, Debug)]
@@ -138,7 +138,7 @@ impl<'a> Value<'a> {
             Kind::Null => Self::Null,
             Kind::Bool(value) => Self::Bool(value),
             Kind::Number(text) => number(text),
-            Kind::String(raw) => match crate::json::unescape(raw) {
+            Kind::String(raw) => match ferrule_json::unescape(raw) {
                 Some(Cow::Borrowed(text)) => Self::Text(Text::Borrowed(text)),
                 Some(Cow::Owned(text)) => Self::text(meter, text)?,
                 None => return Err(Failure::new("a JSON string holds half of a surrogate pair")),

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use tokio::sync::mpsc;
 
 use super::super::discovery;
-use super::super::watch::{Sighting, Source, watch};
+use super::super::watch::{Extent, Sighting, Source, watch};
 use super::fake::{Asked, Told, lines, list, never, now, refusal, serve};
 
 fn object(name: &str, version: &str) -> Value {
@@ -17,7 +17,7 @@ fn object(name: &str, version: &str) -> Value {
 /// Watches Services, and tells what is seen in short.
 fn follow(client: Client) -> mpsc::UnboundedReceiver<String> {
     let kind = super::super::kinds::place("", "Service").unwrap();
-    let source = Source { kind, object: None };
+    let source = Source { kind, extent: Extent::Everything };
     let (sightings_in, mut sightings) = mpsc::channel(16);
     tokio::spawn(watch(client, source.clone(), discovery::resource(source.kind(), "v1"), sightings_in));
     let (tell, told) = mpsc::unbounded_channel();

@@ -12,7 +12,7 @@ use x509_parser::prelude::{FromDer, X509Certificate};
 use crate::api::cluster_trust_bundle::ClusterTrustBundle;
 use crate::api::config_map::ConfigMap;
 use crate::api::meta::CERTIFICATES_GROUP;
-use crate::api::reference::{ObjectReference, SecretObjectReference};
+use crate::api::reference::{ObjectReference, UsualObjectReference};
 use crate::api::secret::Secret;
 use crate::kinds::World;
 use crate::object::{Key, ObjectRef};
@@ -88,10 +88,9 @@ impl Credentials {
         &mut self,
         world: &World,
         from: &ObjectRef,
-        named: &SecretObjectReference,
+        named: &UsualObjectReference,
     ) -> Result<Key, Unusable> {
-        let group = named.group.as_deref().unwrap_or_default();
-        let kind = named.kind.as_deref().unwrap_or("Secret");
+        let (group, kind) = named.kind_or("", "Secret");
         let invalid = |detail: String| (Reason::InvalidCertificateRef, detail);
         if (group, kind) != ("", "Secret") {
             return Err(invalid(format!("{group}/{kind} cannot be a certificate; use a Secret")));

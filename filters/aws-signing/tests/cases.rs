@@ -1,0 +1,8 @@
+//! The cases of this filter, in process.
+
+fn main() -> std::process::ExitCode {
+    envoy_harness::memory::main::<ferrule_aws_signing::AwsSigning>(concat!(
+        env!("CARGO_MANIFEST_DIR"),
+        "/cases"
+    ))
+}
