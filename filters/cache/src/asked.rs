@@ -36,6 +36,15 @@ pub(crate) struct Asked {
     pub(crate) status: CacheStatus,
 }
 
+impl Asked {
+    /// The same asked for by no client, with these fields.
+    pub(crate) fn again(&self, fields: FieldLines, now: Time) -> Self {
+        let request = Request { method: Method::Get, has_range: false, ..self.request };
+        let status = CacheStatus::default();
+        Self { request, uri: self.uri.clone(), key: self.key.clone(), fields, sent: now, status }
+    }
+}
+
 /// A copy of the client's own conditions goes no further than here: what the origin is asked is for all.
 const CLIENT_CONDITIONS: [&str; 2] = ["if-none-match", "if-modified-since"];
 
@@ -116,7 +125,9 @@ impl Cache {
             }
         };
         match (decide(&asked.request, found, now(host)), object) {
-            (Decision::Serve { refresh: true, .. }, Some(object)) if !self.is_being_refreshed(asked) => {
+            (Decision::Serve { refresh: true, .. }, Some(object))
+                if !self.is_being_refreshed(asked) && !self.refresh_apart(host, asked, object) =>
+            {
                 self.fetch(stream, host, asked, Forward::Stale, Some(object), waits)
             }
             (Decision::Serve { stale, .. }, Some(object)) => self.serve(stream, host, asked, object, stale),
@@ -193,6 +204,7 @@ impl Cache {
             Some(Role::Wait(fetch, ticket)) => {
                 host.count(counters::COLLAPSED, 1);
                 self.set_course(stream, Course::Waiting(fetch, ticket));
+                host.wake_after(self.wait);
                 return Flow::AwaitReply;
             }
             Some(Role::Fill(fetch)) => Some(fetch),
@@ -207,7 +219,7 @@ impl Cache {
     fn join(&self, key: &[u8], host: &mut dyn Host) -> Role<FlightHead, ferrule_kit::Waker> {
         let at = now(host);
         self.storage.flights.expire(at).iter().for_each(ferrule_kit::Waker::wake);
-        let waker = if self.waits && self.storage.flights.is_under_way(key) { host.waker() } else { None };
+        let waker = if !self.wait.is_zero() && self.storage.flights.is_under_way(key) { host.waker() } else { None };
         self.storage.flights.join(key, waker, at)
     }
 
@@ -238,7 +250,7 @@ impl Cache {
     }
 
     /// RFC 9111 §4.3.1
-    fn ask_about(&self, host: &mut dyn Host, selected: &Arc<Object>) -> Vec<Arc<Object>> {
+    pub(crate) fn ask_about(&self, host: &mut dyn Host, selected: &Arc<Object>) -> Vec<Arc<Object>> {
         let mut variants = self.storage.store.variants(selected.key());
         variants.retain(|object| !Arc::ptr_eq(object, selected));
         variants.insert(0, Arc::clone(selected));
@@ -284,6 +296,13 @@ impl Cache {
     pub(crate) fn go_alone(&self, stream: &mut Stream, host: &mut dyn Host) -> Flow {
         self.stop_waiting(stream);
         self.look_up(stream, host, false)
+    }
+
+    /// Whether the time is over in which others may be waited for.
+    pub(crate) fn is_late(&self, host: &dyn Host, fetch: &Fetch) -> bool {
+        let late = fetch.expire(now(host));
+        late.iter().for_each(ferrule_kit::Waker::wake);
+        !late.is_empty()
     }
 
     fn stop_waiting(&self, stream: &mut Stream) {

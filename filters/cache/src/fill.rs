@@ -2,8 +2,12 @@
 
 use std::sync::Arc;
 
+use ferrule_kit::Host;
+
 use crate::policy::stored::Stored;
+use crate::recast::Onward;
 use crate::storage::{Fetch, FlightHead, Shared};
+use crate::store::codec::Head;
 use crate::store::{Body, Charge, Chunk, Epoch, Object, Stored as Outcome};
 
 /// Smaller pieces are joined until they are as long: a body of single bytes must not take a pointer for each.
@@ -76,6 +80,8 @@ pub(crate) struct Fill {
     length: u64,
     charge: Option<Charge>,
     streams: bool,
+    /// The request that the response answers, where others may want the rest of it.
+    onward: Option<Onward>,
 }
 
 impl Fill {
@@ -101,6 +107,7 @@ impl Fill {
             length: 0,
             charge: None,
             streams: false,
+            onward: None,
         };
         fill.open(storage);
         Ok(fill)
@@ -117,6 +124,47 @@ impl Fill {
             let head = FlightHead { stored: self.stored, head: self.head.clone(), length };
             wake(flight.stream(Arc::new(head)));
         }
+    }
+
+    /// Keeps the request, so that the rest can be asked for where its client goes away.
+    pub(crate) fn remember(&mut self, host: &dyn Host) {
+        self.onward = self.streams.then(|| Onward::read(host)).flatten();
+    }
+
+    /// The request, where someone else reads the response along.
+    pub(crate) fn onward(&mut self) -> Option<Onward> {
+        let is_read = self.seat.flight.as_ref().is_some_and(|flight| flight.is_read());
+        self.onward.take().filter(|_| is_read)
+    }
+
+    /// What is known of the response.
+    pub(crate) fn head(&self) -> Head<'_> {
+        Head::new(&self.head)
+    }
+
+    /// Bytes that have come.
+    pub(crate) fn length(&self) -> u64 {
+        self.length
+    }
+
+    /// Bytes of all of the body, where that is known.
+    pub(crate) fn declared(&self) -> Option<u64> {
+        self.declared
+    }
+
+    /// Whether `bytes` stand at that place of what has come.
+    pub(crate) fn has(&self, mut place: u64, mut bytes: &[u8]) -> bool {
+        let parts = self.chunks.iter().map(|chunk| &**chunk).chain(std::iter::once(&self.tail[..]));
+        for part in parts {
+            let skipped = usize::try_from(place).unwrap_or(usize::MAX).min(part.len());
+            place -= skipped as u64;
+            let length = (part.len() - skipped).min(bytes.len());
+            if part[skipped..skipped + length] != bytes[..length] {
+                return false;
+            }
+            bytes = &bytes[length..];
+        }
+        bytes.is_empty()
     }
 
     /// Takes bytes of the body.

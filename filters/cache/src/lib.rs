@@ -16,14 +16,18 @@ mod fresh;
 pub mod policy;
 mod purging;
 mod received;
+mod recast;
+mod refresh;
+mod rest;
 mod section;
 mod serving;
 mod storage;
 pub mod store;
 
 use std::collections::BTreeMap;
+use std::ops::Deref;
 use std::sync::Arc;
-use std::time::UNIX_EPOCH;
+use std::time::Duration;
 
 use ferrule_kit::{ConfigError, Fields, Filter, Flow, Host, Message, Response, Supply};
 
@@ -40,9 +44,22 @@ use serving::Serving;
 use storage::{Fetch, Shared};
 use store::Object;
 
-/// The filter: a compiled [`Config`].
+/// The filter: a compiled [`Config`], shared with the requests that it makes itself.
+#[derive(Clone, Debug)]
+pub struct Cache(Arc<Compiled>);
+
+impl Deref for Cache {
+    type Target = Compiled;
+
+    fn deref(&self) -> &Compiled {
+        &self.0
+    }
+}
+
+/// A compiled [`Config`].
 #[derive(Debug)]
-pub struct Cache {
+#[doc(hidden)]
+pub struct Compiled {
     is_off: bool,
     name: String,
     rules: Rules,
@@ -51,7 +68,8 @@ pub struct Cache {
     purge: Option<Vec<Matcher>>,
     tag_names: Vec<String>,
     coarsening: BTreeMap<String, Coarsening>,
-    waits: bool,
+    /// The longest that a request waits for another's header section.
+    wait: Duration,
     storage: Arc<Shared>,
 }
 
@@ -106,7 +124,7 @@ impl Filter for Cache {
         };
         let patience = config.patience();
         let storage = Shared::open(config.storage.name.as_deref(), config.limits()?, patience);
-        Ok(Self {
+        Ok(Self(Arc::new(Compiled {
             is_off: config.disable.is_some(),
             rules: config.rules()?,
             key_rules: config.key_rules()?,
@@ -114,10 +132,10 @@ impl Filter for Cache {
             coarsening: config.coarsening()?,
             bypass: matchers("bypass", config.bypass)?,
             purge: config.purge.map(|purge| matchers("purge.allow", purge.allow)).transpose()?,
-            waits: patience.wait_ms > 0,
             name: config.name.unwrap_or_else(|| "ferrule".to_owned()),
+            wait: Duration::from_millis(patience.wait_ms),
             storage,
-        })
+        })))
     }
 
     fn looks_back(&self) -> bool {
@@ -151,6 +169,7 @@ impl Filter for Cache {
         let Course::Waiting(fetch, ticket) = &stream.course else { return Flow::Continue };
         let (fetch, ticket) = (Arc::clone(fetch), *ticket);
         match fetch.look(ticket) {
+            Progress::Pending if self.is_late(host, &fetch) => self.go_alone(stream, host),
             Progress::Pending => Flow::AwaitReply,
             Progress::TakeOver => self.take_over(stream, host, fetch),
             Progress::Landed(_) => self.look_again(stream, host),
@@ -172,8 +191,11 @@ impl Filter for Cache {
         stream.is_local_reply = true;
     }
 
-    fn on_done(&self, stream: &mut Stream, _: &mut dyn Host) {
-        let _ = stream;
+    fn on_done(&self, stream: &mut Stream, host: &mut dyn Host) {
+        match std::mem::take(&mut stream.course) {
+            Course::Filling(fill) if host.runs_errands() => self.fetch_rest(host, fill),
+            course => stream.course = course,
+        }
     }
 }
 
@@ -216,8 +238,7 @@ impl Cache {
 }
 
 fn now(host: &dyn Host) -> Time {
-    let since = host.now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    Time(u64::try_from(since.as_millis()).unwrap_or(u64::MAX))
+    Time::of(host.now())
 }
 
 fn method(host: &dyn Host) -> Vec<u8> {

@@ -14,7 +14,7 @@ use crate::policy::stale;
 use crate::policy::storability::{Storable, Times, Unstorable, assess};
 use crate::store::codec::{Head, Parts};
 use crate::store::{Purge, Stored};
-use crate::{Cache, Course, Fetching, Stream, counters, now, section};
+use crate::{Cache, Course, Fetching, Stream, counters, now, recast, section};
 
 impl Cache {
     pub(crate) fn on_response(&self, stream: &mut Stream, host: &mut dyn Host, end: bool) -> Flow {
@@ -125,7 +125,8 @@ impl Cache {
         }
         let declared = if end { Some(0) } else { declared_length(host) };
         match Fill::begin(seat, storable.stored, head, declared, &self.storage) {
-            Ok(fill) => {
+            Ok(mut fill) => {
+                fill.remember(host);
                 asked.status.stored = true;
                 asked.status.ttl = Some(storable.stored.ttl(at));
                 self.answer_client(host, asked, &storable, at);
@@ -156,6 +157,9 @@ impl Cache {
             selectors: storable.vary.iter().map(selector).collect(),
             tags: self.tags(host),
             lines: self.lines(host, |name| storable.excluded.covers(name)),
+            recast: (storable.stored.stale_while_revalidate > 0)
+                .then(|| recast::differences(&asked.fields, host))
+                .flatten(),
         }
     }
 

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::{Duration, UNIX_EPOCH};
 
 use ferrule_cache::Cache;
-use ferrule_kit::{Driver, Event, Fields, MemoryHost, Message, Step, compile};
+use ferrule_kit::{Driver, Event, Fields, Host, MemoryHost, Message, Step, compile};
 use model::{Asked, Model, Origin, Outcome, Said, Turn};
 use proptest::prelude::*;
 
@@ -41,6 +41,10 @@ fn play(cache: &Arc<Cache>, now: u64, turn: &Turn, origin: &mut Origin) -> Outco
     if step != Step::Pass {
         return answered(&mut driver, &mut host, step, true);
     }
+    // The stored response has taken the place of the origin's.
+    if host.field(Fields::ResponseHeaders, ":status").unwrap() != status.to_string().as_bytes() {
+        return Outcome::Validated { body: number(&host.body(Message::Response).concat()) };
+    }
     if has_body {
         host.push_body(Message::Response, body.to_string());
         driver.on(Event::Data { message: Message::Response, end: true }, &mut host);
@@ -51,16 +55,20 @@ fn play(cache: &Arc<Cache>, now: u64, turn: &Turn, origin: &mut Origin) -> Outco
 fn answered(driver: &mut Driver<Cache>, host: &mut MemoryHost, step: Step, validated: bool) -> Outcome {
     match step {
         Step::Respond(response) if response.status == 504 => Outcome::GatewayTimeout,
+        Step::Respond(response) if validated => Outcome::Validated { body: number(&response.body) },
         Step::Open(_) => match driver.on(Event::Room, host) {
             Step::Send { pieces, end: true } => {
                 let body: Vec<u8> = pieces.iter().flat_map(|piece| piece.to_vec()).collect();
-                let body = String::from_utf8(body).unwrap().parse().unwrap();
-                if validated { Outcome::Validated { body } } else { Outcome::Store { body } }
+                Outcome::Store { body: number(&body) }
             }
             step => panic!("{step:?}"),
         },
         step => panic!("{step:?}"),
     }
+}
+
+fn number(body: &[u8]) -> u32 {
+    std::str::from_utf8(body).unwrap().parse().unwrap()
 }
 
 fn seconds() -> impl Strategy<Value = Option<u32>> {

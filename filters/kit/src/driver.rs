@@ -10,8 +10,8 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 use crate::{
-    CalloutError, CalloutId, Counter, Event, Filter, Flow, Hold, Host, Level, Message, Opening, Reply,
-    Response, Step, Supply, wire,
+    CalloutError, CalloutId, Counter, Event, Filter, Flow, Hold, Host, Level, Message, Reply, Response, Step,
+    Supply, wire,
 };
 
 /// Counters that every filter has besides its own.
@@ -28,17 +28,17 @@ enum Phase {
 
 /// Where one message stands.
 #[derive(Debug, Default)]
-struct Progress {
+pub(crate) struct Progress {
     phase: Phase,
     headers_passed: bool,
-    ended: bool,
+    pub(crate) ended: bool,
     unseen_data: bool,
     unseen_trailers: bool,
 }
 
 /// What the filter was last told about a message: decides what its [`Flow`] means.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Told {
+pub(crate) enum Told {
     Headers,
     Rest,
     Reply,
@@ -46,14 +46,14 @@ enum Told {
 
 /// One filter on one stream. `P` points to the filter, which its streams share.
 pub struct Driver<F: Filter, P = Arc<F>> {
-    filter: P,
-    stream: F::Stream,
+    pub(crate) filter: P,
+    pub(crate) stream: F::Stream,
     request: Progress,
-    response: Progress,
-    over: bool,
+    pub(crate) response: Progress,
+    pub(crate) over: bool,
     left: bool,
     /// An answer was begun that is not all sent.
-    sending: bool,
+    pub(crate) sending: bool,
 }
 
 impl<F: Filter, P: Deref<Target = F>> Driver<F, P> {
@@ -92,23 +92,6 @@ impl<F: Filter, P: Deref<Target = F>> Driver<F, P> {
             Ok(step) => self.settle(step),
             Err(_) => self.panicked(message, host),
         }
-    }
-
-    /// For hosts that send an answer in one piece: `step`, or in the place of [`Step::Open`] the answer with all of its body. One
-    /// whose body is not at hand yet is reset: such hosts have no wakers, so that no filter should have begun it.
-    pub fn at_once(&mut self, step: Step, host: &mut dyn Host) -> Step {
-        let Step::Open(opening) = step else { return step };
-        let mut body = Vec::new();
-        while self.sending {
-            match self.on(Event::Room, host) {
-                Step::Send { pieces, .. } => pieces.iter().for_each(|piece| body.extend_from_slice(piece)),
-                _ => return Step::Reset,
-            }
-        }
-        let Opening { status, mut fields, details, .. } = opening;
-        // The host sets it by the body.
-        fields.retain(|(name, _)| name != "content-length");
-        Step::Respond(Response { status, fields, body, details })
     }
 
     fn dispatch(&mut self, event: Event<'_>, host: &mut dyn Host) -> Step {
@@ -248,6 +231,7 @@ impl<F: Filter, P: Deref<Target = F>> Driver<F, P> {
             }
             Flow::AwaitData => self.misused(message, host),
             Flow::Respond(response) => Step::Respond(response),
+            Flow::Open(opening) if message == Message::Response => self.open_in_place(opening, told, host),
             Flow::Open(opening) => Step::Open(opening),
             Flow::Reset => Step::Reset,
         }

@@ -28,7 +28,7 @@ pub enum Flow {
     AwaitReply,
     /// Answer the client at once.
     Respond(Response),
-    /// Begin an answer whose body comes by [`Filter::on_room`].
+    /// Begin an answer whose body comes by [`Filter::on_room`]; in the place of a response, all of it must be at hand.
     Open(Opening),
     /// Reset the stream.
     Reset,

@@ -266,6 +266,19 @@ pub trait Host {
         None
     }
 
+    /// Has the stream woken once that time is over. A host without wakers, or that gets on by itself, need not.
+    fn wake_after(&mut self, _: Duration) {}
+
+    /// Whether [`Host::send_off`] does anything.
+    fn runs_errands(&self) -> bool {
+        false
+    }
+
+    /// Makes a request that does not end with this stream. One that cannot be made drops the errand.
+    fn send_off(&mut self, request: Callout, errand: Box<dyn crate::Errand>) {
+        let _ = (request, errand);
+    }
+
     /// Adds to one of the filter's [`crate::Filter::COUNTERS`].
     fn count(&mut self, counter: crate::Counter, by: u64);
 

@@ -11,15 +11,18 @@ mod answer;
 mod driver;
 mod early;
 pub mod environment;
+mod errand;
 mod filter;
 mod host;
 mod memory;
 mod step;
+mod whole;
 mod wire;
 
 pub use answer::{Opening, Piece, Supply, Wake, Waker};
 pub use driver::Driver;
 pub use early::{Early, RequestHead, compile_early};
+pub use errand::Errand;
 pub use filter::{
     ConfigError, Counter, Filter, Flow, Histogram, Response, SecretSource, compile, counter_names,
 };

@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::SystemTime;
 
 use crate::{
-    Callout, CalloutError, CalloutId, Counter, FieldLines, Fields, Histogram, Host, Level, Message,
+    Callout, CalloutError, CalloutId, Counter, Errand, FieldLines, Fields, Histogram, Host, Level, Message,
     MetadataSource, Octets, Value, Wake, Waker, field_value,
 };
 
@@ -74,6 +74,8 @@ pub struct MemoryHost {
     pub route_cache_clears: u32,
     /// How often the stream was woken; none where streams cannot wait for each other.
     pub wakes: Option<Wakes>,
+    /// What was sent off; none where nothing is.
+    pub errands: Option<Vec<(Callout, Box<dyn Errand>)>>,
 }
 
 impl Default for MemoryHost {
@@ -98,6 +100,7 @@ impl Default for MemoryHost {
             span_name: None,
             route_cache_clears: 0,
             wakes: Some(Wakes::default()),
+            errands: None,
         }
     }
 }
@@ -282,6 +285,16 @@ impl Host for MemoryHost {
     fn waker(&mut self) -> Option<Waker> {
         let wakes = self.wakes.clone()?;
         Some(Waker(Arc::new(wakes)))
+    }
+
+    fn runs_errands(&self) -> bool {
+        self.errands.is_some()
+    }
+
+    fn send_off(&mut self, request: Callout, errand: Box<dyn Errand>) {
+        if let Some(errands) = &mut self.errands {
+            errands.push((request, errand));
+        }
     }
 
     fn count(&mut self, counter: Counter, by: u64) {

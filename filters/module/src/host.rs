@@ -5,19 +5,21 @@
 
 use std::collections::hash_map::RandomState;
 use std::hash::BuildHasher;
+use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use ferrule_abi::{
     Callbacks, CalloutInit, EnvoyBuffer, FilterPtr, HeaderType, HttpHeader, ModuleBuffer, ModuleRoutePtr,
 };
 use ferrule_kit::{
-    Callout, CalloutError, CalloutId, Counter, Fields, Histogram, Host, Level, Message, MetadataSource,
-    Octets, RequestHead, Value, environment, field_value,
+    Callout, CalloutError, CalloutId, Counter, Errand, Fields, Histogram, Host, Level, Message, MetadataSource,
+    Octets, RequestHead, Value, Waker, environment, field_value,
 };
 
 use crate::config::{Means, routes_exist};
 use crate::stream::{Head, Hook};
-use crate::{attributes, envoy, metadata};
+use crate::waking::Scheduler;
+use crate::{alarm, attributes, envoy, metadata};
 
 /// One stream as Envoy shows it in one hook.
 pub(crate) struct NativeHost<'a> {
@@ -67,6 +69,16 @@ impl<'a> NativeHost<'a> {
                 (self.envoy.http_get_header)(self.filter, section(fields), name.into(), out.0, index, out.1);
             (found.then(|| value.bytes()), total)
         }
+    }
+
+    /// What wakes this stream, made when first asked for.
+    fn scheduler(&self) -> Option<Arc<Scheduler>> {
+        if let Some(known) = self.head.scheduler.get() {
+            return Some(Arc::clone(known));
+        }
+        // SAFETY: the filter is alive while the hook runs.
+        let made = unsafe { Scheduler::of(self.envoy, self.filter) }?;
+        Some(Arc::clone(self.head.scheduler.get_or_init(|| made)))
     }
 
     fn set(&mut self, fields: Fields, name: &str, value: ModuleBuffer) {
@@ -213,6 +225,24 @@ impl Host for NativeHost<'_> {
         }
     }
 
+    fn waker(&mut self) -> Option<Waker> {
+        self.scheduler().map(|scheduler| Waker(scheduler))
+    }
+
+    fn wake_after(&mut self, time: Duration) {
+        if let Some(scheduler) = self.scheduler() {
+            alarm::set(Arc::downgrade(&scheduler), time);
+        }
+    }
+
+    fn runs_errands(&self) -> bool {
+        self.means.errands.run()
+    }
+
+    fn send_off(&mut self, request: Callout, errand: Box<dyn Errand>) {
+        self.means.errands.send_off(request, errand);
+    }
+
     fn count(&mut self, counter: Counter, by: u64) {
         // SAFETY: the filter is alive while the hook runs.
         unsafe { self.means.metrics.count(self.filter, self.stat_prefix, counter, by) };
@@ -245,7 +275,7 @@ impl Host for NativeHost<'_> {
 }
 
 /// Envoy takes 0 for no timeout at all, which no callout asks for.
-fn milliseconds(timeout: Duration) -> u64 {
+pub(crate) fn milliseconds(timeout: Duration) -> u64 {
     u64::try_from(timeout.as_millis()).unwrap_or(u64::MAX).max(1)
 }
 

@@ -95,6 +95,11 @@ impl<H, W: Clone> Flight<H, W> {
         lock(&self.state).waiters.len()
     }
 
+    /// Whether someone has begun to read along.
+    pub fn is_read(&self) -> bool {
+        lock(&self.state).waiters.iter().any(|waiter| waiter.seen.is_some())
+    }
+
     /// What is new for a waiter.
     pub fn look(&self, ticket: Ticket) -> Progress<H> {
         lock(&self.state).look(ticket.0)
@@ -162,7 +167,9 @@ impl<H, W: Clone> Flight<H, W> {
         }
     }
 
-    pub(super) fn expired(&self, now: Time) -> Vec<W> {
+    /// Lets those go on alone who have waited long enough. Wake who comes back.
+    #[must_use]
+    pub fn expire(&self, now: Time) -> Vec<W> {
         let mut state = lock(&self.state);
         let late = state.waiters.iter_mut().filter(|waiter| waiter.seen.is_none() && !waiter.expired);
         let late = late.filter(|waiter| waiter.deadline <= now);

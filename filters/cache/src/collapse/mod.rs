@@ -141,7 +141,7 @@ impl<H, W: Clone> Flights<H, W> {
     pub fn expire(&self, now: Time) -> Vec<W> {
         let under_way =
             self.shards.iter().flat_map(|shard| lock(shard).values().cloned().collect::<Vec<_>>());
-        under_way.flat_map(|flight| flight.expired(now)).collect()
+        under_way.flat_map(|flight| flight.expire(now)).collect()
     }
 
     fn shard(&self, hash: u64) -> MutexGuard<'_, ByKey<H, W>> {

@@ -1,5 +1,7 @@
 //! Points in time and spans of it, as caches count them.
 
+use std::time::{SystemTime, UNIX_EPOCH};
+
 /// A point in time: milliseconds since the Unix epoch.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Time(pub u64);
@@ -8,6 +10,12 @@ pub struct Time(pub u64);
 pub const MAX_SECONDS: u32 = 1 << 31;
 
 impl Time {
+    /// A reading of the wall clock; the epoch itself where that is earlier.
+    pub fn of(clock: SystemTime) -> Self {
+        let since = clock.duration_since(UNIX_EPOCH).unwrap_or_default();
+        Self(u64::try_from(since.as_millis()).unwrap_or(u64::MAX))
+    }
+
     /// That many seconds after the epoch.
     pub fn from_seconds(seconds: u64) -> Self {
         Self(seconds.saturating_mul(1000))

@@ -19,6 +19,9 @@ pub struct Parts {
     pub tags: Vec<Vec<u8>>,
     /// Field lines, names in lower case.
     pub lines: Vec<(String, Vec<u8>)>,
+    /// What the proxy made of the request's fields on its way to the origin, an empty value for a field that it took out; none where
+    /// the request cannot be made again without its client.
+    pub recast: Option<Vec<(String, Vec<u8>)>>,
 }
 
 /// An encoded head.
@@ -41,10 +44,9 @@ impl<'a> Head<'a> {
         number(&mut bytes, parts.tags.len());
         parts.tags.iter().for_each(|tag| text(&mut bytes, tag));
         number(&mut bytes, parts.lines.len());
-        for (name, value) in &parts.lines {
-            text(&mut bytes, name.as_bytes());
-            text(&mut bytes, value);
-        }
+        all_lines(&mut bytes, &parts.lines);
+        number(&mut bytes, parts.recast.as_ref().map_or(0, |lines| lines.len() + 1));
+        all_lines(&mut bytes, parts.recast.as_deref().unwrap_or_default());
         bytes.into_boxed_slice()
     }
 
@@ -66,8 +68,10 @@ impl<'a> Head<'a> {
             reader.text()?;
         }
         for _ in 0..reader.number()? {
-            std::str::from_utf8(reader.text()?).ok()?;
-            reader.text()?;
+            reader.line()?;
+        }
+        for _ in 1..reader.number()? {
+            reader.line()?;
         }
         reader.rest.is_empty().then_some(Self { bytes })
     }
@@ -99,7 +103,20 @@ impl<'a> Head<'a> {
             reader.text();
         }
         let count = reader.number().unwrap_or(0);
-        (0..count).map_while(move |_| Some((reader.name()?, reader.text()?)))
+        (0..count).map_while(move |_| reader.line())
+    }
+
+    /// See [`Parts::recast`].
+    pub fn recast(&self) -> Option<impl Iterator<Item = (&'a str, &'a [u8])> + use<'a>> {
+        let mut reader = self.after_selectors();
+        for _ in 0..reader.number()? {
+            reader.text();
+        }
+        for _ in 0..reader.number()? {
+            reader.line();
+        }
+        let count = reader.number()?.checked_sub(1)?;
+        Some((0..count).map_while(move |_| reader.line()))
     }
 
     /// The first line of that name.
@@ -158,6 +175,10 @@ impl<'a> Reader<'a> {
         std::str::from_utf8(self.text()?).ok()
     }
 
+    fn line(&mut self) -> Option<(&'a str, &'a [u8])> {
+        Some((self.name()?, self.text()?))
+    }
+
     fn selector(&mut self) -> Option<(&'a str, Option<&'a [u8]>)> {
         let (name, has, value) = (self.name()?, self.byte()?, self.text()?);
         Some((name, (has == 1).then_some(value)))
@@ -195,8 +216,15 @@ fn text(bytes: &mut Vec<u8>, text: &[u8]) {
     bytes.extend_from_slice(text);
 }
 
+fn all_lines(bytes: &mut Vec<u8>, lines: &[(String, Vec<u8>)]) {
+    for (name, value) in lines {
+        text(bytes, name.as_bytes());
+        text(bytes, value);
+    }
+}
+
 /// The first byte of an entry: another layout is another number.
-const VERSION: u8 = 1;
+const VERSION: u8 = 2;
 
 /// An entry without its body: metadata and head.
 pub fn encode_entry(stored: &Stored, head: &[u8]) -> Vec<u8> {
@@ -247,6 +275,10 @@ pub fn decode_entry(bytes: &[u8]) -> Option<(Stored, Head<'_>)> {
     Some((stored, Head::check(reader.rest)?))
 }
 
+fn owned((name, value): (&str, &[u8])) -> (String, Vec<u8>) {
+    (name.to_owned(), value.to_vec())
+}
+
 /// The parts of a head, for who makes another of it.
 pub fn parts(head: &Head<'_>) -> Parts {
     Parts {
@@ -256,7 +288,8 @@ pub fn parts(head: &Head<'_>) -> Parts {
             .map(|(name, value)| (name.to_owned(), value.map(<[u8]>::to_vec)))
             .collect(),
         tags: head.tags().map(<[u8]>::to_vec).collect(),
-        lines: head.lines().map(|(name, value)| (name.to_owned(), value.to_vec())).collect(),
+        lines: head.lines().map(owned).collect(),
+        recast: head.recast().map(|lines| lines.map(owned).collect()),
     }
 }
 
@@ -298,9 +331,10 @@ mod tests {
     fn any_parts() -> impl Strategy<Value = Parts> {
         let bytes = || prop::collection::vec(any::<u8>(), 0..200);
         let selectors = prop::collection::vec(("[a-z-]{1,9}", prop::option::of(bytes())), 0..4);
-        let lines = prop::collection::vec(("[a-z-]{1,9}", bytes()), 0..6);
-        (bytes(), selectors, prop::collection::vec(bytes(), 0..3), lines)
-            .prop_map(|(key, selectors, tags, lines)| Parts { key, selectors, tags, lines })
+        let lines = || prop::collection::vec(("[a-z-]{1,9}", bytes()), 0..6);
+        let recast = prop::option::of(lines());
+        (bytes(), selectors, prop::collection::vec(bytes(), 0..3), lines(), recast)
+            .prop_map(|(key, selectors, tags, lines, recast)| Parts { key, selectors, tags, lines, recast })
     }
 
     fn any_stored() -> impl Strategy<Value = Stored> {

@@ -86,9 +86,14 @@ impl Shard {
         if first == NONE {
             return Lookup::Nothing;
         }
-        // RFC 9111 §4: of several that match, the most recent by Date.
+        // RFC 9111 §4: of several that match, the most recent by Date. One 304 may have freshened two at once: then the one that says
+        // more of the requests it is for.
         let wanted = self.siblings(first).filter(|(_, object)| wants(object));
-        let best = wanted.max_by_key(|(_, object)| (object.stored().date, object.stored().response_time));
+        let recency = |object: &Object| (object.stored().date, object.stored().response_time);
+        let selectors = |object: &Object| object.head().selectors().count();
+        let best = wanted.max_by(|(_, a), (_, b)| {
+            recency(a).cmp(&recency(b)).then_with(|| selectors(a).cmp(&selectors(b)))
+        });
         let Some((place, object)) = best.map(|(place, object)| (place, Arc::clone(object))) else {
             return Lookup::Others;
         };

@@ -216,13 +216,13 @@ impl Model {
         self.fetch(now, turn, origin, selected)
     }
 
-    /// §4.1, and §4: the most recent.
+    /// §4.1, and §4: the most recent; of two freshened at once, the one that varies.
     fn select(&self, asked: &Asked) -> Option<usize> {
         let matches = |entry: &Entry| {
             entry.path == asked.path && entry.variant.is_none_or(|value| value == asked.variant)
         };
         let places = (0..self.entries.len()).filter(|place| matches(&self.entries[*place]));
-        places.max_by_key(|place| self.entries[*place].came)
+        places.max_by_key(|place| (self.entries[*place].came, self.entries[*place].variant))
     }
 
     fn fetch(&mut self, now: u64, turn: &Turn, origin: &mut Origin, selected: Option<usize>) -> Outcome {
