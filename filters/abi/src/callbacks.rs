@@ -4,7 +4,8 @@ use std::ffi::{CStr, c_void};
 
 use crate::{
     BodyType, CalloutInit, ConfigPtr, EnvoyBuffer, FilterPtr, HeaderType, HttpHeader, LogLevel,
-    MetadataSource, MetricsResult, ModuleBuffer, ModuleRoutePtr, RequestPtr, SchedulerPtr, SpanPtr, StreamReset,
+    MetadataSource, MetricsResult, ModuleBuffer, ModuleRoutePtr, RequestPtr, SchedulerPtr, SpanPtr,
+    StreamReset,
 };
 
 /// This Envoy is too old, or is none.

@@ -219,7 +219,8 @@ impl Cache {
     fn join(&self, key: &[u8], host: &mut dyn Host) -> Role<FlightHead, ferrule_kit::Waker> {
         let at = now(host);
         self.storage.flights.expire(at).iter().for_each(ferrule_kit::Waker::wake);
-        let waker = if !self.wait.is_zero() && self.storage.flights.is_under_way(key) { host.waker() } else { None };
+        let waker =
+            if !self.wait.is_zero() && self.storage.flights.is_under_way(key) { host.waker() } else { None };
         self.storage.flights.join(key, waker, at)
     }
 

@@ -177,7 +177,7 @@ pub struct Storage {
     /// this configuration's own.
     #[serde(default)]
     pub name: Option<String>,
-    /// Bytes of memory, all told; 64 MiB if not given.
+    /// Bytes of memory, all told; 64 MiB if not given, and 16 MiB for each worker as wasm.
     #[serde(default)]
     pub bytes: Option<usize>,
     /// Bytes of one body; an eighth of all if not given.

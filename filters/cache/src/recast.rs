@@ -108,10 +108,12 @@ mod tests {
     #[test]
     fn what_the_proxy_makes_of_a_request_can_be_made_of_another() {
         let came = lines(&[(":path", "/a"), ("x-a", "1"), ("x-b", "1"), ("if-none-match", "\"c\"")]);
-        let went = [(":path", "/in/a"), ("x-b", "1"), ("x-c", "2"), ("x-c", "3"), ("x-envoy-attempt-count", "1")];
+        let went =
+            [(":path", "/in/a"), ("x-b", "1"), ("x-c", "2"), ("x-c", "3"), ("x-envoy-attempt-count", "1")];
         let differences = differences(&came, &MemoryHost::with_request(went)).unwrap();
         assert_eq!(differences, lines(&[(":path", "/in/a"), ("x-a", ""), ("x-c", "2"), ("x-c", "3")]));
-        let mut host = MemoryHost::with_request([(":path", "/a"), ("x-a", "9"), ("x-b", "8"), ("range", "bytes=0-1")]);
+        let mut host =
+            MemoryHost::with_request([(":path", "/a"), ("x-a", "9"), ("x-b", "8"), ("range", "bytes=0-1")]);
         assert!(Onward::read(&host).is_none());
         host.attributes.insert("xds.cluster_name".to_owned(), Value::Text(b"origin".as_slice().into()));
         let onward = Onward::read(&host).unwrap();

@@ -60,7 +60,8 @@ impl Refresh {
 impl Errand for Refresh {
     fn on_headers(&mut self, now: SystemTime, lines: &Lines<'_>, end: bool) -> bool {
         self.host.clock = now;
-        let lines = lines.iter().map(|(name, value)| (String::from_utf8_lossy(name).into_owned(), value.to_vec()));
+        let lines =
+            lines.iter().map(|(name, value)| (String::from_utf8_lossy(name).into_owned(), value.to_vec()));
         self.host.arrive(Fields::ResponseHeaders, lines.collect());
         // Whatever the flow, there is no client to answer.
         let _ = self.cache.on_headers(&mut self.stream, &mut self.host, Message::Response, end);

@@ -49,9 +49,9 @@ impl<F: Filter, P: Deref<Target = F>> Driver<F, P> {
 }
 
 fn response(opening: Opening, body: Vec<u8>) -> Step {
-    let Opening { status, mut fields, details, .. } = opening;
-    // The host sets it by the body.
-    fields.retain(|(name, _)| name != "content-length");
+    let Opening { status, mut fields, details, end } = opening;
+    // The host sets it by the body, and where there is none, an answer to HEAD tells of the one that GET would have.
+    fields.retain(|(name, _)| end || name != "content-length");
     Step::Respond(Response { status, fields, body, details })
 }
 

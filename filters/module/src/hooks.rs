@@ -13,7 +13,7 @@ use ferrule_abi::{
     Callbacks, CalloutResult, ConfigPtr, DataStatus, EnvoyBuffer, FilterPtr, HeadersStatus, HttpHeader,
     LocalReplyStatus, ModuleConfigPtr, ModuleRoutePtr, ModuleStreamPtr, TrailersStatus, VERSION,
 };
-use ferrule_kit::{CalloutError, CalloutId, Event, Hold, Message, Reply};
+use ferrule_kit::{CalloutError, CalloutId, Event, Hold, Message, Reply, Wake};
 
 use crate::config::{Export, ListenerHead, RouteHead, make};
 use crate::errands::Errands;
@@ -207,9 +207,7 @@ pub unsafe fn scheduled(filter: FilterPtr, stream: ModuleStreamPtr, _event: u64)
             return;
         }
         let head = &*stream.cast::<Head>();
-        if let Some(scheduler) = head.scheduler.get() {
-            scheduler.came();
-        }
+        head.woke();
         if head.answer.awaits_more() {
             return answer::send(filter, stream);
         }
@@ -223,13 +221,16 @@ pub unsafe fn downstream_above_write_buffer_high_watermark(_: FilterPtr, stream:
     unsafe { (*stream.cast::<Head>()).answer.set_full(true) };
 }
 
+/// Envoy walks a list of whom to tell of this, from which a stream that ends takes itself out: nothing is sent from here.
 pub unsafe fn downstream_below_write_buffer_low_watermark(filter: FilterPtr, stream: ModuleStreamPtr) {
     // SAFETY: as the module says.
     unsafe {
-        let answer = &(*stream.cast::<Head>()).answer;
-        answer.set_full(false);
-        if answer.awaits_more() {
-            answer::send(filter, stream);
+        let head = &*stream.cast::<Head>();
+        head.answer.set_full(false);
+        if head.answer.awaits_more()
+            && let Some(scheduler) = head.scheduler(filter)
+        {
+            scheduler.wake();
         }
     }
 }

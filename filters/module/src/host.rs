@@ -12,13 +12,12 @@ use ferrule_abi::{
     Callbacks, CalloutInit, EnvoyBuffer, FilterPtr, HeaderType, HttpHeader, ModuleBuffer, ModuleRoutePtr,
 };
 use ferrule_kit::{
-    Callout, CalloutError, CalloutId, Counter, Errand, Fields, Histogram, Host, Level, Message, MetadataSource,
-    Octets, RequestHead, Value, Waker, environment, field_value,
+    Callout, CalloutError, CalloutId, Counter, Errand, Fields, Histogram, Host, Level, Message,
+    MetadataSource, Octets, RequestHead, Value, Waker, environment, field_value,
 };
 
 use crate::config::{Means, routes_exist};
 use crate::stream::{Head, Hook};
-use crate::waking::Scheduler;
 use crate::{alarm, attributes, envoy, metadata};
 
 /// One stream as Envoy shows it in one hook.
@@ -69,16 +68,6 @@ impl<'a> NativeHost<'a> {
                 (self.envoy.http_get_header)(self.filter, section(fields), name.into(), out.0, index, out.1);
             (found.then(|| value.bytes()), total)
         }
-    }
-
-    /// What wakes this stream, made when first asked for.
-    fn scheduler(&self) -> Option<Arc<Scheduler>> {
-        if let Some(known) = self.head.scheduler.get() {
-            return Some(Arc::clone(known));
-        }
-        // SAFETY: the filter is alive while the hook runs.
-        let made = unsafe { Scheduler::of(self.envoy, self.filter) }?;
-        Some(Arc::clone(self.head.scheduler.get_or_init(|| made)))
     }
 
     fn set(&mut self, fields: Fields, name: &str, value: ModuleBuffer) {
@@ -226,11 +215,13 @@ impl Host for NativeHost<'_> {
     }
 
     fn waker(&mut self) -> Option<Waker> {
-        self.scheduler().map(|scheduler| Waker(scheduler))
+        // SAFETY: the filter is alive while the hook runs.
+        unsafe { self.head.scheduler(self.filter) }.map(|scheduler| Waker(scheduler))
     }
 
     fn wake_after(&mut self, time: Duration) {
-        if let Some(scheduler) = self.scheduler() {
+        // SAFETY: the filter is alive while the hook runs.
+        if let Some(scheduler) = unsafe { self.head.scheduler(self.filter) } {
             alarm::set(Arc::downgrade(&scheduler), time);
         }
     }

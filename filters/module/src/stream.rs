@@ -56,12 +56,32 @@ pub(crate) struct Head {
     left: Cell<bool>,
     pub(crate) answer: Answer,
     /// What wakes the stream, once it was asked for.
-    pub(crate) scheduler: OnceCell<Arc<Scheduler>>,
+    scheduler: OnceCell<Arc<Scheduler>>,
 }
 
 impl Head {
     pub(crate) fn course(&self, message: Message) -> Course {
         self.courses[place(message)].get()
+    }
+
+    /// What wakes this stream, made when first asked for.
+    ///
+    /// # Safety
+    /// `filter` is Envoy's name for the stream, and alive.
+    pub(crate) unsafe fn scheduler(&self, filter: FilterPtr) -> Option<Arc<Scheduler>> {
+        if let Some(known) = self.scheduler.get() {
+            return Some(Arc::clone(known));
+        }
+        // SAFETY: the caller vouches for the filter.
+        let made = unsafe { Scheduler::of(envoy::callbacks()?, filter) }?;
+        Some(Arc::clone(self.scheduler.get_or_init(|| made)))
+    }
+
+    /// The stream runs: it can be woken again.
+    pub(crate) fn woke(&self) {
+        if let Some(scheduler) = self.scheduler.get() {
+            scheduler.came();
+        }
     }
 
     /// Envoy has given the stream up while it was in use.

@@ -40,7 +40,9 @@ pub struct Limits {
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { bytes: 64 << 20, object_bytes: 8 << 20, variants: 32, shards: 64 }
+        // As wasm, each worker has a store of its own, in a machine that is part of Envoy's memory.
+        let bytes = if cfg!(target_family = "wasm") { 16 << 20 } else { 64 << 20 };
+        Self { bytes, object_bytes: bytes / 8, variants: 32, shards: 64 }
     }
 }
 

@@ -98,7 +98,8 @@ impl Filter for Played {
     }
     fn on_room(&self, (): &mut (), _: &mut dyn Host) -> Supply {
         TOLD.with_borrow_mut(|told| told.push("room".to_owned()));
-        SUPPLIES.with_borrow_mut(|supplies| if supplies.is_empty() { Supply::Wait } else { supplies.remove(0) })
+        SUPPLIES
+            .with_borrow_mut(|supplies| if supplies.is_empty() { Supply::Wait } else { supplies.remove(0) })
     }
     fn on_local_reply(&self, (): &mut (), host: &mut dyn Host, status: u16, details: &str) {
         play(format!("local reply {status} {details}"), host);
