@@ -172,7 +172,9 @@ impl Cache {
         let lines = host.field_lines(Fields::ResponseHeaders).into_iter();
         let lines =
             lines.map(|(name, value)| (String::from_utf8_lossy(&name).into_owned(), value.into_owned()));
-        lines.filter(|(name, _)| !is_left_out(name) && !self.tag_names.contains(name)).collect()
+        // What Envoy tells of one exchange is not told of another.
+        let is_kept = |name: &String| !name.starts_with("x-envoy-") && !self.tag_names.contains(name);
+        lines.filter(|(name, _)| !is_left_out(name) && is_kept(name)).collect()
     }
 
     /// Tags are words, parted by blanks (Surrogate-Key) or commas (Cache-Tag).

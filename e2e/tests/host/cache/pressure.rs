@@ -7,6 +7,7 @@ use serde_json::json;
 
 use super::origin::{answering, path};
 use super::{before, counted, get, ok, origin, wait_for};
+use crate::streaming::http2;
 use crate::streaming::wire::Wire;
 
 fn body(path: &str, length: usize) -> String {
@@ -60,6 +61,35 @@ fn a_client_that_reads_slowly_gets_all_of_a_large_response() {
         assert!(client.exactly(LENGTH) == large);
     }
     assert_eq!(counted(&rig, "miss"), 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn streams_of_one_connection_are_served_side_by_side() {
+    const LENGTH: usize = 1 << 20;
+    let listener = origin();
+    let rig = before(&listener, &json!({}));
+    answering(&listener, |head| (ok(LENGTH, "") + &body(path(head), LENGTH)).into_bytes());
+    let client = http2::client(&rig).await;
+    let ask = |key: usize| {
+        let mut client = client.clone();
+        async move {
+            let path = format!("/{key}");
+            let request = http::Request::get(format!("http://test{path}")).body(()).unwrap();
+            let (answer, _) = client.send_request(request, true).unwrap();
+            let mut come = answer.await.unwrap().into_body();
+            assert!(http2::rest(&mut come).await.0 == body(&path, LENGTH));
+        }
+    };
+    http2::in_time(async {
+        for _ in 0..2 {
+            let asked: Vec<_> = (0..24).map(|turn| tokio::spawn(ask(turn % 4))).collect();
+            for done in asked {
+                done.await.unwrap();
+            }
+        }
+    })
+    .await;
+    assert_eq!(counted(&rig, "miss"), 4);
 }
 
 #[test]

@@ -4,6 +4,7 @@ mod answer;
 mod body;
 mod config;
 mod control;
+mod errands;
 mod host;
 
 use std::cell::RefCell;
