@@ -17,6 +17,7 @@ use crate::policy::time::Time;
 use crate::policy::uri::Uri;
 use crate::policy::validation::{Validators, conditions};
 use crate::policy::vary::selecting_value;
+use crate::recast::owned_fields;
 use crate::serving::{Serving, opening, prepare};
 use crate::storage::{Fetch, FlightHead};
 use crate::store::codec::Head;
@@ -234,11 +235,7 @@ impl Cache {
         selected: Option<Arc<Object>>,
         strips: bool,
     ) -> Flow {
-        let lines = host.field_lines(Fields::RequestHeaders).into_iter();
-        let owned = |(name, value): (ferrule_kit::Octets<'_>, ferrule_kit::Octets<'_>)| {
-            (String::from_utf8_lossy(&name).into_owned(), value.into_owned())
-        };
-        asked.fields = lines.map(owned).collect();
+        asked.fields = owned_fields(host);
         if strips {
             CLIENT_CONDITIONS.iter().for_each(|name| host.remove_field(Fields::RequestHeaders, name));
         }

@@ -14,6 +14,8 @@ pub(crate) const NAMES: &[&str] = &[
     "unstorable",
     "invalidated",
     "purged",
+    "refreshed",
+    "resumed",
 ];
 
 /// Answered from the store.
@@ -36,3 +38,7 @@ pub(crate) const UNSTORABLE: Counter = Counter(7);
 pub(crate) const INVALIDATED: Counter = Counter(8);
 /// Stored responses purged by requests.
 pub(crate) const PURGED: Counter = Counter(9);
+/// Requests sent off to refresh a stale response that was served.
+pub(crate) const REFRESHED: Counter = Counter(10);
+/// Requests sent off for the rest of a response whose client has gone.
+pub(crate) const RESUMED: Counter = Counter(11);

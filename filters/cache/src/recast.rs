@@ -44,7 +44,7 @@ impl Onward {
     pub(crate) fn read(host: &dyn Host) -> Option<Self> {
         let Some(Value::Text(cluster)) = host.attribute("xds.cluster_name") else { return None };
         let cluster = String::from_utf8(cluster.into_owned()).ok().filter(|cluster| !cluster.is_empty())?;
-        let mut lines = owned(host);
+        let mut lines = owned_fields(host);
         lines.retain(|(name, _)| !is_passing(name));
         Some(Self { cluster, lines })
     }
@@ -69,7 +69,7 @@ impl Onward {
 
 /// How the request's fields differ from those that came to this filter. None where credentials do: what made them is not here.
 pub(crate) fn differences(came: &[(String, Vec<u8>)], host: &dyn Host) -> Option<FieldLines> {
-    let went = owned(host);
+    let went = owned_fields(host);
     let values = |lines: &[(String, Vec<u8>)], name: &str| {
         lines.iter().filter(|(known, _)| known == name).map(|(_, value)| value.clone()).collect::<Vec<_>>()
     };
@@ -91,7 +91,8 @@ pub(crate) fn differences(came: &[(String, Vec<u8>)], host: &dyn Host) -> Option
     Some(differences)
 }
 
-fn owned(host: &dyn Host) -> FieldLines {
+/// The request's header section.
+pub(crate) fn owned_fields(host: &dyn Host) -> FieldLines {
     let lines = host.field_lines(Fields::RequestHeaders).into_iter();
     lines.map(|(name, value)| (String::from_utf8_lossy(&name).into_owned(), value.into_owned())).collect()
 }

@@ -8,22 +8,24 @@ use ferrule_kit::{Callout, Errand, FieldLines, Fields, Filter, Host, Lines, Memo
 use crate::asked::Asked;
 use crate::collapse::Role;
 use crate::fill::Seat;
-use crate::policy::time::Time;
-use crate::recast::Onward;
+use crate::recast::{Onward, owned_fields};
 use crate::store::Object;
-use crate::{Cache, Course, Fetching, Stream, now};
+use crate::{Cache, Course, Fetching, Stream, counters, now};
 
 impl Cache {
-    /// Whether someone else sees to it that the response is validated, so that this request can have it as it is.
+    /// Has the response validated, so that this request can have it as it is; says whether that could be done.
     pub(crate) fn refresh_apart(&self, host: &mut dyn Host, asked: &Asked, object: &Arc<Object>) -> bool {
         let Some(recast) = object.head().recast().filter(|_| host.runs_errands()) else { return false };
         let Some(onward) = Onward::read(host) else { return false };
-        let Role::Fill(fetch) = self.storage.flights.join(&asked.key, None, now(host)) else { return true };
+        let Role::Fill(fetch) = self.storage.flights.join(&asked.key, None, now(host)) else { return false };
         let seat = Seat { key: asked.key.clone(), flight: Some(fetch), since: self.storage.store.epoch() };
-        let callout = onward.recast(recast).callout([]);
-        let mut errand = Refresh::of(self, asked, callout.fields.clone(), host.now());
+        let Callout { cluster, fields, body, timeout } = onward.recast(recast).callout([]);
+        // What is stored is selected by requests as they come here, not as they go on.
+        let asked = asked.again(owned_fields(host), now(host));
+        let mut errand = Refresh::of(self, asked, fields, host.now());
         errand.ask_about(object, seat);
-        let callout = Callout { fields: errand.lines(), ..callout };
+        let callout = Callout { cluster, fields: errand.lines(), body, timeout };
+        host.count(counters::REFRESHED, 1);
         host.send_off(callout, Box::new(errand));
         true
     }
@@ -38,9 +40,8 @@ struct Refresh {
 }
 
 impl Refresh {
-    fn of(cache: &Cache, asked: &Asked, lines: FieldLines, now: SystemTime) -> Self {
-        let host = MemoryHost { clock: now, ..MemoryHost::with_request(lines.clone()) };
-        let asked = asked.again(lines, Time::of(now));
+    fn of(cache: &Cache, asked: Asked, lines: FieldLines, now: SystemTime) -> Self {
+        let host = MemoryHost { clock: now, ..MemoryHost::with_request(lines) };
         let mut stream = Stream::default();
         stream.asked = Some(Box::new(asked));
         Self { cache: cache.clone(), stream, host }

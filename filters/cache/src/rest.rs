@@ -8,12 +8,12 @@ use std::time::SystemTime;
 
 use ferrule_kit::{Errand, Host, Lines, Octets, line};
 
-use crate::Cache;
 use crate::fill::{Fill, Refused};
 use crate::policy::entity_tag::EntityTag;
 use crate::policy::range::content_range;
 use crate::policy::time::Time;
 use crate::storage::Shared;
+use crate::{Cache, counters};
 
 impl Cache {
     /// The client of a fetch has gone away: what is missing is fetched for those who read along.
@@ -32,6 +32,7 @@ impl Cache {
         let callout = onward.callout(tag.map(range).into_iter().flatten());
         let storage = Arc::clone(&self.storage);
         let rest = Rest { storage, fill: Some(fill), known: 0, now: Time(0) };
+        host.count(counters::RESUMED, 1);
         host.send_off(callout, Box::new(rest));
     }
 }

@@ -143,6 +143,26 @@ fn a_refresh_may_bring_another_response() {
 }
 
 #[test]
+fn each_refresh_is_made_as_the_first_request_was_and_is_found_as_requests_come() {
+    let cache = cache();
+    let mut first = client(&cache, 0, &[("x-a", "1")]);
+    first.host.set_field(Fields::RequestHeaders, ":path", b"/in/x");
+    first.host.set_field(Fields::RequestHeaders, "x-a", b"by the route");
+    let stale = [("cache-control", "max-age=10, stale-while-revalidate=600"), ("vary", "x-a")];
+    first.head(&stale);
+    first.data("first", true);
+    for turn in 1..4 {
+        let mut client = client(&cache, turn * 20, &[("x-a", "1")]);
+        assert!(client.field("cache-status").contains("; hit; ttl=-"));
+        let (callout, mut errand) = client.sent_off().remove(0);
+        let lines = [":path", "x-a"].map(|name| line(&callout, name).unwrap());
+        assert_eq!(lines, ["/in/x", "by the route"]);
+        assert!(tell(&mut *errand, turn * 20, &[(":status", "200"), stale[0], stale[1]], false));
+        errand.on_data(&[b"again".as_slice().into()], true);
+    }
+}
+
+#[test]
 fn a_refresh_that_brings_nothing_leaves_what_is_stored_to_the_next() {
     let cache = cache();
     stored(&cache, &[]);
