@@ -40,7 +40,7 @@ enum Slot {
 /// Every place, in the order in which requests pass them. Responses pass them the other way round: what stands further
 /// down gives those above it the response as it has changed it. Preflight requests are answered before anything else looks
 /// at them, and what may not pass is transformed by nobody. What is stored is
-/// the origin's: it is transformed on its way to each client, and signed for the origin alone.
+/// the origin's: Envoy shows it to all filters once more, so what edits responses stands above.
 const SLOTS: [Slot; 12] = [
     Slot::Scope,
     Slot::Prerouting,
@@ -48,8 +48,8 @@ const SLOTS: [Slot; 12] = [
     Slot::Auth,
     Slot::Session,
     Slot::Policy("transformation"),
-    Slot::Policy("cache"),
     Slot::Edits,
+    Slot::Policy("cache"),
     Slot::Outbound(Lambda::NAME),
     Slot::Outbound(AwsSigning::NAME),
     Slot::Decompressors,
