@@ -274,7 +274,7 @@ fn cached((namespace, name): &Key, policy: &CachePolicy) -> TrafficPolicy {
         cache: Some(cache.into()),
         ..TrafficPolicySpec::default()
     };
-    TrafficPolicy { metadata: policy.metadata.clone(), spec, status: policy.status.clone() }
+    TrafficPolicy { metadata: policy.metadata.clone(), spec, status: policy.status }
 }
 
 impl CompiledPolicy {
