@@ -85,8 +85,11 @@ example:
     cargo run -p wasm-build -- package examples/filter/Cargo.toml --target-dir {{ target }}/example
     cargo test --manifest-path examples/filter/Cargo.toml --target-dir {{ target }}/example --features envoy
 
-# Random input for SECONDS to each fuzz target: transform, answer, subscription; what crashes one is kept in its `artifacts`
-fuzz SECONDS="60": (fuzz-target "filters/transformation" "transform" SECONDS) (fuzz-target "filters/lambda" "answer" SECONDS) (fuzz-target "controller/xds" "subscription" SECONDS)
+# Random input for SECONDS to each fuzz target: transform, answer, subscription, and what the cache parses; what crashes one is kept in its `artifacts`
+fuzz SECONDS="60": (fuzz-target "filters/transformation" "transform" SECONDS) (fuzz-target "filters/lambda" "answer" SECONDS) (fuzz-target "controller/xds" "subscription" SECONDS) (fuzz-cache SECONDS)
+
+[private]
+fuzz-cache SECONDS: (fuzz-target "filters/cache" "cache_control" SECONDS) (fuzz-target "filters/cache" "dates" SECONDS) (fuzz-target "filters/cache" "ranges" SECONDS) (fuzz-target "filters/cache" "structured_fields" SECONDS) (fuzz-target "filters/cache" "stored_entry" SECONDS)
 
 # Inputs that reach new code are kept in the target folder, from one run to the next.
 [private]

@@ -36,7 +36,20 @@ fn tables(root: &Path) -> std::io::Result<Vec<Table>> {
     Ok(tables)
 }
 
-fn plan(trials: &mut Trials, suite: &mut Suite, table: Table) {
+/// The tests of both hosts.
+struct Suites {
+    native: Suite,
+    wasm: Suite,
+}
+
+impl Default for Suites {
+    fn default() -> Self {
+        // What streams share, such as a cache, is one for all workers, and as wasm each worker's own.
+        Self { native: Suite::default(), wasm: Suite::default().with_workers(1) }
+    }
+}
+
+fn plan(trials: &mut Trials, suites: &mut Suites, table: Table) {
     let Table { filter, cases, native } = table;
     let built = match Built::here() {
         Ok(built) => built,
@@ -52,10 +65,10 @@ fn plan(trials: &mut Trials, suite: &mut Suite, table: Table) {
         filter: filter.clone(),
     };
     if is_built(trials, &format!("{filter}/native"), &native.module, "just native") {
-        suite.add(&format!("{filter}/native"), cases.clone(), native);
+        suites.native.add(&format!("{filter}/native"), cases.clone(), native);
     }
     if is_built(trials, &format!("{filter}/wasm"), &wasm.module, "just wasm") {
-        suite.add(&format!("{filter}/wasm"), cases, wasm);
+        suites.wasm.add(&format!("{filter}/wasm"), cases, wasm);
     }
 }
 
@@ -69,11 +82,12 @@ fn is_built(trials: &mut Trials, name: &str, module: &Path, recipe: &str) -> boo
 
 fn main() -> ExitCode {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
-    let (mut trials, mut suite) = (Trials::default(), Suite::default());
+    let (mut trials, mut suites) = (Trials::default(), Suites::default());
     match tables(&root) {
-        Ok(tables) => tables.into_iter().for_each(|table| plan(&mut trials, &mut suite, table)),
+        Ok(tables) => tables.into_iter().for_each(|table| plan(&mut trials, &mut suites, table)),
         Err(error) => trials.add_broken("tables", error.to_string()),
     }
-    suite.add_to(&mut trials);
+    suites.native.add_to(&mut trials);
+    suites.wasm.add_to(&mut trials);
     trials.run()
 }

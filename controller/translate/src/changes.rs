@@ -61,7 +61,10 @@ impl Seen {
         let texts = differs(&seen.secrets, &now.secrets) || differs(&seen.config_maps, &now.config_maps);
         let classes = differs(&seen.gateway_classes, &now.gateway_classes);
         changes.context = parents || grants || classes || differs(&seen.namespaces, &now.namespaces);
-        changes.policies = grants || texts || differs(&seen.traffic_policies, &now.traffic_policies);
+        changes.policies = grants
+            || texts
+            || differs(&seen.traffic_policies, &now.traffic_policies)
+            || differs(&seen.cache_policies, &now.cache_policies);
         changes.selectable = parents || !changes.routes.is_empty();
         changes.signers = texts || differs(&seen.lambda_policies, &now.lambda_policies);
         changes.signings = texts

@@ -9,6 +9,7 @@ use serde_json::Value;
 use crate::api::aws_signing_policy::AWSSigningPolicy;
 use crate::api::backend::Backend;
 use crate::api::backend_tls_policy::BackendTLSPolicy;
+use crate::api::cache_policy::CachePolicy;
 use crate::api::cluster_trust_bundle::ClusterTrustBundle;
 use crate::api::config_map::ConfigMap;
 use crate::api::endpoint_slice::EndpointSlice;
@@ -136,6 +137,7 @@ kinds! {
     Backend in backends: KGATEWAY_GROUP, "backends", &["v1alpha1"], true;
     TrafficPolicy in traffic_policies: KGATEWAY_GROUP, "trafficpolicies", &["v1alpha1"], true;
     AWSSigningPolicy in aws_signing_policies: FERRULE_GROUP, "awssigningpolicies", &["v1alpha1"], true;
+    CachePolicy in cache_policies: FERRULE_GROUP, "cachepolicies", &["v1alpha1"], true;
     LambdaPolicy in lambda_policies: FERRULE_GROUP, "lambdapolicies", &["v1alpha1"], true;
     Secret in secrets: "", "secrets", &["v1"], true;
     ConfigMap in config_maps: "", "configmaps", &["v1"], true;

@@ -4,7 +4,8 @@ use std::ffi::{CStr, c_void};
 
 use crate::{
     BodyType, CalloutInit, ConfigPtr, EnvoyBuffer, FilterPtr, HeaderType, HttpHeader, LogLevel,
-    MetadataSource, MetricsResult, ModuleBuffer, ModuleRoutePtr, RequestPtr, SpanPtr, StreamReset,
+    MetadataSource, MetricsResult, ModuleBuffer, ModuleRoutePtr, RequestPtr, SchedulerPtr, SpanPtr,
+    StreamReset,
 };
 
 /// This Envoy is too old, or is none.
@@ -192,6 +193,33 @@ callbacks! {
         filter: FilterPtr, status: u32, lines: *mut HttpHeader, count: usize, body: ModuleBuffer,
         details: ModuleBuffer,
     );
+    /// Begins an answer, `:status` among its lines. May run other hooks of this stream, `destroy` among them, before it returns.
+    fn http_send_response_headers(filter: FilterPtr, lines: *mut HttpHeader, count: usize, end: bool);
+    /// Sends bytes of the answer begun. May run other hooks of this stream, `destroy` among them, before it returns.
+    fn http_send_response_data(filter: FilterPtr, bytes: ModuleBuffer, end: bool);
+
+    /// Makes what has the stream's `scheduled` hook called; the module deletes it.
+    fn http_filter_scheduler_new(filter: FilterPtr) -> SchedulerPtr;
+    /// Has the hook called on the stream's worker, if the stream still is there. From any thread.
+    fn http_filter_scheduler_commit(scheduler: SchedulerPtr, event: u64);
+    /// From any thread.
+    fn http_filter_scheduler_delete(scheduler: SchedulerPtr);
+
+    /// Makes what has the configuration's `config_scheduled` hook called; the module deletes it.
+    fn http_filter_config_scheduler_new(config: ConfigPtr) -> SchedulerPtr;
+    /// Has the hook called on the main thread, if the configuration still is there. From any thread.
+    fn http_filter_config_scheduler_commit(scheduler: SchedulerPtr, event: u64);
+    /// From any thread.
+    fn http_filter_config_scheduler_delete(scheduler: SchedulerPtr);
+    /// Starts a request that belongs to no stream, on the main thread; `id` is written on success. A timeout of 0 ms means none. May
+    /// run the hooks about its answer before it returns.
+    fn http_filter_config_start_http_stream(
+        config: ConfigPtr, id: *mut u64, cluster: ModuleBuffer, lines: *mut HttpHeader, count: usize,
+        body: ModuleBuffer, end: bool, timeout_ms: u64,
+    ) -> CalloutInit;
+    /// Drops such a request, on the main thread. May run the hook about that before it returns.
+    fn http_filter_config_reset_http_stream(config: ConfigPtr, id: u64);
+
     /// Lets the request go on. May run other hooks of this stream, `destroy` among them, before it returns.
     fn http_filter_continue_decoding(filter: FilterPtr);
     /// Lets the response go on. May run other hooks of this stream, `destroy` among them, before it returns.

@@ -23,6 +23,9 @@ pub type RequestPtr = *mut c_void;
 /// A span as Envoy names it; while the hook runs.
 pub type SpanPtr = *mut c_void;
 
+/// What has a stream's `scheduled` hook called.
+pub type SchedulerPtr = *mut c_void;
+
 /// Bytes that Envoy lends until the hook ends or the next edit of what they are part of.
 #[repr(C)]
 #[derive(Clone, Copy, Debug)]

@@ -16,7 +16,7 @@ mod values;
 pub use callbacks::{Callbacks, MissingCallback};
 pub use layout::{
     ConfigPtr, EnvoyBuffer, FilterPtr, HttpHeader, ModuleBuffer, ModuleConfigPtr, ModuleRoutePtr,
-    ModuleStreamPtr, RequestPtr, SpanPtr,
+    ModuleStreamPtr, RequestPtr, SchedulerPtr, SpanPtr,
 };
 pub use values::{
     ATTRIBUTES, BodyType, CalloutInit, CalloutResult, DataStatus, HeaderType, HeadersStatus,

@@ -3,6 +3,7 @@
 //! Invariant: a filter that is not in [`filters!`] is in no module, native or wasm, and one that is, is in both.
 
 pub use ferrule_aws_signing::AwsSigning;
+pub use ferrule_cache::Cache;
 pub use ferrule_lambda::Lambda;
 pub use ferrule_transformation::Transformation;
 
@@ -16,6 +17,7 @@ macro_rules! filters {
             $crate::Transformation,
             $crate::Lambda,
             $crate::AwsSigning,
+            $crate::Cache,
         }
     };
 }

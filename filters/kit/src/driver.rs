@@ -9,74 +9,13 @@ use std::ops::Deref;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
-use crate::{CalloutError, CalloutId, Counter, Filter, Flow, Host, Level, Message, Reply, Response, wire};
+use crate::{
+    CalloutError, CalloutId, Counter, Event, Filter, Flow, Hold, Host, Level, Message, Reply, Response, Step,
+    Supply, wire,
+};
 
 /// Counters that every filter has besides its own.
 pub(crate) const COUNTERS: [&str; 1] = ["panicked"];
-
-/// What a host has to tell.
-#[derive(Debug)]
-pub enum Event<'a> {
-    /// A header section; `end` says that the message ends with it.
-    Headers {
-        /// Whose headers.
-        message: Message,
-        /// Neither body nor trailers follow.
-        end: bool,
-    },
-    /// A chunk of a body; `end` says that the message ends with it.
-    Data {
-        /// Whose body.
-        message: Message,
-        /// Neither body nor trailers follow.
-        end: bool,
-    },
-    /// A trailer section, which ends its message.
-    Trailers {
-        /// Whose trailers.
-        message: Message,
-    },
-    /// A callout is over.
-    Reply {
-        /// Which callout.
-        id: CalloutId,
-        /// What came of it.
-        reply: Result<Reply<'a>, CalloutError>,
-    },
-    /// Envoy is about to answer by itself.
-    LocalReply {
-        /// The status it will send.
-        status: u16,
-        /// Envoy's response-code details.
-        details: &'a str,
-    },
-    /// The stream is over.
-    Done,
-}
-
-/// What the host has to do once [`Driver::on`] has returned.
-#[derive(Debug, PartialEq, Eq)]
-pub enum Step {
-    /// Let what the event was about go on.
-    Pass,
-    /// Hold it. For [`Event::Reply`]: go on holding.
-    Stop(Hold),
-    /// Let a message that was held go on.
-    Resume(Message),
-    /// Answer the client with this and nothing else.
-    Respond(Response),
-    /// Reset the stream.
-    Reset,
-}
-
-/// How much to hold.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Hold {
-    /// Keep the message back, but go on showing its body as it arrives, so that it can be collected.
-    Body,
-    /// Keep the message back and slow its sender down; more of it need not be shown before it is resumed.
-    Stream,
-}
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 enum Phase {
@@ -89,17 +28,17 @@ enum Phase {
 
 /// Where one message stands.
 #[derive(Debug, Default)]
-struct Progress {
+pub(crate) struct Progress {
     phase: Phase,
     headers_passed: bool,
-    ended: bool,
+    pub(crate) ended: bool,
     unseen_data: bool,
     unseen_trailers: bool,
 }
 
 /// What the filter was last told about a message: decides what its [`Flow`] means.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Told {
+pub(crate) enum Told {
     Headers,
     Rest,
     Reply,
@@ -107,12 +46,14 @@ enum Told {
 
 /// One filter on one stream. `P` points to the filter, which its streams share.
 pub struct Driver<F: Filter, P = Arc<F>> {
-    filter: P,
-    stream: F::Stream,
+    pub(crate) filter: P,
+    pub(crate) stream: F::Stream,
     request: Progress,
-    response: Progress,
-    over: bool,
+    pub(crate) response: Progress,
+    pub(crate) over: bool,
     left: bool,
+    /// An answer was begun that is not all sent.
+    pub(crate) sending: bool,
 }
 
 impl<F: Filter, P: Deref<Target = F>> Driver<F, P> {
@@ -125,6 +66,7 @@ impl<F: Filter, P: Deref<Target = F>> Driver<F, P> {
             response: Progress::default(),
             over: false,
             left: false,
+            sending: false,
         }
     }
 
@@ -141,7 +83,8 @@ impl<F: Filter, P: Deref<Target = F>> Driver<F, P> {
 
     /// Tells the filter of an event and says what its host has to do.
     pub fn on(&mut self, event: Event<'_>, host: &mut dyn Host) -> Step {
-        if self.left || (self.over && !matches!(event, Event::Done)) {
+        let is_sending = self.sending && matches!(event, Event::Woken | Event::Room);
+        if self.left || (self.over && !is_sending && !matches!(event, Event::Done)) {
             return Step::Pass;
         }
         let message = self.message_of(&event);
@@ -157,6 +100,9 @@ impl<F: Filter, P: Deref<Target = F>> Driver<F, P> {
             Event::Data { message, end } => self.on_data(message, end, host),
             Event::Trailers { message } => self.on_trailers(message, host),
             Event::Reply { id, reply } => self.on_reply(id, reply, host),
+            Event::Woken | Event::Room if self.sending => self.supply(host),
+            Event::Woken => self.on_wake(host),
+            Event::Room => Step::Pass,
             Event::LocalReply { status, details } => {
                 self.filter.on_local_reply(&mut self.stream, host, status, details);
                 Step::Pass
@@ -239,11 +185,30 @@ impl<F: Filter, P: Deref<Target = F>> Driver<F, P> {
         match (waiting, flow) {
             (Some(message), flow) => self.after(message, flow, Told::Reply, host),
             (None, Flow::Respond(response)) => Step::Respond(response),
+            (None, Flow::Open(opening)) => Step::Open(opening),
             (None, Flow::Reset) => Step::Reset,
             (None, flow) => {
                 self.left |= flow == Flow::Leave;
                 Step::Pass
             }
+        }
+    }
+
+    /// A wake tells nothing to who waits for nothing: it may be late.
+    fn on_wake(&mut self, host: &mut dyn Host) -> Step {
+        let Some(message) = self.waiting() else { return Step::Pass };
+        let flow = self.filter.on_wake(&mut self.stream, host);
+        self.after(message, flow, Told::Reply, host)
+    }
+
+    fn supply(&mut self, host: &mut dyn Host) -> Step {
+        match self.filter.on_room(&mut self.stream, host) {
+            Supply::Data { pieces, end } => {
+                self.sending = !end;
+                Step::Send { pieces, end }
+            }
+            Supply::Wait => Step::Stop(Hold::Stream),
+            Supply::Reset => Step::Reset,
         }
     }
 
@@ -266,6 +231,8 @@ impl<F: Filter, P: Deref<Target = F>> Driver<F, P> {
             }
             Flow::AwaitData => self.misused(message, host),
             Flow::Respond(response) => Step::Respond(response),
+            Flow::Open(opening) if message == Message::Response => self.open_in_place(opening, told, host),
+            Flow::Open(opening) => Step::Open(opening),
             Flow::Reset => Step::Reset,
         }
     }
@@ -316,9 +283,15 @@ impl<F: Filter, P: Deref<Target = F>> Driver<F, P> {
 
     /// An answer is possible only until response headers have left.
     fn settle(&mut self, step: Step) -> Step {
-        self.over |= matches!(step, Step::Respond(_) | Step::Reset);
+        self.over |= matches!(step, Step::Respond(_) | Step::Open(_) | Step::Reset);
+        self.sending &= step != Step::Reset;
         match step {
-            Step::Respond(_) if self.response.headers_passed => Step::Reset,
+            Step::Respond(_) | Step::Open(_) if self.response.headers_passed => Step::Reset,
+            Step::Open(opening) => {
+                let opening = wire::opening(opening);
+                self.sending = !opening.end;
+                Step::Open(opening)
+            }
             Step::Respond(response) => Step::Respond(wire::answer(response)),
             step => step,
         }
@@ -353,6 +326,9 @@ impl<F: Filter, P: Deref<Target = F>> Driver<F, P> {
                 Some(*message)
             }
             Event::Reply { .. } => self.waiting().or(Some(Message::Request)),
+            // Once an answer was begun, a reset is all that is left.
+            Event::Woken | Event::Room if self.sending => Some(Message::Response),
+            Event::Woken | Event::Room => self.waiting(),
             Event::LocalReply { .. } | Event::Done => None,
         }
     }

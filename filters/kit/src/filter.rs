@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use serde::de::DeserializeOwned;
 
-use crate::{CalloutError, CalloutId, FieldLines, Host, Message, Reply};
+use crate::{CalloutError, CalloutId, FieldLines, Host, Message, Opening, Reply, Supply};
 
 /// What a filter wants to happen next. It names intent; each host maps it to its own statuses.
 #[derive(Debug, PartialEq, Eq)]
@@ -24,10 +24,12 @@ pub enum Flow {
     ///
     /// Only from [`Filter::on_headers`] where more is to come, and from [`Filter::on_data`] of a message so held, but for its end.
     AwaitData,
-    /// Hold this message until the reply to a callout has come.
+    /// Hold this message until the reply to a callout, or a wake, has come.
     AwaitReply,
     /// Answer the client at once.
     Respond(Response),
+    /// Begin an answer whose body comes by [`Filter::on_room`]; in the place of a response, all of it must be at hand.
+    Open(Opening),
     /// Reset the stream.
     Reset,
 }
@@ -187,6 +189,20 @@ pub trait Filter: Send + Sync + Sized + 'static {
     ) -> Flow {
         let _ = (stream, host, id, reply);
         Flow::Continue
+    }
+
+    /// A [`crate::Waker`] of this stream was used.
+    ///
+    /// Only while a message is held: an answer that was begun gets [`Filter::on_room`] instead.
+    fn on_wake(&self, stream: &mut Self::Stream, host: &mut dyn Host) -> Flow {
+        let _ = (stream, host);
+        Flow::Continue
+    }
+
+    /// There is room for more of the answer begun by [`Flow::Open`].
+    fn on_room(&self, stream: &mut Self::Stream, host: &mut dyn Host) -> Supply {
+        let _ = (stream, host);
+        Supply::Data { pieces: Vec::new(), end: true }
     }
 
     /// Envoy is about to answer by itself. Its answer then passes [`Filter::on_headers`] like any response.

@@ -260,6 +260,25 @@ pub trait Host {
     /// Says why no request was started; no reply follows then.
     fn callout(&mut self, callout: Callout) -> Result<CalloutId, CalloutError>;
 
+    /// What wakes this stream, for whoever it waits for; none where streams cannot wait for each other. Costs something: ask only
+    /// before a wait.
+    fn waker(&mut self) -> Option<crate::Waker> {
+        None
+    }
+
+    /// Has the stream woken once that time is over. A host without wakers, or that gets on by itself, need not.
+    fn wake_after(&mut self, _: Duration) {}
+
+    /// Whether [`Host::send_off`] does anything.
+    fn runs_errands(&self) -> bool {
+        false
+    }
+
+    /// Makes a request that does not end with this stream. One that cannot be made drops the errand.
+    fn send_off(&mut self, request: Callout, errand: Box<dyn crate::Errand>) {
+        let _ = (request, errand);
+    }
+
     /// Adds to one of the filter's [`crate::Filter::COUNTERS`].
     fn count(&mut self, counter: crate::Counter, by: u64);
 

@@ -7,18 +7,24 @@
 //! - All rules about holding and resuming live in [`Driver`]. Adapters translate and decide nothing.
 //! - No Envoy, no ABI and no wasm here: this crate builds for every target and knows no host by name.
 
+mod answer;
 mod driver;
 mod early;
 pub mod environment;
+mod errand;
 mod fields;
 mod filter;
 mod host;
 mod memory;
 mod recast;
+mod step;
+mod whole;
 mod wire;
 
-pub use driver::{Driver, Event, Hold, Step};
+pub use answer::{Opening, Piece, Supply, Wake, Waker};
+pub use driver::Driver;
 pub use early::{Early, RequestHead, compile_early};
+pub use errand::Errand;
 pub use fields::{changes_on_its_way, is_of_connection};
 pub use filter::{
     ConfigError, Counter, Filter, Flow, Histogram, Response, SecretSource, compile, counter_names,
@@ -27,6 +33,7 @@ pub use host::{
     Callout, CalloutError, CalloutId, FieldLines, Fields, Host, Level, Lines, Message, MetadataSource,
     Octets, Reply, Value, line,
 };
-pub use memory::{CalloutMade, LogLine, MemoryHost};
+pub use memory::{CalloutMade, LogLine, MemoryHost, Wakes};
 pub use recast::Recast;
+pub use step::{Event, Hold, Step};
 pub use wire::{field_value, is_field_name};

@@ -3,11 +3,13 @@
 use std::borrow::Cow;
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::SystemTime;
 
 use crate::{
-    Callout, CalloutError, CalloutId, Counter, FieldLines, Fields, Histogram, Host, Level, Message,
-    MetadataSource, Octets, Value, field_value,
+    Callout, CalloutError, CalloutId, Counter, Errand, FieldLines, Fields, Histogram, Host, Level, Message,
+    MetadataSource, Octets, Value, Wake, Waker, field_value,
 };
 
 /// A callout that a filter made.
@@ -70,6 +72,10 @@ pub struct MemoryHost {
     pub span_name: Option<String>,
     /// How often the route was to be selected anew.
     pub route_cache_clears: u32,
+    /// How often the stream was woken; none where streams cannot wait for each other.
+    pub wakes: Option<Wakes>,
+    /// What was sent off; none where nothing is.
+    pub errands: Option<Vec<(Callout, Box<dyn Errand>)>>,
 }
 
 impl Default for MemoryHost {
@@ -93,7 +99,26 @@ impl Default for MemoryHost {
             records: BTreeMap::new(),
             span_name: None,
             route_cache_clears: 0,
+            wakes: Some(Wakes::default()),
+            errands: None,
         }
+    }
+}
+
+/// Counts the wakes of a stream.
+#[derive(Clone, Debug, Default)]
+pub struct Wakes(Arc<AtomicU64>);
+
+impl Wakes {
+    /// Wakes since this was last asked.
+    pub fn take(&self) -> u64 {
+        self.0.swap(0, Ordering::SeqCst)
+    }
+}
+
+impl Wake for Wakes {
+    fn wake(&self) {
+        self.0.fetch_add(1, Ordering::SeqCst);
     }
 }
 
@@ -255,6 +280,21 @@ impl Host for MemoryHost {
         let id = CalloutId(self.callouts.len() as u64 + 1);
         self.callouts.push(CalloutMade { id, callout });
         Ok(id)
+    }
+
+    fn waker(&mut self) -> Option<Waker> {
+        let wakes = self.wakes.clone()?;
+        Some(Waker(Arc::new(wakes)))
+    }
+
+    fn runs_errands(&self) -> bool {
+        self.errands.is_some()
+    }
+
+    fn send_off(&mut self, request: Callout, errand: Box<dyn Errand>) {
+        if let Some(errands) = &mut self.errands {
+            errands.push((request, errand));
+        }
     }
 
     fn count(&mut self, counter: Counter, by: u64) {

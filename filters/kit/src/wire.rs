@@ -3,7 +3,7 @@
 
 use std::borrow::Cow;
 
-use crate::{Octets, Response};
+use crate::{Octets, Opening, Response};
 
 /// The value with each CR, LF and NUL replaced by a blank (RFC 9110 §5.5).
 pub fn field_value(value: &[u8]) -> Octets<'_> {
@@ -36,6 +36,20 @@ pub(crate) fn answer(mut response: Response) -> Response {
         }
     }
     response
+}
+
+/// The same for an answer whose body follows.
+pub(crate) fn opening(mut opening: Opening) -> Opening {
+    if !(200..=599).contains(&opening.status) {
+        opening.status = 500;
+    }
+    opening.end |= matches!(opening.status, 204 | 304);
+    for (_, value) in &mut opening.fields {
+        if let Cow::Owned(replaced) = field_value(value) {
+            *value = replaced;
+        }
+    }
+    opening
 }
 
 #[cfg(test)]

@@ -3,8 +3,8 @@
 use ferrule_abi::{FilterPtr, HttpHeader, ModuleBuffer, ModuleStreamPtr, StreamReset};
 use ferrule_kit::{Hold, Message, Response, Step};
 
-use crate::envoy;
 use crate::stream::Head;
+use crate::{answer, envoy};
 
 /// Why a message does not go on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -32,17 +32,17 @@ pub(crate) unsafe fn after_hook(
     let stopped = match &step {
         Step::Pass | Step::Resume(_) => None,
         Step::Stop(hold) => Some(Stopped::Held(*hold)),
-        Step::Respond(_) | Step::Reset => Some(Stopped::Over),
+        Step::Respond(_) | Step::Open(_) | Step::Send { .. } | Step::Reset => Some(Stopped::Over),
     };
     head.update(message, |course| course.held = matches!(stopped, Some(Stopped::Held(_))));
     if stopped == Some(Stopped::Over) {
         // SAFETY: the caller vouches for the filter.
-        unsafe { give_up(filter, step) };
+        unsafe { give_up(filter, stream, step) };
     }
     stopped
 }
 
-/// Carries out `step` after the reply to a callout.
+/// Carries out `step` after the reply to a callout or a wake.
 ///
 /// # Safety
 /// As for [`after_hook`].
@@ -51,7 +51,7 @@ pub(crate) unsafe fn after_reply(filter: FilterPtr, stream: ModuleStreamPtr, ste
         // SAFETY: the caller vouches for stream and filter.
         Some(Step::Resume(message)) => unsafe { resume(filter, stream, message) },
         // SAFETY: the caller vouches for the filter.
-        Some(step) => unsafe { give_up(filter, step) },
+        Some(step) => unsafe { give_up(filter, stream, step) },
         None => {}
     }
 }
@@ -73,14 +73,16 @@ unsafe fn resume(filter: FilterPtr, stream: ModuleStreamPtr, message: Message) {
 }
 
 /// # Safety
-/// `filter` is alive, and nothing of its stream is borrowed.
-unsafe fn give_up(filter: FilterPtr, step: Step) {
+/// `filter` and `stream` are alive, and nothing of the stream is borrowed.
+unsafe fn give_up(filter: FilterPtr, stream: ModuleStreamPtr, step: Step) {
     match step {
         // SAFETY: the caller vouches for the filter.
         Step::Respond(response) => unsafe { respond(filter, &response) },
         // SAFETY: as above.
         Step::Reset => unsafe { reset(filter, "ferrule_filter_reset") },
-        Step::Pass | Step::Stop(_) | Step::Resume(_) => {}
+        // SAFETY: as above.
+        Step::Open(opening) => unsafe { answer::open(filter, stream, &opening) },
+        Step::Pass | Step::Stop(_) | Step::Resume(_) | Step::Send { .. } => {}
     }
 }
 
@@ -105,7 +107,7 @@ unsafe fn respond(filter: FilterPtr, response: &Response) {
 
 /// # Safety
 /// As for [`give_up`].
-unsafe fn reset(filter: FilterPtr, details: &str) {
+pub(crate) unsafe fn reset(filter: FilterPtr, details: &str) {
     let Some(callbacks) = envoy::callbacks() else { return };
     // SAFETY: the caller vouches for the filter; the details outlive the call.
     unsafe { (callbacks.http_filter_reset_stream)(filter, StreamReset::LocalReset, details.into()) };

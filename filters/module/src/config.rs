@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use ferrule_abi::{ConfigPtr, FilterPtr, ModuleStreamPtr};
 use ferrule_kit::{ConfigError, Filter, Level, compile};
 
+use crate::errands::Errands;
 use crate::metrics::Metrics;
 use crate::secrets::Secrets;
 use crate::{envoy, stream};
@@ -51,6 +52,7 @@ pub(crate) struct Listener<F: Filter> {
 pub(crate) struct Means {
     pub(crate) metrics: Metrics,
     pub(crate) secrets: Secrets,
+    pub(crate) errands: Arc<Errands>,
 }
 
 /// The part of a [`Listener`] that is the same for every filter.
@@ -60,6 +62,7 @@ pub(crate) struct ListenerHead {
     pub(crate) open: unsafe fn(*const c_void, FilterPtr) -> ModuleStreamPtr,
     /// Frees the listener; the pointer is its own.
     pub(crate) free: unsafe fn(*const c_void),
+    pub(crate) errands: Arc<Errands>,
 }
 
 /// Configuration of one filter on one route.
@@ -95,9 +98,14 @@ fn new_listener<F: Filter>(config: ConfigPtr, json: &[u8]) -> Result<*const c_vo
     let filter = compile::<F>(json)?;
     // SAFETY: `config_new` runs, so its configuration is alive.
     let means = unsafe {
-        Means { metrics: Metrics::define::<F>(config)?, secrets: Secrets::follow(config, filter.secrets())? }
+        Means {
+            metrics: Metrics::define::<F>(config)?,
+            secrets: Secrets::follow(config, filter.secrets())?,
+            errands: Arc::new(Errands::of(config)),
+        }
     };
-    let head = ListenerHead { open: stream::open::<F>, free: free::<Listener<F>> };
+    let errands = Arc::clone(&means.errands);
+    let head = ListenerHead { open: stream::open::<F>, free: free::<Listener<F>>, errands };
     Ok(Box::into_raw(Box::new(Listener { head, filter, means })).cast_const().cast())
 }
 

@@ -253,6 +253,44 @@ unsafe extern "C" fn send_response(
 ) {
     ask(format!("respond {status} {lines} {} {}", text(body), text(details)));
 }
+unsafe extern "C" fn send_response_headers(_: FilterPtr, lines: *mut HttpHeader, count: usize, end: bool) {
+    // SAFETY: the adapter lends as many lines as it says.
+    let lines = unsafe { std::slice::from_raw_parts(lines, count) };
+    // SAFETY: as above.
+    let status = unsafe { lines[0].parts() }.1;
+    ask(format!("open {} {} {end}", String::from_utf8_lossy(status), count - 1));
+}
+unsafe extern "C" fn send_response_data(_: FilterPtr, data: ModuleBuffer, end: bool) {
+    ask(format!("send {} {end}", text(data)));
+}
+unsafe extern "C" fn scheduler_new(_: FilterPtr) -> SchedulerPtr {
+    std::ptr::dangling_mut()
+}
+unsafe extern "C" fn scheduler_commit(_: SchedulerPtr, event: u64) {
+    ask(format!("schedule {event}"));
+}
+unsafe extern "C" fn scheduler_delete(_: SchedulerPtr) {
+    ask("delete scheduler".to_owned());
+}
+unsafe extern "C" fn scheduler_delete_quietly(_: SchedulerPtr) {}
+unsafe extern "C" fn start_http_stream(
+    _: ConfigPtr,
+    id: *mut u64,
+    cluster: ModuleBuffer,
+    _: *mut HttpHeader,
+    lines: usize,
+    _: ModuleBuffer,
+    _: bool,
+    timeout: u64,
+) -> CalloutInit {
+    ask(format!("errand {} {lines} {timeout}ms", text(cluster)));
+    // SAFETY: the out-parameter is the adapter's.
+    unsafe { give(id, Some(9)) };
+    CalloutInit(fake(|fake| fake.callout))
+}
+unsafe extern "C" fn reset_http_stream(_: ConfigPtr, id: u64) {
+    ask(format!("drop errand {id}"));
+}
 unsafe extern "C" fn continue_decoding(_: FilterPtr) {
     ask("continue request".to_owned());
 }
@@ -310,6 +348,16 @@ const CALLBACKS: Callbacks = Callbacks {
     http_span_set_operation: set_operation,
     http_filter_http_callout: http_callout,
     http_send_response: send_response,
+    http_send_response_headers: send_response_headers,
+    http_send_response_data: send_response_data,
+    http_filter_scheduler_new: scheduler_new,
+    http_filter_scheduler_commit: scheduler_commit,
+    http_filter_scheduler_delete: scheduler_delete,
+    http_filter_config_scheduler_new: scheduler_new,
+    http_filter_config_scheduler_commit: scheduler_commit,
+    http_filter_config_scheduler_delete: scheduler_delete_quietly,
+    http_filter_config_start_http_stream: start_http_stream,
+    http_filter_config_reset_http_stream: reset_http_stream,
     http_filter_continue_decoding: continue_decoding,
     http_filter_continue_encoding: continue_encoding,
     http_filter_reset_stream: reset_stream,

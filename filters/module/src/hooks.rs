@@ -13,11 +13,12 @@ use ferrule_abi::{
     Callbacks, CalloutResult, ConfigPtr, DataStatus, EnvoyBuffer, FilterPtr, HeadersStatus, HttpHeader,
     LocalReplyStatus, ModuleConfigPtr, ModuleRoutePtr, ModuleStreamPtr, TrailersStatus, VERSION,
 };
-use ferrule_kit::{CalloutError, CalloutId, Event, Hold, Message, Reply};
+use ferrule_kit::{CalloutError, CalloutId, Event, Hold, Message, Reply, Wake};
 
 use crate::config::{Export, ListenerHead, RouteHead, make};
-use crate::stream::{Head, Hook, destroy as destroy_stream, finish, has_left, tell};
-use crate::{act, envoy};
+use crate::errands::Errands;
+use crate::stream::{Head, Hook, destroy as destroy_stream, finish, has_answered, has_left, tell};
+use crate::{act, answer, envoy};
 
 /// Null, which fails the load, where the process lacks a callback.
 pub fn program_init() -> *const c_char {
@@ -125,6 +126,115 @@ pub unsafe fn http_callout_done(
     }
 }
 
+/// There is something to send off.
+pub unsafe fn config_scheduled(config: ConfigPtr, own: ModuleConfigPtr, _event: u64) {
+    // SAFETY: as the module says.
+    shielded(|| unsafe { errands(own).start(config) });
+}
+
+pub unsafe fn config_http_stream_headers(
+    config: ConfigPtr,
+    own: ModuleConfigPtr,
+    id: u64,
+    lines: *const HttpHeader,
+    count: usize,
+    end: bool,
+) {
+    // SAFETY: as the module says; Envoy lends the lines until this hook returns.
+    unsafe {
+        let enough = shielded(|| errands(own).on_headers(id, array(lines, count), end)).unwrap_or(true);
+        drop_rest(config, id, enough);
+    }
+}
+
+pub unsafe fn config_http_stream_data(
+    config: ConfigPtr,
+    own: ModuleConfigPtr,
+    id: u64,
+    chunks: *const EnvoyBuffer,
+    count: usize,
+    end: bool,
+) {
+    // SAFETY: as the module says; Envoy lends the chunks until this hook returns.
+    unsafe {
+        let enough = shielded(|| errands(own).on_data(id, array(chunks, count), end)).unwrap_or(true);
+        drop_rest(config, id, enough);
+    }
+}
+
+pub unsafe fn config_http_stream_trailers(
+    _: ConfigPtr,
+    own: ModuleConfigPtr,
+    id: u64,
+    _: *const HttpHeader,
+    _: usize,
+) {
+    // SAFETY: as the module says.
+    shielded(|| unsafe { errands(own) }.on_trailers(id));
+}
+
+pub unsafe fn config_http_stream_complete(_: ConfigPtr, own: ModuleConfigPtr, id: u64) {
+    // SAFETY: as the module says.
+    shielded(|| unsafe { errands(own) }.on_end(id));
+}
+
+pub unsafe fn config_http_stream_reset(_: ConfigPtr, own: ModuleConfigPtr, id: u64, _reason: u32) {
+    // SAFETY: as the module says.
+    shielded(|| unsafe { errands(own) }.on_end(id));
+}
+
+/// # Safety
+/// `config_new` made the configuration, with a head, and it is not destroyed yet.
+unsafe fn errands<'a>(own: ModuleConfigPtr) -> &'a Errands {
+    // SAFETY: the caller vouches for it.
+    unsafe { &(*own.cast::<ListenerHead>()).errands }
+}
+
+/// # Safety
+/// `config` is alive, and the request is under way if `enough` is said of it.
+unsafe fn drop_rest(config: ConfigPtr, id: u64, enough: bool) {
+    if let Some(callbacks) = envoy::callbacks().filter(|_| enough) {
+        // SAFETY: the caller vouches for it.
+        unsafe { (callbacks.http_filter_config_reset_http_stream)(config, id) };
+    }
+}
+
+/// The stream was woken.
+pub unsafe fn scheduled(filter: FilterPtr, stream: ModuleStreamPtr, _event: u64) {
+    // SAFETY: as the module says.
+    unsafe {
+        if has_left(stream) {
+            return;
+        }
+        let head = &*stream.cast::<Head>();
+        head.woke();
+        if head.answer.awaits_more() {
+            return answer::send(filter, stream);
+        }
+        let step = tell(stream, filter, Hook::Reply, Event::Woken);
+        act::after_reply(filter, stream, step);
+    }
+}
+
+pub unsafe fn downstream_above_write_buffer_high_watermark(_: FilterPtr, stream: ModuleStreamPtr) {
+    // SAFETY: as the module says.
+    unsafe { (*stream.cast::<Head>()).answer.set_full(true) };
+}
+
+/// Envoy walks a list of whom to tell of this, from which a stream that ends takes itself out: nothing is sent from here.
+pub unsafe fn downstream_below_write_buffer_low_watermark(filter: FilterPtr, stream: ModuleStreamPtr) {
+    // SAFETY: as the module says.
+    unsafe {
+        let head = &*stream.cast::<Head>();
+        head.answer.set_full(false);
+        if head.answer.awaits_more()
+            && let Some(scheduler) = head.scheduler(filter)
+        {
+            scheduler.wake();
+        }
+    }
+}
+
 pub unsafe fn local_reply(
     filter: FilterPtr,
     stream: ModuleStreamPtr,
@@ -161,7 +271,7 @@ pub unsafe fn destroy(stream: ModuleStreamPtr) {
 unsafe fn headers(filter: FilterPtr, stream: ModuleStreamPtr, message: Message, end: bool) -> HeadersStatus {
     // SAFETY: as the module says; the head is read before the filter can have it freed.
     let step = unsafe {
-        if has_left(stream) {
+        if has_left(stream) || has_answered(stream) {
             return HeadersStatus::Continue;
         }
         (*stream.cast::<Head>()).update(message, |course| course.ended |= end);
@@ -181,6 +291,10 @@ unsafe fn data(filter: FilterPtr, stream: ModuleStreamPtr, message: Message, end
         if has_left(stream) {
             return DataStatus::Continue;
         }
+        if has_answered(stream) {
+            let answered = message == Message::Request;
+            return if answered { DataStatus::StopIterationNoBuffer } else { DataStatus::Continue };
+        }
         (*stream.cast::<Head>()).update(message, |course| course.ended |= end);
         tell(stream, filter, Hook::Data(message), Event::Data { message, end })
     };
@@ -199,6 +313,10 @@ unsafe fn trailers(filter: FilterPtr, stream: ModuleStreamPtr, message: Message)
     let step = unsafe {
         if has_left(stream) {
             return TrailersStatus::Continue;
+        }
+        if has_answered(stream) {
+            let answered = message == Message::Request;
+            return if answered { TrailersStatus::StopIteration } else { TrailersStatus::Continue };
         }
         (*stream.cast::<Head>()).update(message, |course| course.ended = true);
         tell(stream, filter, Hook::Trailers(message), Event::Trailers { message })

@@ -5,19 +5,20 @@
 
 use std::collections::hash_map::RandomState;
 use std::hash::BuildHasher;
+use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use ferrule_abi::{
     Callbacks, CalloutInit, EnvoyBuffer, FilterPtr, HeaderType, HttpHeader, ModuleBuffer, ModuleRoutePtr,
 };
 use ferrule_kit::{
-    Callout, CalloutError, CalloutId, Counter, Fields, Histogram, Host, Level, Message, MetadataSource,
-    Octets, RequestHead, Value, environment, field_value,
+    Callout, CalloutError, CalloutId, Counter, Errand, Fields, Histogram, Host, Level, Message,
+    MetadataSource, Octets, RequestHead, Value, Waker, environment, field_value,
 };
 
 use crate::config::{Means, routes_exist};
 use crate::stream::{Head, Hook};
-use crate::{attributes, envoy, metadata};
+use crate::{alarm, attributes, envoy, metadata};
 
 /// One stream as Envoy shows it in one hook.
 pub(crate) struct NativeHost<'a> {
@@ -213,6 +214,26 @@ impl Host for NativeHost<'_> {
         }
     }
 
+    fn waker(&mut self) -> Option<Waker> {
+        // SAFETY: the filter is alive while the hook runs.
+        unsafe { self.head.scheduler(self.filter) }.map(|scheduler| Waker(scheduler))
+    }
+
+    fn wake_after(&mut self, time: Duration) {
+        // SAFETY: the filter is alive while the hook runs.
+        if let Some(scheduler) = unsafe { self.head.scheduler(self.filter) } {
+            alarm::set(Arc::downgrade(&scheduler), time);
+        }
+    }
+
+    fn runs_errands(&self) -> bool {
+        self.means.errands.run()
+    }
+
+    fn send_off(&mut self, request: Callout, errand: Box<dyn Errand>) {
+        self.means.errands.send_off(request, errand);
+    }
+
     fn count(&mut self, counter: Counter, by: u64) {
         // SAFETY: the filter is alive while the hook runs.
         unsafe { self.means.metrics.count(self.filter, self.stat_prefix, counter, by) };
@@ -245,7 +266,7 @@ impl Host for NativeHost<'_> {
 }
 
 /// Envoy takes 0 for no timeout at all, which no callout asks for.
-fn milliseconds(timeout: Duration) -> u64 {
+pub(crate) fn milliseconds(timeout: Duration) -> u64 {
     u64::try_from(timeout.as_millis()).unwrap_or(u64::MAX).max(1)
 }
 

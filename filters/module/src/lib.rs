@@ -16,12 +16,15 @@
 #![allow(unsafe_code)]
 
 mod act;
+mod alarm;
+mod answer;
 mod attributes;
 mod body;
 mod config;
 #[doc(hidden)]
 pub mod early;
 mod envoy;
+mod errands;
 #[cfg(test)]
 mod fake;
 #[doc(hidden)]
@@ -34,6 +37,7 @@ mod stream;
 mod structure;
 #[cfg(test)]
 mod tests;
+mod waking;
 
 pub use config::Export;
 pub use early::EarlyExport;
@@ -94,20 +98,32 @@ macro_rules! export {
                 local_reply(
                     filter: FilterPtr, stream: ModuleStreamPtr, status: u32, details: EnvoyBuffer, reset: bool,
                 ) -> LocalReplyStatus;
+                config_scheduled(config: ConfigPtr, own: ModuleConfigPtr, event: u64);
+                config_http_stream_headers(
+                    config: ConfigPtr, own: ModuleConfigPtr, id: u64, lines: *const HttpHeader, count: usize, end: bool,
+                );
+                config_http_stream_data(
+                    config: ConfigPtr, own: ModuleConfigPtr, id: u64, chunks: *const EnvoyBuffer, count: usize, end: bool,
+                );
+                config_http_stream_trailers(
+                    config: ConfigPtr, own: ModuleConfigPtr, id: u64, lines: *const HttpHeader, count: usize,
+                );
+                config_http_stream_complete(config: ConfigPtr, own: ModuleConfigPtr, id: u64);
+                config_http_stream_reset(config: ConfigPtr, own: ModuleConfigPtr, id: u64, reason: u32);
+                scheduled(filter: FilterPtr, stream: ModuleStreamPtr, event: u64);
+                downstream_above_write_buffer_high_watermark(filter: FilterPtr, stream: ModuleStreamPtr);
+                downstream_below_write_buffer_low_watermark(filter: FilterPtr, stream: ModuleStreamPtr);
                 stream_complete(filter: FilterPtr, stream: ModuleStreamPtr);
                 destroy(stream: ModuleStreamPtr);
             }
 
             // Required of a module, but no filter of ours asks for what they tell.
             $crate::export_idle_hooks! {
-                scheduled(FilterPtr, ModuleStreamPtr, u64);
                 http_stream_headers(FilterPtr, ModuleStreamPtr, u64, *const HttpHeader, usize, bool);
                 http_stream_data(FilterPtr, ModuleStreamPtr, u64, *const EnvoyBuffer, usize, bool);
                 http_stream_trailers(FilterPtr, ModuleStreamPtr, u64, *const HttpHeader, usize);
                 http_stream_complete(FilterPtr, ModuleStreamPtr, u64);
                 http_stream_reset(FilterPtr, ModuleStreamPtr, u64, u32);
-                downstream_above_write_buffer_high_watermark(FilterPtr, ModuleStreamPtr);
-                downstream_below_write_buffer_low_watermark(FilterPtr, ModuleStreamPtr);
             }
         }
     };

@@ -3,7 +3,7 @@
 //! Invariant: nothing here is ever borrowed mutably but the driver, and that through a [`RefCell`]. A hook that Envoy
 //! calls while the driver is busy finds it borrowed and leaves it alone; a `destroy` then is put off until it is not.
 
-use std::cell::{Cell, RefCell};
+use std::cell::{Cell, OnceCell, RefCell};
 use std::ffi::c_void;
 use std::ops::Deref;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -13,9 +13,11 @@ use std::sync::Arc;
 use ferrule_abi::{FilterPtr, ModuleStreamPtr};
 use ferrule_kit::{Driver, Event, Filter, Level, Message, Response, Step};
 
+use crate::answer::Answer;
 use crate::config::{Listener, filter_of_route};
 use crate::envoy;
 use crate::host::NativeHost;
+use crate::waking::Scheduler;
 
 /// Which hook runs: decides what is at hand.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -52,11 +54,44 @@ pub(crate) struct Head {
     doomed: Cell<bool>,
     /// The filter has left: everything passes.
     left: Cell<bool>,
+    pub(crate) answer: Answer,
+    /// What wakes the stream, once it was asked for.
+    scheduler: OnceCell<Arc<Scheduler>>,
 }
 
 impl Head {
     pub(crate) fn course(&self, message: Message) -> Course {
         self.courses[place(message)].get()
+    }
+
+    /// What wakes this stream, made when first asked for.
+    ///
+    /// # Safety
+    /// `filter` is Envoy's name for the stream, and alive.
+    pub(crate) unsafe fn scheduler(&self, filter: FilterPtr) -> Option<Arc<Scheduler>> {
+        if let Some(known) = self.scheduler.get() {
+            return Some(Arc::clone(known));
+        }
+        // SAFETY: the caller vouches for the filter.
+        let made = unsafe { Scheduler::of(envoy::callbacks()?, filter) }?;
+        Some(Arc::clone(self.scheduler.get_or_init(|| made)))
+    }
+
+    /// The stream runs: it can be woken again.
+    pub(crate) fn woke(&self) {
+        if let Some(scheduler) = self.scheduler.get() {
+            scheduler.came();
+        }
+    }
+
+    /// Envoy has given the stream up while it was in use.
+    pub(crate) fn is_doomed(&self) -> bool {
+        self.doomed.get()
+    }
+
+    /// Envoy has told that the stream is over, or given it up.
+    pub(crate) fn is_over(&self) -> bool {
+        self.done.get() || self.doomed.get()
     }
 
     pub(crate) fn update(&self, message: Message, change: impl FnOnce(&mut Course)) {
@@ -116,6 +151,8 @@ pub(crate) unsafe fn open<F: Filter>(listener: *const c_void, filter: FilterPtr)
         done: Cell::new(false),
         doomed: Cell::new(false),
         left: Cell::new(false),
+        answer: Answer::default(),
+        scheduler: OnceCell::new(),
     };
     let stream = Stream::<F> { head, listener: listener.cast(), driver: RefCell::new(None) };
     Box::into_raw(Box::new(stream)).cast_const().cast()
@@ -129,6 +166,16 @@ pub(crate) unsafe fn open<F: Filter>(listener: *const c_void, filter: FilterPtr)
 pub(crate) unsafe fn has_left(stream: ModuleStreamPtr) -> bool {
     // SAFETY: the caller vouches for the stream.
     unsafe { (*stream.cast::<Head>()).left.get() }
+}
+
+/// Whether the filter answers: what Envoy then tells of the response is that answer, and the request goes nowhere.
+///
+/// # Safety
+/// As for [`tell`].
+#[inline]
+pub(crate) unsafe fn has_answered(stream: ModuleStreamPtr) -> bool {
+    // SAFETY: the caller vouches for the stream.
+    unsafe { (*stream.cast::<Head>()).answer.begun.get() }
 }
 
 /// Tells the stream's filter of an event; a filter that is busy lets it pass. `None`: the stream is gone.
@@ -164,7 +211,7 @@ pub(crate) unsafe fn destroy(stream: ModuleStreamPtr) {
     // SAFETY: the caller vouches for the stream, and Envoy's filter lives until this hook returns.
     unsafe {
         finish(stream, (*head).filter);
-        if !((*head).free)(head) {
+        if (*head).answer.is_sending() || !((*head).free)(head) {
             (*head).doomed.set(true);
         }
     }

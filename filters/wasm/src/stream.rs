@@ -114,6 +114,7 @@ impl<F: Filter> Inner<F> {
             buffer_limit: configured.plugin.buffer_limit(),
         };
         let step = driver.on(event, &mut host);
+        let step = driver.at_once(step, &mut host);
         bodiless::settle::<F>(&mut host, step)
     }
 
@@ -132,7 +133,8 @@ impl<F: Filter> Inner<F> {
 
     fn act(&mut self, step: Step) {
         match step {
-            Step::Pass | Step::Stop(_) => {}
+            // Answers are sent in one piece.
+            Step::Pass | Step::Stop(_) | Step::Open(_) | Step::Send { .. } => {}
             Step::Resume(message) => {
                 self.keep_request();
                 self.view.of_mut(message).went();

@@ -7,6 +7,7 @@
 mod aws;
 mod aws_signing_policy;
 mod backend;
+mod cache_policy;
 mod gateway_parameters;
 mod lambda_policy;
 mod shape;
@@ -40,6 +41,7 @@ pub fn crds() -> Vec<Value> {
     let kinds = [
         aws_signing_policy::kind(),
         backend::kind(),
+        cache_policy::kind(),
         gateway_parameters::kind(),
         lambda_policy::kind(),
         traffic_policy::kind(),

@@ -64,6 +64,11 @@ pub(super) fn boolean() -> Shape {
     Shape::of("boolean")
 }
 
+/// An integer of 64 bits.
+pub(super) fn large() -> Shape {
+    Shape::of("integer").with("format", "int64")
+}
+
 /// An integer of 32 bits.
 pub(super) fn integer() -> Shape {
     Shape::of("integer").with("format", "int32")

@@ -57,7 +57,7 @@ fn spec() -> Shape {
     ])
 }
 
-fn target_refs() -> Shape {
+pub(super) fn target_refs() -> Shape {
     let target = object([
         required("group", group().about("API group of the target.")),
         required("kind", kind_name().about("Kind of the target.")),
@@ -67,7 +67,7 @@ fn target_refs() -> Shape {
     list(target).items(1, 16).rule(TARGETS, TARGETS_MESSAGE).about("What the policy is attached to.")
 }
 
-fn target_selectors() -> Shape {
+pub(super) fn target_selectors() -> Shape {
     let selector = object([
         required("group", group().about("API group of the targets.")),
         required("kind", kind_name().about("Kind of the targets.")),

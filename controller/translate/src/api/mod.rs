@@ -5,6 +5,7 @@
 pub mod aws_signing_policy;
 pub mod backend;
 pub mod backend_tls_policy;
+pub mod cache_policy;
 pub mod cluster_trust_bundle;
 pub mod config_map;
 pub mod endpoint_slice;

@@ -31,6 +31,9 @@ pub struct TrafficPolicySpec {
     pub target_selectors: Vec<TargetSelector>,
     /// Configuration of the transformation filter, which checks it.
     pub transformation: Option<serde_json::Value>,
+    /// Configuration of the cache filter, which checks it. Stands in a `CachePolicy`.
+    #[serde(skip)]
+    pub cache: Option<serde_json::Value>,
     pub ext_proc: Option<serde_json::Value>,
     pub ext_auth: Option<serde_json::Value>,
     pub rate_limit: Option<serde_json::Value>,

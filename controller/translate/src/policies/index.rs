@@ -1,14 +1,17 @@
-//! Which TrafficPolicies apply to what.
+//! Which TrafficPolicies and CachePolicies apply to what.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
+use serde_json::{Value, json};
+
 use super::references::Surroundings;
 use super::target::{KINDS, Target, exists, kind_of, targets};
 use super::{AllReferences, Compiled, FilterConfig, Setting, Settings, compile, references};
-use crate::api::meta::KGATEWAY_GROUP;
-use crate::api::traffic_policy::TrafficPolicy;
-use crate::kinds::World;
+use crate::api::cache_policy::CachePolicy;
+use crate::api::meta::{FERRULE_GROUP, KGATEWAY_GROUP};
+use crate::api::traffic_policy::{TrafficPolicy, TrafficPolicySpec};
+use crate::kinds::{Store, World};
 use crate::object::{Key, ObjectRef};
 use crate::problem::{Problem, Reason};
 
@@ -68,29 +71,39 @@ impl Applied {
     }
 }
 
-/// The policies of a world, by target; compiled ones are kept from one translation to the next.
-#[derive(Default)]
-pub(crate) struct PolicyIndex {
+/// The policies of one kind, by target; compiled ones are kept from one translation to the next.
+pub(crate) struct Attached {
+    /// Group and kind.
+    pub(crate) kind: (&'static str, &'static str),
     compiled: BTreeMap<Key, Arc<CompiledPolicy>>,
     by_target: HashMap<Target, Vec<Arc<CompiledPolicy>>>,
     /// Targets of each policy, in order.
     pub(crate) targets: BTreeMap<Key, Vec<Target>>,
 }
 
-impl PolicyIndex {
+impl Attached {
+    fn of(kind: (&'static str, &'static str)) -> Self {
+        Self { kind, compiled: BTreeMap::new(), by_target: HashMap::new(), targets: BTreeMap::new() }
+    }
+
     /// Brings the index up to date; says whether anything that it answers may have changed.
-    pub(crate) fn update(&mut self, world: &World, settings: &crate::settings::Settings) -> bool {
+    fn update(
+        &mut self,
+        policies: &Store<TrafficPolicy>,
+        world: &World,
+        settings: &crate::settings::Settings,
+    ) -> bool {
         let before = self.compiled.len();
-        self.compiled.retain(|key, _| world.traffic_policies.contains_key(key));
+        self.compiled.retain(|key, _| policies.contains_key(key));
         let mut changed = self.compiled.len() != before;
-        for (key, policy) in &world.traffic_policies {
+        for (key, policy) in policies {
             let around = Surroundings { world, settings, namespace: &key.0 };
             let references = references(&policy.spec, &around);
             let is_current = |known: &Arc<CompiledPolicy>| {
                 Arc::ptr_eq(&known.source, policy) && known.references == references
             };
             if !self.compiled.get(key).is_some_and(is_current) {
-                self.compiled.insert(key.clone(), Arc::new(compiled(policy, references)));
+                self.compiled.insert(key.clone(), Arc::new(compiled(self.kind, policy, references)));
                 changed = true;
             }
         }
@@ -117,25 +130,30 @@ impl PolicyIndex {
     }
 
     /// Whether any policy chooses its targets by their labels.
-    pub(crate) fn selects(&self) -> bool {
+    fn selects(&self) -> bool {
         self.compiled.values().any(|policy| !policy.source.spec.target_selectors.is_empty())
     }
 
     /// Whether any policy is attached to a kind at all; saves looking.
-    pub(crate) fn is_empty(&self) -> bool {
+    fn is_empty(&self) -> bool {
         self.by_target.is_empty()
     }
 
     /// What is attached to exactly this target: field by field, the oldest policy that has it.
-    pub(crate) fn at(&self, target: &Target) -> Applied {
+    fn at(&self, target: &Target) -> Applied {
         let attached = self.by_target.get(target).map_or(&[][..], Vec::as_slice);
         attached.iter().map(applied).fold(Applied::default(), |older, younger| older.over(&younger))
     }
 
     /// A policy that a route names in a filter. One that does not exist must not be skipped (HTTPRouteFilter.extensionRef).
-    pub(crate) fn named(&self, key: Key) -> Applied {
+    fn named(&self, key: Key) -> Applied {
         let missing = |key| Applied { missing: vec![key], ..Applied::default() };
         self.compiled.get(&key).map(applied).unwrap_or_else(|| missing(key))
+    }
+
+    /// A policy's generation.
+    pub(crate) fn generation(&self, key: &Key) -> i64 {
+        self.compiled.get(key).and_then(|policy| policy.source.metadata.generation).unwrap_or_default()
     }
 
     /// What is wrong with a policy wherever it is attached.
@@ -179,6 +197,86 @@ impl PolicyIndex {
     }
 }
 
+/// The policies of a world.
+pub(crate) struct PolicyIndex {
+    traffic: Attached,
+    caches: Attached,
+    /// CachePolicies as they are and as they are indexed.
+    known: BTreeMap<Key, (Arc<CachePolicy>, Arc<TrafficPolicy>)>,
+}
+
+impl Default for PolicyIndex {
+    fn default() -> Self {
+        Self {
+            traffic: Attached::of((KGATEWAY_GROUP, "TrafficPolicy")),
+            caches: Attached::of((FERRULE_GROUP, "CachePolicy")),
+            known: BTreeMap::new(),
+        }
+    }
+}
+
+impl PolicyIndex {
+    /// Brings the index up to date; says whether anything that it answers may have changed.
+    pub(crate) fn update(&mut self, world: &World, settings: &crate::settings::Settings) -> bool {
+        let known = std::mem::take(&mut self.known);
+        for (key, policy) in &world.cache_policies {
+            let same = known.get(key).filter(|(source, _)| Arc::ptr_eq(source, policy)).cloned();
+            let entry = same.unwrap_or_else(|| (Arc::clone(policy), Arc::new(cached(key, policy))));
+            self.known.insert(key.clone(), entry);
+        }
+        let mut caches = Store::default();
+        for (key, (_, policy)) in &self.known {
+            caches.insert(key.clone(), Arc::clone(policy));
+        }
+        let changed = self.traffic.update(&world.traffic_policies, world, settings);
+        self.caches.update(&caches, world, settings) || changed
+    }
+
+    /// Policies by their kind.
+    pub(crate) fn kinds(&self) -> [&Attached; 2] {
+        [&self.caches, &self.traffic]
+    }
+
+    /// Whether any policy chooses its targets by their labels.
+    pub(crate) fn selects(&self) -> bool {
+        self.kinds().iter().any(|attached| attached.selects())
+    }
+
+    /// Whether any policy is attached to a kind at all; saves looking.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.kinds().iter().all(|attached| attached.is_empty())
+    }
+
+    /// What is attached to exactly this target: field by field, the oldest policy that has it.
+    pub(crate) fn at(&self, target: &Target) -> Applied {
+        self.traffic.at(target).over(&self.caches.at(target))
+    }
+
+    /// A TrafficPolicy that a route names in a filter.
+    pub(crate) fn named(&self, key: Key) -> Applied {
+        self.traffic.named(key)
+    }
+}
+
+/// A CachePolicy as a policy that has one field. Its storage has its name, so that what is stored outlives changes of routes; one that
+/// is named is the namespace's, so that no one purges what is another's.
+fn cached((namespace, name): &Key, policy: &CachePolicy) -> TrafficPolicy {
+    let mut cache = policy.spec.cache.clone();
+    let storage = cache.entry("storage").or_insert_with(|| json!({}));
+    match storage.as_object_mut().map(|storage| storage.entry("name").or_insert(Value::Null)) {
+        Some(own @ Value::Null) => *own = format!("{namespace}/{name}").into(),
+        Some(Value::String(shared)) => *shared = format!("{namespace}/storage/{shared}"),
+        _ => {}
+    }
+    let spec = TrafficPolicySpec {
+        target_refs: policy.spec.target_refs.clone(),
+        target_selectors: policy.spec.target_selectors.clone(),
+        cache: Some(cache.into()),
+        ..TrafficPolicySpec::default()
+    };
+    TrafficPolicy { metadata: policy.metadata.clone(), spec, status: policy.status }
+}
+
 impl CompiledPolicy {
     /// Older policies win; those that do not say when they were made come last.
     fn age(&self) -> (bool, Option<String>, ObjectRef) {
@@ -203,9 +301,13 @@ fn applied(policy: &Arc<CompiledPolicy>) -> Applied {
     }
 }
 
-fn compiled(policy: &Arc<TrafficPolicy>, references: AllReferences) -> CompiledPolicy {
+fn compiled(
+    (group, kind): (&str, &str),
+    policy: &Arc<TrafficPolicy>,
+    references: AllReferences,
+) -> CompiledPolicy {
     let metadata = &policy.metadata;
-    let reference = ObjectRef::new(KGATEWAY_GROUP, "TrafficPolicy", &metadata.namespace, &metadata.name);
+    let reference = ObjectRef::new(group, kind, &metadata.namespace, &metadata.name);
     let compiled = compile(&policy.spec, &references);
     CompiledPolicy { source: Arc::clone(policy), references, reference, compiled }
 }

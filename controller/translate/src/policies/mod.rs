@@ -1,7 +1,8 @@
-//! Policies: what a TrafficPolicy adds to requests, and which of several applies.
+//! Policies: what a TrafficPolicy or a CachePolicy adds to requests, and which of several applies.
 //!
 //! Invariant: a policy compiles its own field and names its filter; it never sees another's output, nor where it is put.
 
+mod cache;
 mod index;
 mod references;
 mod target;
@@ -14,12 +15,12 @@ use serde_json::Value;
 
 use crate::api::traffic_policy::TrafficPolicySpec;
 
-pub(crate) use index::{Applied, PolicyIndex};
+pub(crate) use index::{Applied, Attached, PolicyIndex};
 pub(crate) use references::SecretKey;
 use references::{References, Surroundings};
 pub(crate) use target::Target;
 
-/// One field of the TrafficPolicy, implemented by one filter.
+/// One field of the TrafficPolicy, or all of a CachePolicy, implemented by one filter.
 pub(crate) trait Policy: Sync {
     /// Name of the filter: `filter_name` in the module, file name of the wasm.
     fn filter(&self) -> &'static str;
@@ -59,7 +60,7 @@ pub(crate) struct Contribution {
 pub(crate) type Fault = (String, String);
 
 /// Every policy. Where its filter stands in the chain is said in [`crate::xds::chain`].
-pub(crate) const POLICIES: [&dyn Policy; 1] = [&transformation::Transformation];
+pub(crate) const POLICIES: [&dyn Policy; 2] = [&transformation::Transformation, &cache::Cache];
 
 /// The configuration of one filter.
 #[derive(Clone, Debug, PartialEq)]

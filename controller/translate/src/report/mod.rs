@@ -45,7 +45,7 @@ pub(crate) fn statuses(found: &Found<'_>, translation: &mut Translation) {
     gateway::listener_sets(found, translation);
     aws_signing_policy::policies(found, translation);
     lambda_policy::policies(found, translation);
-    policy::traffic_policies(found, translation);
+    policy::policies(found, translation);
     backend_tls::policies(found, translation);
     translation.problems.sort();
     translation.problems.dedup();

@@ -1,36 +1,35 @@
-//! Status of TrafficPolicies: an entry a target.
+//! Status of TrafficPolicies and CachePolicies: an entry a target.
 
 use std::sync::Arc;
 
 use super::Found;
-use crate::api::meta::{GATEWAY_GROUP, KGATEWAY_GROUP};
+use crate::api::meta::GATEWAY_GROUP;
 use crate::api::route::ParentReference;
 use crate::api::traffic_policy::{PolicyAncestorStatus, PolicyStatus};
 use crate::object::ObjectRef;
-use crate::policies::Target;
+use crate::policies::{Attached, Target};
 use crate::problem::Problem;
 use crate::status::{Status, condition};
 use crate::translation::Translation;
 
-pub(super) fn traffic_policies(found: &Found<'_>, translation: &mut Translation) {
-    let Found { world, controller_name, policies, .. } = found;
+pub(super) fn policies(found: &Found<'_>, translation: &mut Translation) {
+    found.policies.kinds().into_iter().for_each(|policies| of_kind(found, policies, translation));
+}
+
+fn of_kind(found: &Found<'_>, policies: &Attached, translation: &mut Translation) {
+    let (group, kind) = policies.kind;
     for (key, targets) in &policies.targets {
-        let generation = world.traffic_policies.get(key).and_then(|policy| policy.metadata.generation);
         let faults = policies.faults(key);
         let mut ancestors = Vec::new();
         for target in targets {
-            let problem = policies.problem(world, key, target);
+            let problem = policies.problem(found.world, key, target);
             let problems: Vec<&Problem> = faults.iter().chain(&problem).collect();
-            ancestors.push(ancestor(
-                controller_name,
-                (GATEWAY_GROUP, target),
-                generation.unwrap_or_default(),
-                &problems,
-            ));
+            let (name, generation) = (found.controller_name, policies.generation(key));
+            ancestors.push(ancestor(name, (GATEWAY_GROUP, target), generation, &problems));
             translation.problems.extend(problem);
         }
         translation.problems.extend(faults);
-        let reference = ObjectRef::at(KGATEWAY_GROUP, "TrafficPolicy", key);
+        let reference = ObjectRef::at(group, kind, key);
         translation.status.insert(reference, Arc::new(Status::Policy(PolicyStatus { ancestors })));
     }
 }

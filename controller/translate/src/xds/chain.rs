@@ -39,8 +39,9 @@ enum Slot {
 
 /// Every place, in the order in which requests pass them. Responses pass them the other way round: what stands further
 /// down gives those above it the response as it has changed it. Preflight requests are answered before anything else looks
-/// at them, and what may not pass is transformed by nobody.
-const SLOTS: [Slot; 11] = [
+/// at them, and what may not pass is transformed by nobody. What is stored is
+/// the origin's: Envoy shows it to all filters once more, so what edits responses stands above.
+const SLOTS: [Slot; 12] = [
     Slot::Scope,
     Slot::Prerouting,
     Slot::Cors,
@@ -48,6 +49,7 @@ const SLOTS: [Slot; 11] = [
     Slot::Session,
     Slot::Policy("transformation"),
     Slot::Edits,
+    Slot::Policy("cache"),
     Slot::Outbound(Lambda::NAME),
     Slot::Outbound(AwsSigning::NAME),
     Slot::Decompressors,

@@ -4,6 +4,7 @@
 //! column.
 
 mod body;
+pub(crate) mod clock;
 mod expect;
 mod message;
 mod octets;
@@ -84,6 +85,9 @@ pub enum Script {
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Exchange {
+    /// Seconds to wait before it.
+    #[serde(default)]
+    pub after_seconds: u64,
     /// What the client sends.
     pub request: Request,
     /// What the upstream answers.

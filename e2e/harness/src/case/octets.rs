@@ -1,15 +1,17 @@
 //! Bytes and field lines as cases write them.
 
 use std::fmt;
+use std::time::Duration;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use serde::de::{Error, MapAccess, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 
+use super::clock;
 use super::written::Written;
 
-/// Bytes: a string, or `{base64: …}` for what is not UTF-8.
+/// Bytes: a string, `{base64: …}` for what is not UTF-8, or `{date: …}` for an HTTP-date that many seconds after the first exchange.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(try_from = "Written<OctetsForm>")]
 pub struct Octets(pub Vec<u8>);
@@ -17,7 +19,25 @@ pub struct Octets(pub Vec<u8>);
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct OctetsForm {
-    base64: String,
+    base64: Option<String>,
+    date: Option<i64>,
+}
+
+impl OctetsForm {
+    fn octets(self) -> Result<Vec<u8>, String> {
+        match (self.base64, self.date) {
+            (Some(text), None) => from_base64(&text),
+            (None, Some(seconds)) => Ok(date(seconds).into_bytes()),
+            _ => Err("write a string, {base64: …} or {date: seconds}".to_owned()),
+        }
+    }
+}
+
+/// An HTTP-date (RFC 9110 §5.6.7), seconds from when cases begin.
+fn date(seconds: i64) -> String {
+    let distance = Duration::from_secs(seconds.unsigned_abs());
+    let start = clock::start();
+    httpdate::fmt_http_date(if seconds < 0 { start - distance } else { start + distance })
 }
 
 impl TryFrom<Written<OctetsForm>> for Octets {
@@ -26,8 +46,10 @@ impl TryFrom<Written<OctetsForm>> for Octets {
     fn try_from(written: Written<OctetsForm>) -> Result<Self, String> {
         match written {
             Written::Text(text) => Ok(Self(text.into_bytes())),
-            Written::Form(form) => Ok(Self(from_base64(&form.base64)?)),
-            Written::Nothing | Written::List(_) => Err("write a string or {base64: …}".to_owned()),
+            Written::Form(form) => form.octets().map(Self),
+            Written::Nothing | Written::List(_) => {
+                Err("write a string, {base64: …} or {date: seconds}".to_owned())
+            }
         }
     }
 }

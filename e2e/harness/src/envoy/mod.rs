@@ -35,11 +35,12 @@ pub struct Suite {
     planned: Vec<Planned>,
     envoy: Option<PathBuf>,
     patience: Duration,
+    workers: u32,
 }
 
 impl Default for Suite {
     fn default() -> Self {
-        Self { planned: Vec::new(), envoy: None, patience: Duration::from_secs(10) }
+        Self { planned: Vec::new(), envoy: None, patience: Duration::from_secs(10), workers: 2 }
     }
 }
 
@@ -85,6 +86,12 @@ impl Suite {
     /// Takes an exchange that has not ended after so long for one that hangs; ten seconds otherwise.
     pub fn with_patience(mut self, patience: Duration) -> Self {
         self.patience = patience;
+        self
+    }
+
+    /// Has Envoy run so many workers; two otherwise.
+    pub fn with_workers(mut self, workers: u32) -> Self {
+        self.workers = workers;
         self
     }
 

@@ -33,6 +33,7 @@ impl Running {
 
     fn exchanges(&self, planned: &Planned) -> Result<(), Failure> {
         for (at, exchange) in planned.case.exchanges().iter().enumerate() {
+            std::thread::sleep(Duration::from_secs(exchange.after_seconds));
             let seen =
                 self.play(planned, exchange).map_err(|error| Failure::unplayable(&planned.case, error))?;
             let mismatches = check(&exchange.expect, &seen);

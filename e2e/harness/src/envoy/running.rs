@@ -2,7 +2,6 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::net::SocketAddr;
-use std::path::Path;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
@@ -86,7 +85,7 @@ impl Running {
         std::fs::write(&path, listeners.to_string()).map_err(|error| error.to_string())?;
         let clusters = clusters(&planned, &upstreams, &callouts);
         let bootstrap = config::bootstrap(&path, &clusters, &secrets(&planned)?);
-        let (envoy, admin) = launch(&bootstrap, environment, suite.envoy.as_deref())?;
+        let (envoy, admin) = launch(&bootstrap, environment, suite)?;
         let (addresses, refusals) = (addresses(&admin)?, refusals(&admin, &envoy.log().since(0))?);
         let access_log = Mutex::new(access_log);
         Ok(Self {
@@ -163,17 +162,13 @@ fn secrets<'a>(planned: &[&'a Planned]) -> Result<BTreeMap<&'a str, &'a str>, St
     Ok(secrets)
 }
 
-fn launch(
-    bootstrap: &Value,
-    environment: &Environment,
-    program: Option<&Path>,
-) -> Result<(Envoy, Admin), String> {
-    let program = match program {
-        Some(program) => program.to_owned(),
+fn launch(bootstrap: &Value, environment: &Environment, suite: &Suite) -> Result<(Envoy, Admin), String> {
+    let program = match &suite.envoy {
+        Some(program) => program.clone(),
         None => envoy_bootstrap::fetch().map_err(|error| error.to_string())?,
     };
     let mut launch = Launch::new(program, bootstrap.to_string());
-    launch.concurrency = Some(2);
+    launch.concurrency = Some(suite.workers);
     launch.arguments = ["--file-flush-interval-msec", "5"].map(Into::into).to_vec();
     launch.environment = environment.iter().map(|(name, value)| (name.into(), value.into())).collect();
     let envoy = launch.spawn().map_err(|error| error.to_string())?;

@@ -3,6 +3,7 @@
 //! The runner does around the filter what Envoy does where it shows: buffer limits, local replies, held messages, upstream
 //! resets. What it cannot do, a case leaves to the real hosts by `only:`.
 
+mod opened;
 mod reset;
 mod side;
 mod stream;
@@ -11,10 +12,11 @@ mod view;
 use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
+use std::time::Duration;
 
 use ferrule_kit::{Filter, compile};
 
-use crate::case::{Case, Host};
+use crate::case::{Case, Host, clock};
 use crate::{Failure, Trials, check};
 use stream::Stream;
 
@@ -69,8 +71,10 @@ pub fn run<F: Filter>(case: &Case) -> Result<(), Failure> {
         }
         (Err(error), None) => return Err(Failure::unplayable(case, format!("  refused: {error}"))),
     };
+    let mut clock = clock::start();
     for (at, exchange) in case.exchanges().iter().enumerate() {
-        let seen = Stream::play(case, exchange, &filters);
+        clock += Duration::from_secs(exchange.after_seconds);
+        let seen = Stream::play(case, exchange, &filters, clock);
         let mismatches = check(&exchange.expect, &seen);
         if !mismatches.is_empty() {
             return Err(Failure::mismatches(case, at, &seen, &mismatches));

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
+use std::time::SystemTime;
 
 use super::reset::Reset;
 use super::side::{self, Piece, Side};
@@ -16,26 +17,32 @@ use ferrule_kit::{
 /// One exchange under way.
 pub(super) struct Stream<'a, F: Filter> {
     case: &'a Case,
-    exchange: &'a Exchange,
+    pub(super) exchange: &'a Exchange,
     route: Option<&'a Route>,
     /// None where the filter is off.
     driver: Option<Driver<F>>,
-    host: MemoryHost,
+    pub(super) host: MemoryHost,
     request: Side,
     response: Side,
     answering: bool,
     callouts_answered: usize,
     callout_script: BTreeMap<&'a str, VecDeque<&'a Answer>>,
     /// The filter's own answer or reset, which ends everything.
-    verdict: Option<ClientSaw>,
-    details: Option<String>,
+    pub(super) verdict: Option<ClientSaw>,
+    pub(super) details: Option<String>,
     remarks: Vec<String>,
 }
 
 impl<'a, F: Filter> Stream<'a, F> {
     /// Plays the exchange to its end and says what was seen.
-    pub(super) fn play(case: &'a Case, exchange: &'a Exchange, filters: &[Option<Arc<F>>]) -> Seen {
+    pub(super) fn play(
+        case: &'a Case,
+        exchange: &'a Exchange,
+        filters: &[Option<Arc<F>>],
+        clock: SystemTime,
+    ) -> Seen {
         let mut stream = Self::new(case, exchange, filters);
+        stream.host.clock = clock;
         while stream.verdict.is_none() && stream.advance() {}
         stream.tell(Event::Done);
         stream.seen()
@@ -73,6 +80,7 @@ impl<'a, F: Filter> Stream<'a, F> {
             || self.next_piece(Message::Request)
             || self.answer()
             || self.next_piece(Message::Response)
+            || self.wake()
             || self.break_off()
     }
 
@@ -83,7 +91,7 @@ impl<'a, F: Filter> Stream<'a, F> {
         }
     }
 
-    fn tell(&mut self, event: Event<'_>) -> Step {
+    pub(super) fn tell(&mut self, event: Event<'_>) -> Step {
         match &mut self.driver {
             Some(driver) => driver.on(event, &mut self.host),
             None => Step::Pass,
@@ -127,12 +135,14 @@ impl<'a, F: Filter> Stream<'a, F> {
     }
 
     /// Does what the driver asks for after an event of `message`.
-    fn act(&mut self, message: Message, step: Step) {
+    pub(super) fn act(&mut self, message: Message, step: Step) {
         match step {
             Step::Pass => self.let_go(message),
             Step::Stop(hold) => self.keep(message, hold),
             Step::Resume(message) => self.let_go(message),
             Step::Respond(response) => self.respond(response),
+            Step::Open(opening) => self.open(opening),
+            Step::Send { .. } => {}
             Step::Reset => self.verdict = Some(ClientSaw::Reset(self.part_of_response())),
         }
     }

@@ -3,7 +3,7 @@
 //! Both ends of each stream are in the test's hands and go in step: a piece is sent only when the one before has come out at
 //! the other end, so that a filter that holds a single byte stops the test.
 
-mod http2;
+pub(crate) mod http2;
 mod large;
 mod local_replies;
 mod place;

@@ -97,7 +97,8 @@ impl Wire {
         match self.stream.read(&mut part) {
             Ok(count @ 1..) => self.come.extend(&part[..count]),
             end => {
-                panic!("no {awaited:?} came but {:?}, then {end:?}", String::from_utf8_lossy(&self.come))
+                let come = String::from_utf8_lossy(&self.come[..self.come.len().min(4096)]);
+                panic!("no {awaited:?} came but {} bytes, {come:?}, then {end:?}", self.come.len())
             }
         }
     }

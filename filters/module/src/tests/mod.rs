@@ -1,8 +1,10 @@
 //! A filter that does what a test says, called as Envoy calls it.
 
+mod answer;
 mod body;
 mod config;
 mod control;
+mod errands;
 mod host;
 
 use std::cell::RefCell;
@@ -13,7 +15,7 @@ use std::time::Duration;
 use ferrule_abi::*;
 use ferrule_kit::{
     Callout, CalloutError, CalloutId, ConfigError, Counter, Fields, Filter, Flow, Histogram, Host, Level,
-    Message, Reply, Response, SecretSource, Value,
+    Message, Reply, Response, SecretSource, Supply, Value,
 };
 
 use crate::fake::{FILTER, fake, reenter, reset};
@@ -27,6 +29,7 @@ type Play = Box<dyn FnMut(&str, &mut dyn Host) -> Flow>;
 thread_local! {
     static PLAY: RefCell<Option<Play>> = RefCell::default();
     static TOLD: RefCell<Vec<String>> = RefCell::default();
+    static SUPPLIES: RefCell<Vec<Supply>> = RefCell::default();
 }
 
 fn told() -> Vec<String> {
@@ -90,6 +93,14 @@ impl Filter for Played {
     ) -> Flow {
         let reply = reply.map(|reply| (reply.fields.len(), reply.body.concat()));
         play(format!("reply {} {reply:?}", id.0), host)
+    }
+    fn on_wake(&self, (): &mut (), host: &mut dyn Host) -> Flow {
+        play("wake".to_owned(), host)
+    }
+    fn on_room(&self, (): &mut (), _: &mut dyn Host) -> Supply {
+        TOLD.with_borrow_mut(|told| told.push("room".to_owned()));
+        SUPPLIES
+            .with_borrow_mut(|supplies| if supplies.is_empty() { Supply::Wait } else { supplies.remove(0) })
     }
     fn on_local_reply(&self, (): &mut (), host: &mut dyn Host, status: u16, details: &str) {
         play(format!("local reply {status} {details}"), host);
@@ -188,6 +199,18 @@ impl Stream {
         unsafe {
             hooks::http_callout_done(FILTER, self.stream, 7, result, lines.as_ptr(), 1, body.as_ptr(), 2);
         }
+    }
+    fn scheduled(self) {
+        // SAFETY: the stream is alive.
+        unsafe { hooks::scheduled(FILTER, self.stream, 0) };
+    }
+    fn full(self) {
+        // SAFETY: the stream is alive.
+        unsafe { hooks::downstream_above_write_buffer_high_watermark(FILTER, self.stream) };
+    }
+    fn room(self) {
+        // SAFETY: the stream is alive.
+        unsafe { hooks::downstream_below_write_buffer_low_watermark(FILTER, self.stream) };
     }
     fn local_reply(self) {
         // SAFETY: the stream is alive; the details outlive the call.

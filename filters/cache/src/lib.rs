@@ -1,0 +1,246 @@
+//! A shared HTTP cache (RFC 9111) as an Envoy filter.
+//!
+//! Invariants:
+//! - [`policy`] decides, [`store`] keeps, [`collapse`] has streams wait for each other; none of them knows a host. This file and its
+//!   neighbours turn events into their calls, and their answers into `Flow`s.
+//! - What cannot be stored, found or waited for costs a request to the origin, never the client its answer.
+//! - A body is copied once on its way into the store and never on its way out of it.
+
+mod asked;
+mod bypass;
+pub mod collapse;
+mod config;
+mod counters;
+mod fill;
+mod fresh;
+pub mod policy;
+mod purging;
+mod recast;
+mod received;
+mod refresh;
+mod rest;
+mod section;
+mod serving;
+mod storage;
+pub mod store;
+
+use std::collections::BTreeMap;
+use std::ops::Deref;
+use std::sync::Arc;
+use std::time::Duration;
+
+use ferrule_kit::{ConfigError, Fields, Filter, Flow, Host, Message, Response, Supply};
+
+use asked::Asked;
+pub use bypass::{HeaderMatcher, Matcher};
+use collapse::{Progress, Ticket};
+pub use config::*;
+use fill::{Fill, Seat};
+use policy::key::KeyRules;
+use policy::rules::Rules;
+use policy::time::Time;
+use policy::vary::Coarsening;
+use serving::Serving;
+use storage::{Fetch, Shared};
+use store::Object;
+
+/// The filter: a compiled [`Config`], shared with the requests that it makes itself.
+#[derive(Clone, Debug)]
+pub struct Cache(Arc<Compiled>);
+
+impl Deref for Cache {
+    type Target = Compiled;
+
+    fn deref(&self) -> &Compiled {
+        &self.0
+    }
+}
+
+/// A compiled [`Config`].
+#[derive(Debug)]
+#[doc(hidden)]
+pub struct Compiled {
+    is_off: bool,
+    name: String,
+    rules: Rules,
+    key_rules: KeyRules,
+    bypass: Vec<Matcher>,
+    purge: Option<Vec<Matcher>>,
+    tag_names: Vec<String>,
+    coarsening: BTreeMap<String, Coarsening>,
+    /// The longest that a request waits for another's header section.
+    wait: Duration,
+    storage: Arc<Shared>,
+}
+
+/// What the filter remembers of one request and its response.
+#[derive(Debug, Default)]
+pub struct Stream {
+    asked: Option<Box<Asked>>,
+    course: Course,
+    /// Envoy answers in the place of the origin.
+    is_local_reply: bool,
+    /// The storage that the course belongs to.
+    storage: Option<Arc<Shared>>,
+}
+
+/// What is going on.
+#[derive(Debug, Default)]
+enum Course {
+    /// The origin answers, and nothing of it is stored.
+    #[default]
+    Pass,
+    /// Another stream fetches what this one needs.
+    Waiting(Arc<Fetch>, Ticket),
+    /// The origin is asked.
+    Fetching(Fetching),
+    /// The origin's answer is on its way to the client and into the store.
+    Filling(Box<Fill>),
+    /// The store answers.
+    Serving(Serving),
+}
+
+/// A request to the origin.
+#[derive(Debug)]
+struct Fetching {
+    seat: Seat,
+    /// The stored response that the request selects, where there is one.
+    selected: Option<Arc<Object>>,
+    /// The stored responses that the origin was asked about by conditions.
+    asked_about: Vec<Arc<Object>>,
+}
+
+impl Filter for Cache {
+    const NAME: &'static str = "cache";
+    const COUNTERS: &'static [&'static str] = counters::NAMES;
+
+    type Config = Config;
+    type Stream = Stream;
+
+    fn compile(config: Config) -> Result<Self, ConfigError> {
+        let matchers = |field: &str, matchers: Vec<Matcher>| {
+            let compile = |(at, matcher): (usize, Matcher)| matcher.compile(&format!("{field}[{at}]"));
+            matchers.into_iter().enumerate().map(compile).collect::<Result<Vec<_>, _>>()
+        };
+        let patience = config.patience();
+        let storage = Shared::open(config.storage.name.as_deref(), config.limits()?, patience);
+        Ok(Self(Arc::new(Compiled {
+            is_off: config.disable.is_some(),
+            rules: config.rules()?,
+            key_rules: config.key_rules()?,
+            tag_names: config.tag_names()?,
+            coarsening: config.coarsening()?,
+            bypass: matchers("bypass", config.bypass)?,
+            purge: config.purge.map(|purge| matchers("purge.allow", purge.allow)).transpose()?,
+            name: config.name.unwrap_or_else(|| "ferrule".to_owned()),
+            wait: Duration::from_millis(patience.wait_ms),
+            storage,
+        })))
+    }
+
+    fn looks_back(&self) -> bool {
+        false
+    }
+
+    fn on_headers(&self, stream: &mut Stream, host: &mut dyn Host, message: Message, end: bool) -> Flow {
+        match message {
+            _ if self.is_off => Flow::Leave,
+            Message::Request => self.on_request(stream, host, end),
+            Message::Response => self.on_response(stream, host, end),
+        }
+    }
+
+    fn on_data(&self, stream: &mut Stream, host: &mut dyn Host, message: Message, end: bool) -> Flow {
+        if message == Message::Response {
+            self.on_bytes(stream, host, end);
+        }
+        Flow::Continue
+    }
+
+    /// Trailers are not stored, which RFC 9110 §6.5.1 leaves to the recipient.
+    fn on_trailers(&self, stream: &mut Stream, host: &mut dyn Host, message: Message) -> Flow {
+        if message == Message::Response {
+            self.finish(stream, host);
+        }
+        Flow::Continue
+    }
+
+    fn on_wake(&self, stream: &mut Stream, host: &mut dyn Host) -> Flow {
+        let Course::Waiting(fetch, ticket) = &stream.course else { return Flow::Continue };
+        let (fetch, ticket) = (Arc::clone(fetch), *ticket);
+        match fetch.look(ticket) {
+            Progress::Pending if self.is_late(host, &fetch) => self.go_alone(stream, host),
+            Progress::Pending => Flow::AwaitReply,
+            Progress::TakeOver => self.take_over(stream, host, fetch),
+            Progress::Landed(_) => self.look_again(stream, host),
+            Progress::Streaming { head, chunks } => {
+                self.read_along(stream, host, &head, &chunks, fetch, ticket)
+            }
+            Progress::Alone | Progress::Broken => self.go_alone(stream, host),
+        }
+    }
+
+    fn on_room(&self, stream: &mut Stream, _: &mut dyn Host) -> Supply {
+        match &mut stream.course {
+            Course::Serving(serving) => serving.supply(),
+            _ => Supply::Data { pieces: Vec::new(), end: true },
+        }
+    }
+
+    fn on_local_reply(&self, stream: &mut Stream, _: &mut dyn Host, _: u16, _: &str) {
+        stream.is_local_reply = true;
+    }
+
+    fn on_done(&self, stream: &mut Stream, host: &mut dyn Host) {
+        match std::mem::take(&mut stream.course) {
+            Course::Filling(fill) if host.runs_errands() => self.fetch_rest(host, fill),
+            course => stream.course = course,
+        }
+    }
+}
+
+/// A stream that ends in the middle lets go of what others wait for.
+impl Drop for Stream {
+    fn drop(&mut self) {
+        let Some(storage) = self.storage.take() else { return };
+        match std::mem::take(&mut self.course) {
+            Course::Fetching(fetching) => fetching.seat.abandon(&storage),
+            Course::Filling(fill) => fill.into_seat().abandon(&storage),
+            Course::Waiting(fetch, ticket) => leave(&fetch, ticket),
+            Course::Serving(mut serving) => {
+                if let Some((fetch, ticket)) = serving.source() {
+                    leave(&fetch, ticket);
+                }
+            }
+            Course::Pass => {}
+        }
+    }
+}
+
+fn leave(fetch: &Arc<Fetch>, ticket: Ticket) {
+    if let Some(heir) = fetch.leave(ticket) {
+        heir.wake();
+    }
+}
+
+impl Cache {
+    fn set_course(&self, stream: &mut Stream, course: Course) {
+        stream.storage.get_or_insert_with(|| Arc::clone(&self.storage));
+        stream.course = course;
+    }
+
+    /// 504 to who wants a stored response or none (RFC 9111 §5.2.1.7).
+    fn gateway_timeout(&self, asked: &Asked) -> Flow {
+        let mut response = Response::text(504, "cache_only_if_cached", "");
+        response.fields = vec![("cache-status".to_owned(), asked.status.member(&self.name).into_bytes())];
+        Flow::Respond(response)
+    }
+}
+
+fn now(host: &dyn Host) -> Time {
+    Time::of(host.now())
+}
+
+fn method(host: &dyn Host) -> Vec<u8> {
+    host.field(Fields::RequestHeaders, ":method").unwrap_or_default().into_owned()
+}

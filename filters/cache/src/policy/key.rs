@@ -1,0 +1,176 @@
+//! The key under which responses are stored (RFC 9111 §2): the target URI, and what an operator adds or leaves out.
+//!
+//! A key is the URI's text, then one part a line of request that counts, each after a NUL, which no field can hold. So different
+//! requests never make the same key, and all keys of a URL begin with it.
+
+use super::field::{Section, trim};
+use super::uri::Uri;
+
+/// What counts.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct KeyRules {
+    /// The host does not count: all hosts share.
+    pub ignore_host: bool,
+    /// The query's parameters.
+    pub query: QueryRules,
+    /// Names of request fields that count, in lower case.
+    pub headers: Vec<String>,
+    /// Names of cookies that count.
+    pub cookies: Vec<String>,
+}
+
+/// Which parameters of a query count.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct QueryRules {
+    /// These alone, where there are any; a final `*` stands for any end.
+    pub allow: Option<Vec<String>>,
+    /// None of these.
+    pub deny: Vec<String>,
+    /// Their order does not count.
+    pub sort: bool,
+}
+
+/// The stored part of a target URI: what purges by URL name.
+pub fn url_key(uri: &Uri, rules: &KeyRules) -> Vec<u8> {
+    let authority = if rules.ignore_host { "" } else { &uri.authority };
+    let mut key = Vec::with_capacity(uri.path.len() + authority.len() + 16);
+    for part in [&uri.scheme, "://", authority] {
+        key.extend_from_slice(part.as_bytes());
+    }
+    match uri.path.split_once('?') {
+        Some((path, query)) => {
+            key.extend_from_slice(path.as_bytes());
+            rules.query.write(query, &mut key);
+        }
+        None => key.extend_from_slice(uri.path.as_bytes()),
+    }
+    key
+}
+
+/// The key of a request.
+pub fn key(uri: &Uri, request: &(impl Section + ?Sized), rules: &KeyRules) -> Vec<u8> {
+    let mut key = url_key(uri, rules);
+    for name in &rules.headers {
+        part(&mut key, "h", name, request.combined(name).as_deref().map(trim));
+    }
+    if !rules.cookies.is_empty() {
+        let lines = request.values("cookie");
+        for name in &rules.cookies {
+            part(&mut key, "c", name, lines.iter().find_map(|line| cookie(line, name)));
+        }
+    }
+    key
+}
+
+/// Whether `key` is one of the URL whose key is `url`.
+pub fn is_of_url(key: &[u8], url: &[u8]) -> bool {
+    key.strip_prefix(url).is_some_and(|rest| matches!(rest.first(), None | Some(0)))
+}
+
+fn part(key: &mut Vec<u8>, kind: &str, name: &str, value: Option<&[u8]>) {
+    key.push(0);
+    key.extend_from_slice(kind.as_bytes());
+    key.extend_from_slice(name.as_bytes());
+    // An absent field is another than an empty one.
+    if let Some(value) = value {
+        key.push(b'=');
+        key.extend_from_slice(value);
+    }
+}
+
+/// The value of a cookie (RFC 6265 §5.4); the first of that name.
+fn cookie<'a>(line: &'a [u8], name: &str) -> Option<&'a [u8]> {
+    line.split(|byte| *byte == b';').map(trim).find_map(|pair| {
+        let at = pair.iter().position(|byte| *byte == b'=')?;
+        (&pair[..at] == name.as_bytes()).then(|| &pair[at + 1..])
+    })
+}
+
+impl QueryRules {
+    fn write(&self, query: &str, key: &mut Vec<u8>) {
+        if self.allow.is_none() && self.deny.is_empty() && !self.sort {
+            key.push(b'?');
+            key.extend_from_slice(query.as_bytes());
+            return;
+        }
+        let mut kept: Vec<&str> = query.split('&').filter(|parameter| self.counts(parameter)).collect();
+        if self.sort {
+            // By name alone: equal names keep their order, which may mean something.
+            kept.sort_by_key(|parameter| name_of(parameter));
+        }
+        if !kept.is_empty() {
+            key.push(b'?');
+            key.extend_from_slice(kept.join("&").as_bytes());
+        }
+    }
+
+    fn counts(&self, parameter: &str) -> bool {
+        let name = name_of(parameter);
+        let within = |names: &[String]| names.iter().any(|pattern| matches(pattern, name));
+        self.allow.as_deref().is_none_or(within) && !within(&self.deny)
+    }
+}
+
+fn name_of(parameter: &str) -> &str {
+    parameter.split('=').next().unwrap_or_default()
+}
+
+fn matches(pattern: &str, name: &str) -> bool {
+    match pattern.strip_suffix('*') {
+        Some(start) => name.starts_with(start),
+        None => name == pattern,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn of(path: &str, request: &[(&str, &str)], rules: &KeyRules) -> String {
+        let request: Vec<_> = request.iter().map(|(n, v)| ((*n).to_owned(), v.as_bytes().to_vec())).collect();
+        let uri = Uri::new("http", b"a.example", path.as_bytes());
+        String::from_utf8(key(&uri, &request[..], rules)).unwrap().replace('\0', "|")
+    }
+
+    #[test]
+    fn without_rules_the_key_is_the_uri() {
+        assert_eq!(
+            of("/x?b=1&a=2&", &[("cookie", "a=1")], &KeyRules::default()),
+            "http://a.example/x?b=1&a=2&"
+        );
+    }
+
+    #[test]
+    fn parameters_are_chosen_and_sorted() {
+        let query = |allow: Option<&[&str]>, deny: &[&str], sort| {
+            let owned = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>();
+            let query = QueryRules { allow: allow.map(owned), deny: owned(deny), sort };
+            of("/x?b=1&utm_a=2&a=3&b=0&c", &[], &KeyRules { query, ..KeyRules::default() })
+        };
+        assert_eq!(query(None, &["utm_*"], false), "http://a.example/x?b=1&a=3&b=0&c");
+        assert_eq!(query(Some(&["b", "c"]), &[], false), "http://a.example/x?b=1&b=0&c");
+        assert_eq!(query(None, &["utm_*"], true), "http://a.example/x?a=3&b=1&b=0&c");
+        assert_eq!(query(Some(&[]), &[], false), "http://a.example/x");
+    }
+
+    #[test]
+    fn fields_and_cookies_count_where_they_are_named() {
+        let rules =
+            KeyRules { headers: vec!["x-a".into()], cookies: vec!["s".into()], ..KeyRules::default() };
+        assert_eq!(of("/", &[], &rules), "http://a.example/|hx-a|cs");
+        assert_eq!(
+            of("/", &[("x-a", ""), ("cookie", "t=2; s=1; s=3")], &rules),
+            "http://a.example/|hx-a=|cs=1"
+        );
+        let forged = of("/", &[("x-a", "|cs=1")], &rules);
+        assert_eq!(forged, "http://a.example/|hx-a=|cs=1|cs");
+    }
+
+    #[test]
+    fn the_host_can_be_left_out_and_keys_know_their_url() {
+        let rules = KeyRules { ignore_host: true, ..KeyRules::default() };
+        assert_eq!(of("/x", &[], &rules), "http:///x");
+        assert!(is_of_url(b"http://a/x\0hx-a", b"http://a/x") && is_of_url(b"http://a/x", b"http://a/x"));
+        assert!(!is_of_url(b"http://a/xy", b"http://a/x"));
+    }
+}

@@ -1,0 +1,80 @@
+//! Which fields of a response are stored and sent on (RFC 9111 §3.1, RFC 9110 §7.6.1).
+
+use super::field::{Section, is_token, members};
+
+/// Fields of one connection, and those that only mean something to the proxy they were sent to (RFC 9111 §3.1, RFC 9110 §7.6.1).
+const HOP_BY_HOP: [&str; 11] = [
+    "connection",
+    "keep-alive",
+    "proxy-authenticate",
+    "proxy-authentication-info",
+    "proxy-authorization",
+    "proxy-connection",
+    "te",
+    "trailer",
+    "transfer-encoding",
+    "upgrade",
+    "http2-settings",
+];
+
+/// What a 304 does not change of a stored response: it describes the content that is kept (RFC 9111 §3.2).
+const OF_CONTENT: [&str; 4] = ["content-encoding", "content-type", "content-range", "content-length"];
+
+/// Fields that are not stored.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Excluded {
+    names: Vec<String>,
+}
+
+impl Excluded {
+    /// Those that Connection lists (RFC 9110 §7.6.1: MUST be removed), besides `named` ones.
+    pub fn read(response: &(impl Section + ?Sized), named: impl IntoIterator<Item = String>) -> Self {
+        let connection = response.combined("connection").unwrap_or_default();
+        let listed = members(&connection).filter(|name| is_token(name));
+        let listed = listed.map(|name| String::from_utf8_lossy(name).to_ascii_lowercase());
+        Self { names: named.into_iter().chain(listed.take(MAX_LISTED)).collect() }
+    }
+
+    /// Whether a field of that name, in lower case, is left out. Pseudo-fields are, and so is Age, which is computed anew, and
+    /// Content-Length, which the body tells.
+    pub fn covers(&self, name: &str) -> bool {
+        name.starts_with(':')
+            || HOP_BY_HOP.contains(&name)
+            || matches!(name, "age" | "content-length")
+            || self.names.iter().any(|known| known == name)
+    }
+}
+
+/// More names than that in Connection are an attack.
+const MAX_LISTED: usize = 64;
+
+/// Whether a 304 changes a stored field of that name.
+pub fn is_updated(name: &str) -> bool {
+    !OF_CONTENT.contains(&name)
+}
+
+/// Whether a 304 to a client carries it: what describes the content does not belong there (RFC 9110 §15.4.5).
+pub fn goes_into_not_modified(name: &str) -> bool {
+    !name.starts_with("content-") || matches!(name, "content-location" | "content-security-policy")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn fields_of_the_connection_and_named_ones_are_left_out() {
+        let lines = [("connection".to_owned(), b"close, X-Hop".to_vec())];
+        let excluded = Excluded::read(&lines[..], ["set-cookie".to_owned()]);
+        for name in ["connection", "x-hop", "set-cookie", "te", "age", ":status", "content-length"] {
+            assert!(excluded.covers(name), "{name}");
+        }
+        assert!(!excluded.covers("etag") && !Excluded::default().covers("set-cookie"));
+    }
+
+    #[test]
+    fn what_describes_the_content_stays_and_is_not_sent_without_it() {
+        assert!(!is_updated("content-type") && is_updated("etag") && is_updated("content-location"));
+        assert!(!goes_into_not_modified("content-type") && goes_into_not_modified("content-location"));
+    }
+}

@@ -1,0 +1,82 @@
+//! Validating a stale response in the background, while it is served (RFC 5861 §3).
+
+use std::sync::Arc;
+use std::time::SystemTime;
+
+use ferrule_kit::{Callout, Errand, FieldLines, Fields, Filter, Host, Lines, MemoryHost, Message, Octets};
+
+use crate::asked::Asked;
+use crate::collapse::Role;
+use crate::fill::Seat;
+use crate::recast::{Onward, owned_fields};
+use crate::store::Object;
+use crate::{Cache, Course, Fetching, Stream, counters, now};
+
+impl Cache {
+    /// Has the response validated, so that this request can have it as it is; says whether that could be done.
+    pub(crate) fn refresh_apart(&self, host: &mut dyn Host, asked: &Asked, object: &Arc<Object>) -> bool {
+        let Some(recast) = object.head().recast().filter(|_| host.runs_errands()) else { return false };
+        let Some(onward) = Onward::read(host) else { return false };
+        let Role::Fill(fetch) = self.storage.flights.join(&asked.key, None, now(host)) else { return false };
+        let seat = Seat { key: asked.key.clone(), flight: Some(fetch), since: self.storage.store.epoch() };
+        let Callout { cluster, fields, body, timeout } = onward.recast(recast).callout([]);
+        // What is stored is selected by requests as they come here, not as they go on.
+        let asked = asked.again(owned_fields(host), now(host));
+        let mut errand = Refresh::of(self, asked, fields, host.now());
+        errand.ask_about(object, seat);
+        let callout = Callout { cluster, fields: errand.lines(), body, timeout };
+        host.count(counters::REFRESHED, 1);
+        host.send_off(callout, Box::new(errand));
+        true
+    }
+}
+
+/// A stream of no client.
+#[derive(Debug)]
+struct Refresh {
+    cache: Cache,
+    stream: Stream,
+    host: MemoryHost,
+}
+
+impl Refresh {
+    fn of(cache: &Cache, asked: Asked, lines: FieldLines, now: SystemTime) -> Self {
+        let host = MemoryHost { clock: now, ..MemoryHost::with_request(lines) };
+        let mut stream = Stream::default();
+        stream.asked = Some(Box::new(asked));
+        Self { cache: cache.clone(), stream, host }
+    }
+
+    fn ask_about(&mut self, object: &Arc<Object>, seat: Seat) {
+        let asked_about = self.cache.ask_about(&mut self.host, object);
+        let selected = Some(Arc::clone(object));
+        self.cache.set_course(&mut self.stream, Course::Fetching(Fetching { seat, selected, asked_about }));
+    }
+
+    fn lines(&self) -> FieldLines {
+        self.host.lines(Fields::RequestHeaders).to_vec()
+    }
+}
+
+impl Errand for Refresh {
+    fn on_headers(&mut self, now: SystemTime, lines: &Lines<'_>, end: bool) -> bool {
+        self.host.clock = now;
+        let lines =
+            lines.iter().map(|(name, value)| (String::from_utf8_lossy(name).into_owned(), value.to_vec()));
+        self.host.arrive(Fields::ResponseHeaders, lines.collect());
+        // Whatever the flow, there is no client to answer.
+        let _ = self.cache.on_headers(&mut self.stream, &mut self.host, Message::Response, end);
+        matches!(self.stream.course, Course::Filling(_))
+    }
+
+    fn on_data(&mut self, chunks: &[Octets<'_>], end: bool) -> bool {
+        chunks.iter().for_each(|chunk| self.host.push_body(Message::Response, chunk.to_vec()));
+        let _ = self.cache.on_data(&mut self.stream, &mut self.host, Message::Response, end);
+        self.host.pass_body(Message::Response);
+        matches!(self.stream.course, Course::Filling(_))
+    }
+
+    fn on_trailers(&mut self) {
+        let _ = self.cache.on_trailers(&mut self.stream, &mut self.host, Message::Response);
+    }
+}

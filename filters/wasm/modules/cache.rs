@@ -1,0 +1,3 @@
+//! The cache as a proxy-wasm module: a store for each worker.
+
+ferrule_wasm::export!(ferrule_catalog::Cache);
