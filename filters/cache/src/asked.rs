@@ -22,7 +22,7 @@ use crate::serving::{Serving, opening, prepare};
 use crate::storage::{Fetch, FlightHead};
 use crate::store::codec::Head;
 use crate::store::{Chunk, Lookup, Object};
-use crate::{Cache, Course, Fetching, Stream, counters, method, now, section};
+use crate::{Cache, Compiled, Course, Fetching, Stream, counters, method, now, section};
 
 /// What is asked for.
 #[derive(Debug)]
@@ -43,6 +43,21 @@ impl Asked {
         let request = Request { method: Method::Get, has_range: false, ..self.request };
         let status = CacheStatus::default();
         Self { request, uri: self.uri.clone(), key: self.key.clone(), fields, sent: now, status }
+    }
+}
+
+impl Compiled {
+    /// What a request says in a field by which responses are selected, made coarser where the configuration says so.
+    pub(crate) fn selecting(&self, request: &(impl Section + ?Sized), name: &str) -> Option<Vec<u8>> {
+        match self.coarsening.get(name) {
+            Some(coarsening) => request.combined(name).map(|value| coarsening.apply(&value)),
+            None => selecting_value(request, name),
+        }
+    }
+
+    /// RFC 9111 §4.1
+    pub(crate) fn selects(&self, head: &Head<'_>, request: &(impl Section + ?Sized)) -> bool {
+        head.selectors().all(|(name, value)| self.selecting(request, name).as_deref() == value)
     }
 }
 
@@ -86,19 +101,6 @@ impl Cache {
         stream.asked = Some(Box::new(asked));
         self.set_course(stream, Course::Pass);
         Flow::Continue
-    }
-
-    /// What a request says in a field by which responses are selected, made coarser where the configuration says so.
-    pub(crate) fn selecting(&self, request: &(impl Section + ?Sized), name: &str) -> Option<Vec<u8>> {
-        match self.coarsening.get(name) {
-            Some(coarsening) => request.combined(name).map(|value| coarsening.apply(&value)),
-            None => selecting_value(request, name),
-        }
-    }
-
-    /// RFC 9111 §4.1
-    pub(crate) fn selects(&self, head: &Head<'_>, request: &(impl Section + ?Sized)) -> bool {
-        head.selectors().all(|(name, value)| self.selecting(request, name).as_deref() == value)
     }
 
     /// Looks in the store, and acts on what is there. `waits` says that another's fetch may be waited for.

@@ -13,6 +13,7 @@ mod config;
 mod counters;
 mod fill;
 mod fresh;
+mod hit;
 pub mod policy;
 mod purging;
 mod recast;
@@ -29,13 +30,14 @@ use std::ops::Deref;
 use std::sync::Arc;
 use std::time::Duration;
 
-use ferrule_kit::{ConfigError, Fields, Filter, Flow, Host, Message, Response, Supply};
+use ferrule_kit::{ConfigError, Fields, Filter, Flow, Host, Message, Ready, Response, Supply};
 
 use asked::Asked;
 pub use bypass::{HeaderMatcher, Matcher};
 use collapse::{Progress, Ticket};
 pub use config::*;
 use fill::{Fill, Seat};
+use policy::cache_status::CacheStatus;
 use policy::key::KeyRules;
 use policy::rules::Rules;
 use policy::time::Time;
@@ -68,6 +70,10 @@ pub struct Compiled {
     purge: Option<Vec<Matcher>>,
     tag_names: Vec<String>,
     coarsening: BTreeMap<String, Coarsening>,
+    /// Keys are target URIs.
+    has_plain_keys: bool,
+    /// Cache-Status of a hit, but for the digits of its `ttl`.
+    hit_status: Vec<u8>,
     /// The longest that a request waits for another's header section.
     wait: Duration,
     storage: Arc<Shared>,
@@ -113,6 +119,7 @@ struct Fetching {
 impl Filter for Cache {
     const NAME: &'static str = "cache";
     const COUNTERS: &'static [&'static str] = counters::NAMES;
+    const IS_QUICK: bool = true;
 
     type Config = Config;
     type Stream = Stream;
@@ -123,16 +130,23 @@ impl Filter for Cache {
             matchers.into_iter().enumerate().map(compile).collect::<Result<Vec<_>, _>>()
         };
         let patience = config.patience();
+        let name = config.name.clone().unwrap_or_else(|| "ferrule".to_owned());
+        let key_rules = config.key_rules()?;
         let storage = Shared::open(config.storage.name.as_deref(), config.limits()?, patience);
         Ok(Self(Arc::new(Compiled {
             is_off: config.disable.is_some(),
             rules: config.rules()?,
-            key_rules: config.key_rules()?,
+            has_plain_keys: key_rules == KeyRules::default(),
+            key_rules,
+            hit_status: CacheStatus { hit: true, ttl: Some(0), ..CacheStatus::default() }
+                .member(&name)
+                .trim_end_matches('0')
+                .into(),
             tag_names: config.tag_names()?,
             coarsening: config.coarsening()?,
             bypass: matchers("bypass", config.bypass)?,
             purge: config.purge.map(|purge| matchers("purge.allow", purge.allow)).transpose()?,
-            name: config.name.unwrap_or_else(|| "ferrule".to_owned()),
+            name,
             wait: Duration::from_millis(patience.wait_ms),
             storage,
         })))
@@ -140,6 +154,13 @@ impl Filter for Cache {
 
     fn looks_back(&self) -> bool {
         false
+    }
+
+    fn quick(&self, host: &mut dyn Host, end: bool) -> Option<Box<dyn Ready>> {
+        if self.is_off || !end {
+            return None;
+        }
+        Some(Box::new(self.hit(host)?))
     }
 
     fn on_headers(&self, stream: &mut Stream, host: &mut dyn Host, message: Message, end: bool) -> Flow {
