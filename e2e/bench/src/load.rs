@@ -1,6 +1,7 @@
 //! A closed loop of HTTP/1.1 clients: sends one prepared request over and over and reads each answer to its end.
 
 use std::net::SocketAddr;
+use std::sync::Arc;
 
 use anyhow::{Context, Result, bail, ensure};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -14,10 +15,24 @@ const CONNECTIONS: usize = 4;
 /// # Errors
 /// A refused connection, a closed one, or a status other than 200.
 pub(crate) async fn run(address: SocketAddr, request: &[u8], requests: usize) -> Result<()> {
+    let request = request.to_vec();
+    run_each(address, requests, move |_, bytes| bytes.extend_from_slice(&request)).await
+}
+
+/// The same where `request` writes the bytes of each, by its number from 0 on.
+///
+/// # Errors
+/// As of [`run`].
+pub(crate) async fn run_each(
+    address: SocketAddr,
+    requests: usize,
+    request: impl Fn(usize, &mut Vec<u8>) + Send + Sync + 'static,
+) -> Result<()> {
+    let request = Arc::new(request);
     let mut clients = tokio::task::JoinSet::new();
-    for _ in 0..CONNECTIONS {
-        let request = request.to_vec();
-        clients.spawn(async move { client(address, &request, requests / CONNECTIONS).await });
+    for first in 0..CONNECTIONS {
+        let (request, numbers) = (Arc::clone(&request), (first..requests).step_by(CONNECTIONS));
+        clients.spawn(async move { client(address, &*request, numbers).await });
     }
     while let Some(client) = clients.join_next().await {
         client??;
@@ -45,11 +60,17 @@ pub(crate) async fn connect(address: SocketAddr) -> Result<TcpStream> {
     Ok(stream)
 }
 
-async fn client(address: SocketAddr, request: &[u8], requests: usize) -> Result<()> {
+async fn client(
+    address: SocketAddr,
+    request: impl Fn(usize, &mut Vec<u8>),
+    numbers: impl Iterator<Item = usize>,
+) -> Result<()> {
     let mut stream = connect(address).await?;
-    let mut buffer = Vec::with_capacity(128 * 1024);
-    for _ in 0..requests {
-        stream.write_all(request).await?;
+    let (mut bytes, mut buffer) = (Vec::new(), Vec::with_capacity(128 * 1024));
+    for number in numbers {
+        bytes.clear();
+        request(number, &mut bytes);
+        stream.write_all(&bytes).await?;
         read_answer(&mut stream, &mut buffer).await?;
     }
     Ok(())
