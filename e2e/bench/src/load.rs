@@ -1,6 +1,7 @@
 //! A closed loop of HTTP/1.1 clients: sends one prepared request over and over and reads each answer to its end.
 
 use std::net::SocketAddr;
+use std::ops::Range;
 use std::sync::Arc;
 
 use anyhow::{Context, Result, bail, ensure};
@@ -28,16 +29,63 @@ pub(crate) async fn run_each(
     requests: usize,
     request: impl Fn(usize, &mut Vec<u8>) + Send + Sync + 'static,
 ) -> Result<()> {
-    let request = Arc::new(request);
+    run_checked(address, 0..requests, request, |_, _| Ok(())).await
+}
+
+/// The same for requests of these numbers, where `check` is shown each answer.
+///
+/// # Errors
+/// As of [`run`], and what `check` says.
+pub(crate) async fn run_checked(
+    address: SocketAddr,
+    numbers: Range<usize>,
+    request: impl Fn(usize, &mut Vec<u8>) + Send + Sync + 'static,
+    check: impl Fn(usize, &[u8]) -> Result<()> + Send + Sync + 'static,
+) -> Result<()> {
+    let calls = Arc::new((request, check));
     let mut clients = tokio::task::JoinSet::new();
     for first in 0..CONNECTIONS {
-        let (request, numbers) = (Arc::clone(&request), (first..requests).step_by(CONNECTIONS));
-        clients.spawn(async move { client(address, &*request, numbers).await });
+        let (calls, numbers) = (Arc::clone(&calls), numbers.clone().skip(first).step_by(CONNECTIONS));
+        clients.spawn(async move {
+            let mut client = Client::connect(address).await?;
+            let mut bytes = Vec::new();
+            for number in numbers {
+                bytes.clear();
+                (calls.0)(number, &mut bytes);
+                client.ask(&bytes).await?;
+                (calls.1)(number, &client.answer)?;
+            }
+            anyhow::Ok(())
+        });
     }
     while let Some(client) = clients.join_next().await {
         client??;
     }
     Ok(())
+}
+
+/// One connection.
+pub(crate) struct Client {
+    stream: TcpStream,
+    /// The last answer, head and body.
+    answer: Vec<u8>,
+}
+
+impl Client {
+    /// # Errors
+    /// The connection is refused.
+    pub(crate) async fn connect(address: SocketAddr) -> Result<Self> {
+        Ok(Self { stream: connect(address).await?, answer: Vec::with_capacity(128 * 1024) })
+    }
+
+    /// Sends a request, and reads its answer to the end.
+    ///
+    /// # Errors
+    /// The connection is closed, or the status is another than 200.
+    pub(crate) async fn ask(&mut self, request: &[u8]) -> Result<()> {
+        self.stream.write_all(request).await?;
+        read_answer(&mut self.stream, &mut self.answer).await.map(drop)
+    }
 }
 
 /// Sends one request and gives the head of its answer in lower case.
@@ -58,22 +106,6 @@ pub(crate) async fn connect(address: SocketAddr) -> Result<TcpStream> {
     let stream = TcpStream::connect(address).await.with_context(|| format!("connecting to {address}"))?;
     stream.set_nodelay(true)?;
     Ok(stream)
-}
-
-async fn client(
-    address: SocketAddr,
-    request: impl Fn(usize, &mut Vec<u8>),
-    numbers: impl Iterator<Item = usize>,
-) -> Result<()> {
-    let mut stream = connect(address).await?;
-    let (mut bytes, mut buffer) = (Vec::new(), Vec::with_capacity(128 * 1024));
-    for number in numbers {
-        bytes.clear();
-        request(number, &mut bytes);
-        stream.write_all(&bytes).await?;
-        read_answer(&mut stream, &mut buffer).await?;
-    }
-    Ok(())
 }
 
 async fn read_answer(stream: &mut TcpStream, buffer: &mut Vec<u8>) -> Result<String> {
