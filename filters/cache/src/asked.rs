@@ -74,10 +74,9 @@ impl Cache {
         }
         let mut asked = self.read(host, &method);
         let path = host.field(Fields::RequestHeaders, ":path").unwrap_or_default();
-        let bypasses = |matcher: &crate::Matcher| matcher.holds(&method, &path, &section::request(host));
         // A GET with content might be answered by it, though it has no meaning (RFC 9110 §9.3.1): it would poison the key.
         let has_content = asked.request.method.reads() && !end;
-        if host.is_tunnel() || has_content || self.bypass.iter().any(bypasses) {
+        if host.is_tunnel() || has_content || self.bypasses(&method, &path, &section::request(host)) {
             asked.status.fwd = Some(Forward::Bypass);
             host.count(counters::BYPASS, 1);
             return self.pass(stream, asked);
@@ -345,6 +344,26 @@ impl Cache {
         let length = prepared.bytes.end;
         self.set_course(stream, Course::Serving(Serving::read_along(chunks, length, fetch, ticket)));
         Flow::Open(opening)
+    }
+}
+
+impl Compiled {
+    /// Whether the configuration has a request pass by.
+    pub(crate) fn bypasses(&self, method: &[u8], path: &[u8], request: &(impl Section + ?Sized)) -> bool {
+        self.bypass.iter().any(|matcher| matcher.holds(method, path, request))
+    }
+
+    /// What a request says in a field by which responses are selected, made coarser where the configuration says so.
+    pub(crate) fn selecting(&self, request: &(impl Section + ?Sized), name: &str) -> Option<Vec<u8>> {
+        match self.coarsening.get(name) {
+            Some(coarsening) => request.combined(name).map(|value| coarsening.apply(&value)),
+            None => selecting_value(request, name),
+        }
+    }
+
+    /// RFC 9111 §4.1
+    pub(crate) fn selects(&self, head: &Head<'_>, request: &(impl Section + ?Sized)) -> bool {
+        head.selectors().all(|(name, value)| self.selecting(request, name).as_deref() == value)
     }
 }
 
