@@ -46,21 +46,6 @@ impl Asked {
     }
 }
 
-impl Compiled {
-    /// What a request says in a field by which responses are selected, made coarser where the configuration says so.
-    pub(crate) fn selecting(&self, request: &(impl Section + ?Sized), name: &str) -> Option<Vec<u8>> {
-        match self.coarsening.get(name) {
-            Some(coarsening) => request.combined(name).map(|value| coarsening.apply(&value)),
-            None => selecting_value(request, name),
-        }
-    }
-
-    /// RFC 9111 §4.1
-    pub(crate) fn selects(&self, head: &Head<'_>, request: &(impl Section + ?Sized)) -> bool {
-        head.selectors().all(|(name, value)| self.selecting(request, name).as_deref() == value)
-    }
-}
-
 /// A copy of the client's own conditions goes no further than here: what the origin is asked is for all.
 const CLIENT_CONDITIONS: [&str; 2] = ["if-none-match", "if-modified-since"];
 
