@@ -205,11 +205,16 @@ impl Cache {
             Some(Role::Wait(fetch, ticket)) => {
                 host.count(counters::COLLAPSED, 1);
                 self.set_course(stream, Course::Waiting(fetch, ticket));
-                host.wake_after(self.wait);
                 return Flow::AwaitReply;
             }
-            Some(Role::Fill(fetch)) => Some(fetch),
-            Some(Role::Apart) | None => None,
+            Some(Role::Fill(fetch)) => match self.came_meanwhile(host, asked, selected) {
+                Some(object) => {
+                    Seat { key: asked.key.clone(), flight: Some(fetch), since }.land(&self.storage, &object);
+                    return self.act(stream, host, asked, false);
+                }
+                None => Some(fetch),
+            },
+            Some(Role::Busy | Role::Apart) | None => None,
         };
         let strips = is_plain && (flight.is_some() || selected.is_some());
         let seat = Seat { key: asked.key.clone(), flight, since };
@@ -217,12 +222,26 @@ impl Cache {
         self.ask(stream, host, asked, seat, selected.cloned(), strips)
     }
 
+    /// What another fetch has stored between the look that found nothing that serves and the flight that was then begun.
+    fn came_meanwhile(
+        &self,
+        host: &dyn Host,
+        asked: &Asked,
+        selected: Option<&Arc<Object>>,
+    ) -> Option<Arc<Object>> {
+        let Lookup::Found(object) = self.find(host, &asked.key) else { return None };
+        selected.is_none_or(|known| !Arc::ptr_eq(known, &object)).then_some(object)
+    }
+
     fn join(&self, key: &[u8], host: &mut dyn Host) -> Role<FlightHead, ferrule_kit::Waker> {
-        let at = now(host);
-        self.storage.flights.expire(at).iter().for_each(ferrule_kit::Waker::wake);
-        let waker =
-            if !self.wait.is_zero() && self.storage.flights.is_under_way(key) { host.waker() } else { None };
-        self.storage.flights.join(key, waker, at)
+        let (flights, at) = (&self.storage.flights, now(host));
+        match flights.join(key, None, at) {
+            Role::Busy if !self.wait.is_zero() => match host.waker() {
+                Some(waker) => flights.join(key, Some(waker), at),
+                None => Role::Apart,
+            },
+            role => role,
+        }
     }
 
     /// Lets the request go on to the origin, with the conditions that validate what is stored.
@@ -296,16 +315,9 @@ impl Cache {
         self.look_up(stream, host, false)
     }
 
-    /// Whether the time is over in which others may be waited for.
-    pub(crate) fn is_late(&self, host: &dyn Host, fetch: &Fetch) -> bool {
-        let late = fetch.expire(now(host));
-        late.iter().for_each(ferrule_kit::Waker::wake);
-        !late.is_empty()
-    }
-
     fn stop_waiting(&self, stream: &mut Stream) {
         if let Course::Waiting(fetch, ticket) = std::mem::take(&mut stream.course) {
-            crate::leave(&fetch, ticket);
+            crate::leave(&self.storage, &fetch, ticket);
         }
     }
 

@@ -30,14 +30,14 @@ impl Seat {
     /// Nothing will come of this fetch.
     pub(crate) fn abandon(self, storage: &Shared) {
         if let Some(flight) = &self.flight {
-            wake(storage.flights.abandon(&self.key, flight));
+            wake(storage.flights.abandon(flight));
         }
     }
 
     /// What this fetch brought cannot be stored. `marks` says that the next one will bring the same.
     pub(crate) fn release(self, storage: &Shared, now: crate::policy::time::Time, marks: bool) {
         if let Some(flight) = &self.flight {
-            wake(storage.flights.release(&self.key, flight, now));
+            wake(storage.flights.release(flight, now));
             if !marks {
                 storage.flights.unmark(&self.key);
             }
@@ -48,7 +48,7 @@ impl Seat {
     pub(crate) fn land(self, storage: &Shared, object: &Arc<Object>) {
         storage.flights.unmark(&self.key);
         if let Some(flight) = &self.flight {
-            storage.flights.land(&self.key, flight);
+            storage.flights.land(flight);
             wake(flight.complete(Arc::clone(object)));
         }
     }
@@ -122,7 +122,7 @@ impl Fill {
         self.streams = self.charge.is_some();
         if self.streams {
             let head = FlightHead { stored: self.stored, head: self.head.clone(), length };
-            wake(flight.stream(Arc::new(head)));
+            wake(flight.stream(Arc::new(head), self.stored.response_time));
         }
     }
 

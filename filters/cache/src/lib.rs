@@ -168,9 +168,11 @@ impl Filter for Cache {
     fn on_wake(&self, stream: &mut Stream, host: &mut dyn Host) -> Flow {
         let Course::Waiting(fetch, ticket) = &stream.course else { return Flow::Continue };
         let (fetch, ticket) = (Arc::clone(fetch), *ticket);
-        match fetch.look(ticket) {
-            Progress::Pending if self.is_late(host, &fetch) => self.go_alone(stream, host),
-            Progress::Pending => Flow::AwaitReply,
+        match fetch.look(ticket, now(host)) {
+            Progress::Pending => {
+                host.wake_after(self.wait);
+                Flow::AwaitReply
+            }
             Progress::TakeOver => self.take_over(stream, host, fetch),
             Progress::Landed(_) => self.look_again(stream, host),
             Progress::Streaming { head, chunks } => {
@@ -180,9 +182,9 @@ impl Filter for Cache {
         }
     }
 
-    fn on_room(&self, stream: &mut Stream, _: &mut dyn Host) -> Supply {
+    fn on_room(&self, stream: &mut Stream, host: &mut dyn Host) -> Supply {
         match &mut stream.course {
-            Course::Serving(serving) => serving.supply(),
+            Course::Serving(serving) => serving.supply(now(host)),
             _ => Supply::Data { pieces: Vec::new(), end: true },
         }
     }
@@ -206,10 +208,10 @@ impl Drop for Stream {
         match std::mem::take(&mut self.course) {
             Course::Fetching(fetching) => fetching.seat.abandon(&storage),
             Course::Filling(fill) => fill.into_seat().abandon(&storage),
-            Course::Waiting(fetch, ticket) => leave(&fetch, ticket),
+            Course::Waiting(fetch, ticket) => leave(&storage, &fetch, ticket),
             Course::Serving(mut serving) => {
                 if let Some((fetch, ticket)) = serving.source() {
-                    leave(&fetch, ticket);
+                    leave(&storage, &fetch, ticket);
                 }
             }
             Course::Pass => {}
@@ -217,8 +219,8 @@ impl Drop for Stream {
     }
 }
 
-fn leave(fetch: &Arc<Fetch>, ticket: Ticket) {
-    if let Some(heir) = fetch.leave(ticket) {
+fn leave(storage: &Shared, fetch: &Arc<Fetch>, ticket: Ticket) {
+    if let Some(heir) = storage.flights.leave(fetch, ticket) {
         heir.wake();
     }
 }

@@ -43,7 +43,7 @@ impl Cache {
 
     fn invalidate(&self, host: &mut dyn Host, asked: &Asked, status: u16) {
         let uris = invalidated(asked.request.method, &asked.uri, status, &section::response(host));
-        let purge = |uri| self.storage.store.purge(&Purge::Url(url_key(&uri, &self.key_rules)), false);
+        let purge = |uri| self.storage.purge(&Purge::Url(url_key(&uri, &self.key_rules)), false);
         let count: usize = uris.into_iter().map(purge).sum();
         host.count(counters::INVALIDATED, count as u64);
     }

@@ -117,9 +117,9 @@ impl Serving {
     }
 
     /// What to send next.
-    pub(crate) fn supply(&mut self) -> Supply {
+    pub(crate) fn supply(&mut self, now: Time) -> Supply {
         if self.ready.is_empty() && self.taken < self.end {
-            match self.read_on() {
+            match self.read_on(now) {
                 Ok(true) => {}
                 Ok(false) => return Supply::Wait,
                 Err(()) => return Supply::Reset,
@@ -138,9 +138,9 @@ impl Serving {
     }
 
     /// Whether there is more now; an error where there will not be.
-    fn read_on(&mut self) -> Result<bool, ()> {
+    fn read_on(&mut self, now: Time) -> Result<bool, ()> {
         let Some((fetch, ticket)) = &self.source else { return Err(()) };
-        match fetch.look(*ticket) {
+        match fetch.look(*ticket, now) {
             Progress::Pending => Ok(false),
             Progress::Streaming { chunks, .. } => {
                 self.take_next(&chunks);

@@ -251,9 +251,13 @@ fn waiting_is_bounded_in_time_and_number() {
     let filler = client(&cache, &[]);
     let mut waiters = waiters(&cache, 2);
     assert!(client(&cache, &[]).is_forwarded());
+    for waiter in &mut waiters {
+        waiter.host.clock += Duration::from_secs(1);
+        waiter.tell(Event::Woken);
+        assert!(waiter.is_forwarded());
+    }
+    // Who comes later does not wait for what those have waited for in vain.
     assert!(at(&cache, 1_000_001, &[]).is_forwarded());
-    waiters.iter_mut().for_each(Client::wake);
-    assert!(waiters.iter().all(Client::is_forwarded));
     drop(filler);
 }
 
@@ -275,6 +279,109 @@ fn without_wakers_everyone_asks_the_origin() {
     filler.head("200", &FRESH, false);
     filler.data("abcdef", true);
     assert!(client(&cache, &[]).done);
+}
+
+#[test]
+fn when_all_go_away_the_next_fetches_for_those_who_come_then() {
+    let cache = cache("{}");
+    let filler = client(&cache, &[]);
+    let waiters = waiters(&cache, 3);
+    drop(filler);
+    // None of them has acted on its wake.
+    drop(waiters);
+    let mut filler = client(&cache, &[]);
+    let mut waiter = client(&cache, &[]);
+    assert!(filler.is_forwarded() && waiter.waits());
+    filler.head("200", &FRESH, false);
+    filler.data("abcdef", true);
+    waiter.wake();
+    assert_eq!(waiter.body, b"abcdef");
+}
+
+/// Many workers miss at once, and the origin answers at once or once all of them have asked.
+fn fetches_of_a_race(answers_at_once: bool) -> Vec<usize> {
+    use std::sync::Barrier;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    const THREADS: usize = 8;
+    const ROUNDS: usize = 300;
+    let (cache, barrier) = (cache("{}"), Barrier::new(THREADS));
+    let fetches: Vec<_> = (0..ROUNDS).map(|_| AtomicUsize::new(0)).collect();
+    std::thread::scope(|scope| {
+        for _ in 0..THREADS {
+            scope.spawn(|| {
+                for (round, fetches) in fetches.iter().enumerate() {
+                    barrier.wait();
+                    let mut client = client(&cache, &[(":path", &format!("/{round}"))]);
+                    if client.is_forwarded() {
+                        fetches.fetch_add(1, Ordering::Relaxed);
+                        if !answers_at_once {
+                            barrier.wait();
+                        }
+                        client.head("200", &FRESH, false);
+                        client.data("abcdef", true);
+                    } else if !answers_at_once {
+                        barrier.wait();
+                    }
+                    while !client.done && !client.is_forwarded() {
+                        client.wake();
+                        std::thread::yield_now();
+                    }
+                }
+            });
+        }
+    });
+    fetches.into_iter().map(AtomicUsize::into_inner).collect()
+}
+
+#[test]
+fn workers_that_miss_at_once_make_one_request() {
+    assert!(fetches_of_a_race(false).iter().all(|fetches| *fetches == 1));
+}
+
+#[test]
+fn who_misses_while_the_response_is_stored_is_answered_by_it() {
+    assert!(fetches_of_a_race(true).iter().all(|fetches| *fetches == 1));
+}
+
+#[test]
+fn after_a_purge_no_one_reads_along_what_was_fetched_before_it() {
+    let allows = r#"{"purge": {"allow": [{"method": "PURGE"}]}}"#;
+    let purges: [&[(&str, &str)]; 5] = [
+        &[(":method", "PURGE")],
+        &[(":method", "PURGE"), ("ferrule-purge", "soft")],
+        &[(":method", "PURGE"), (":path", "/"), ("ferrule-purge", "prefix")],
+        &[(":method", "PURGE"), ("cache-tag", "a")],
+        &[(":method", "PUT")],
+    ];
+    for purge in purges {
+        let cache = cache(allows);
+        let mut filler = client(&cache, &[]);
+        let mut reader = client(&cache, &[]);
+        filler.head("200", &[FRESH[0], FRESH[1], ("cache-tag", "a, b")], false);
+        reader.wake();
+        let mut purger = client(&cache, purge);
+        if purger.is_forwarded() {
+            purger.head("204", &[], true);
+        }
+        let mut later = client(&cache, &[]);
+        assert!(later.is_forwarded(), "{purge:?}");
+        filler.data("before", true);
+        reader.wake();
+        assert_eq!(reader.body, b"before");
+        later.head("200", &FRESH, false);
+        later.data("after_", true);
+        assert_eq!(client(&cache, &[]).body, b"after_");
+    }
+}
+
+#[test]
+fn a_purge_by_another_tag_leaves_a_fetch_alone() {
+    let cache = cache(r#"{"purge": {"allow": [{"method": "PURGE"}]}}"#);
+    let mut filler = client(&cache, &[]);
+    filler.head("200", &[FRESH[0], FRESH[1], ("cache-tag", "a, b")], false);
+    client(&cache, &[(":method", "PURGE"), ("cache-tag", "c")]);
+    assert!(client(&cache, &[]).answer.is_some());
 }
 
 #[test]

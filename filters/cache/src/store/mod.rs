@@ -258,7 +258,7 @@ impl Store {
 }
 
 /// The URL's part of a key.
-fn url_of(key: &[u8]) -> &[u8] {
+pub(crate) fn url_of(key: &[u8]) -> &[u8] {
     key.split(|byte| *byte == 0).next().unwrap_or_default()
 }
 
