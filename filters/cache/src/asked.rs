@@ -18,7 +18,7 @@ use crate::policy::uri::Uri;
 use crate::policy::validation::{Validators, conditions};
 use crate::policy::vary::selecting_value;
 use crate::recast::owned_fields;
-use crate::serving::{Serving, opening, prepare};
+use crate::serving::{Serving, UNKNOWN, opening, prepare};
 use crate::storage::{Fetch, FlightHead};
 use crate::store::codec::Head;
 use crate::store::{Chunk, Lookup, Object};
@@ -175,7 +175,7 @@ impl Cache {
         let mut fields = std::mem::take(&mut prepared.fields);
         fields.push(("cache-status".to_owned(), asked.status.member(&self.name).into_bytes()));
         let opening = opening(&prepared, fields, method == Method::Head, "cache_hit");
-        let serving = Serving::stored(object.body().chunks(), prepared.bytes);
+        let serving = Serving::stored(object.body(), prepared.bytes);
         self.set_course(stream, Course::Serving(serving));
         Flow::Open(opening)
     }
@@ -336,7 +336,10 @@ impl Cache {
         let Some(asked) = stream.asked.as_deref_mut() else { return Flow::Continue };
         let found = Found::Response { stored: &known.stored, purged: false };
         let serves = matches!(decide(&asked.request, found, at), Decision::Serve { .. });
-        if !serves || !self.selects(&head, &section::request(host)) {
+        // By HTTP/1.0 an answer of unknown length that breaks off looks whole.
+        let breaks_visibly = known.length.is_some()
+            || host.attribute("request.protocol") != Some(ferrule_kit::Value::from("HTTP/1.0"));
+        if !serves || !breaks_visibly || !self.selects(&head, &section::request(host)) {
             return self.go_alone(stream, host);
         }
         asked.status = CacheStatus {
@@ -348,7 +351,8 @@ impl Cache {
         // Ranges do not wait, so that there are no parts here.
         let etag = head.line("etag");
         let form = answer(asked.request.method, &section::request(host), &known.stored, etag, None, at);
-        let mut prepared = prepare(form, &known.stored, &head, known.length, at);
+        let length = known.length.unwrap_or(UNKNOWN);
+        let mut prepared = prepare(form, &known.stored, &head, length, at);
         let mut fields = std::mem::take(&mut prepared.fields);
         fields.push(("cache-status".to_owned(), asked.status.member(&self.name).into_bytes()));
         let opening = opening(&prepared, fields, false, "cache_collapsed");

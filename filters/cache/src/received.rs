@@ -137,8 +137,8 @@ impl Cache {
                 }
                 Flow::Continue
             }
-            Err((seat, _)) => {
-                seat.release(&self.storage, at, true);
+            Err((seat, refused)) => {
+                seat.release(&self.storage, at, refused == Refused::TooLarge);
                 self.on_unstorable(host, asked, status)
             }
         }
@@ -221,14 +221,14 @@ impl Cache {
         match pushed {
             Ok(()) if end => self.finish(stream, host),
             Ok(()) => {}
-            Err(_) => self.give_up(stream, host),
+            Err(refused) => self.give_up(stream, host, refused),
         }
     }
 
-    fn give_up(&self, stream: &mut Stream, host: &mut dyn Host) {
+    fn give_up(&self, stream: &mut Stream, host: &mut dyn Host, refused: Refused) {
         if let Course::Filling(fill) = std::mem::take(&mut stream.course) {
             host.count(counters::UNSTORABLE, 1);
-            fill.into_seat().release(&self.storage, now(host), true);
+            fill.into_seat().release(&self.storage, now(host), refused == Refused::TooLarge);
         }
     }
 

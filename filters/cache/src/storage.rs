@@ -19,8 +19,8 @@ pub(crate) struct FlightHead {
     pub(crate) stored: Stored,
     /// Its encoded head.
     pub(crate) head: Box<[u8]>,
-    /// Bytes of its body.
-    pub(crate) length: u64,
+    /// Bytes of its body, where it says how many.
+    pub(crate) length: Option<u64>,
 }
 
 /// A fetch of this cache.

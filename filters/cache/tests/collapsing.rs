@@ -156,17 +156,76 @@ fn many_misses_make_one_request_and_stream_as_bytes_arrive() {
 }
 
 #[test]
-fn without_a_length_waiters_get_the_response_once_it_is_whole() {
+fn without_a_length_waiters_read_along_all_the_same() {
     let cache = cache("{}");
     let mut filler = client(&cache, &[]);
     let mut waiters = waiters(&cache, 3);
     filler.head("200", &[("cache-control", "max-age=60")], false);
-    filler.data("abc", false);
     waiters.iter_mut().for_each(Client::wake);
-    assert!(waiters.iter().all(Client::waits));
+    assert!(waiters.iter().all(|waiter| waiter.answer.is_some() && !waiter.done));
+    filler.data(&"a".repeat(600), false);
+    waiters.iter_mut().for_each(Client::wake);
+    assert!(waiters.iter().all(|waiter| waiter.body.len() == 600 && !waiter.done));
     filler.data("def", true);
     waiters.iter_mut().for_each(Client::wake);
-    assert!(waiters.iter().all(|waiter| waiter.done && waiter.body == b"abcdef"));
+    for waiter in &waiters {
+        assert!(waiter.done && waiter.body.len() == 603 && waiter.body.ends_with(b"adef"));
+        let lines = &waiter.answer.as_ref().unwrap().fields;
+        assert!(lines.iter().all(|(name, _)| name != "content-length"));
+    }
+    assert_eq!(client(&cache, &[]).body.len(), 603);
+}
+
+#[test]
+fn without_a_length_who_has_begun_is_reset_where_the_response_is_given_up() {
+    let endings: [fn(Client); 2] = [drop, |mut filler| filler.data(&"a".repeat(2000), false)];
+    for end in endings {
+        let cache = cache(r#"{"storage": {"objectBytes": 2000}}"#);
+        let mut filler = client(&cache, &[]);
+        let mut waiters = waiters(&cache, 2);
+        filler.head("200", &[("cache-control", "max-age=60")], false);
+        filler.data(&"a".repeat(600), false);
+        waiters[0].wake();
+        assert_eq!(waiters[0].body.len(), 600);
+        end(filler);
+        waiters.iter_mut().for_each(Client::wake);
+        assert_eq!(waiters[0].step, Step::Reset);
+        assert!(waiters[1].is_forwarded());
+    }
+}
+
+#[test]
+fn by_http_1_0_no_one_reads_what_could_be_cut_short_unseen() {
+    let cache = cache("{}");
+    let mut filler = client(&cache, &[]);
+    let mut waiter = client(&cache, &[]);
+    waiter.host.attributes.insert("request.protocol".to_owned(), "HTTP/1.0".into());
+    filler.head("200", &[("cache-control", "max-age=60")], false);
+    waiter.wake();
+    assert!(waiter.is_forwarded());
+}
+
+#[test]
+fn fills_of_large_bodies_keep_neither_small_ones_nor_what_is_stored_out() {
+    let cache = cache(r#"{"storage": {"bytes": 8388608, "objectBytes": 1048576}}"#);
+    let path = |kind: &str, n: usize| format!("/{kind}/{n}");
+    let fill = |kind: &str, n: usize, length: usize| {
+        let mut filler = client(&cache, &[(":path", &path(kind, n))]);
+        filler.head("200", &[FRESH[0], ("content-length", &length.to_string())], false);
+        filler
+    };
+    for n in 0..30 {
+        fill("stored", n, 100_000).data(&"s".repeat(100_000), true);
+    }
+    let mut slow: Vec<_> = (0..20).map(|n| fill("slow", n, 1_048_576)).collect();
+    slow.iter_mut().for_each(|filler| filler.data(&"l".repeat(1_000_000), false));
+    let is_stored = |kind: &str, n: usize| client(&cache, &[(":path", &path(kind, n))]).done;
+    assert!((0..30).all(|n| is_stored("stored", n)));
+    fill("small", 0, 10_000).data(&"s".repeat(10_000), true);
+    assert!(is_stored("small", 0));
+    slow.clear();
+    fill("large", 0, 1_000_000).data(&"l".repeat(1_000_000), true);
+    assert!(is_stored("large", 0));
 }
 
 #[test]
