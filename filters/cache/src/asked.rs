@@ -46,6 +46,9 @@ impl Asked {
     }
 }
 
+/// A request waits for others' fetches so often at most: each may show that it wants another variant.
+const MOST_WAITS: u8 = 4;
+
 /// A copy of the client's own conditions goes no further than here: what the origin is asked is for all.
 const CLIENT_CONDITIONS: [&str; 2] = ["if-none-match", "if-modified-since"];
 
@@ -118,6 +121,8 @@ impl Cache {
             true => self.find(host, &asked.key),
             false => Lookup::Nothing,
         };
+        // Who has waited and is not answered by what came waits again for another variant alone.
+        let waits = waits && (stream.waits == 0 || !matches!(lookup, Lookup::Found(_)));
         let (found, object) = match &lookup {
             Lookup::Nothing => (Found::Nothing, None),
             Lookup::Others => (Found::OtherVariants, None),
@@ -127,7 +132,7 @@ impl Cache {
         };
         match (decide(&asked.request, found, now(host)), object) {
             (Decision::Serve { refresh: true, .. }, Some(object))
-                if !self.is_being_refreshed(asked) && !self.refresh_apart(host, asked, object) =>
+                if !self.is_being_refreshed(host, asked) && !self.refresh_apart(host, asked, object) =>
             {
                 self.fetch(stream, host, asked, Forward::Stale, Some(object), waits)
             }
@@ -144,8 +149,25 @@ impl Cache {
     }
 
     /// While one request refreshes a stale response, others are served it (RFC 5861 §3).
-    fn is_being_refreshed(&self, asked: &Asked) -> bool {
-        self.storage.flights.is_under_way(&asked.key)
+    fn is_being_refreshed(&self, host: &dyn Host, asked: &Asked) -> bool {
+        self.storage.flights.is_under_way(&self.lane(host, &asked.key))
+    }
+
+    /// The key under which a request's fetch is shared: who wants another variant does not wait for it.
+    pub(crate) fn lane(&self, host: &dyn Host, key: &[u8]) -> Vec<u8> {
+        match self.storage.store.variants(key).first() {
+            Some(object) => self.lane_beside(host, key, &object.head()),
+            None => key.to_vec(),
+        }
+    }
+
+    /// The same where the response with that head is the last that is known.
+    fn lane_beside(&self, host: &dyn Host, key: &[u8], head: &Head<'_>) -> Vec<u8> {
+        let (request, mut lane) = (section::request(host), key.to_vec());
+        for (name, _) in head.selectors() {
+            key::part(&mut lane, "v", name, self.selecting(&request, name).as_deref());
+        }
+        lane
     }
 
     /// Answers from the store.
@@ -200,16 +222,19 @@ impl Cache {
         let since = self.storage.store.epoch();
         // A part of what is not there is asked for as it came: what comes may be of use to no one else.
         let is_plain = !request.has_range || selected.is_some();
+        let waits = waits && stream.waits < MOST_WAITS;
         let shares = waits && request.method == Method::Get && !request.has_range;
-        let flight = match shares.then(|| self.join(&asked.key, host)) {
+        let lane = stream.lane.take().unwrap_or_else(|| self.lane(host, &asked.key));
+        let flight = match shares.then(|| self.join(&lane, host)) {
             Some(Role::Wait(fetch, ticket)) => {
-                host.count(counters::COLLAPSED, 1);
+                host.count(counters::COLLAPSED, u64::from(stream.waits == 0));
+                stream.waits += 1;
                 self.set_course(stream, Course::Waiting(fetch, ticket));
                 return Flow::AwaitReply;
             }
             Some(Role::Fill(fetch)) => match self.came_meanwhile(host, asked, selected) {
                 Some(object) => {
-                    Seat { key: asked.key.clone(), flight: Some(fetch), since }.land(&self.storage, &object);
+                    Seat { key: lane, flight: Some(fetch), since }.land(&self.storage, &object);
                     return self.act(stream, host, asked, false);
                 }
                 None => Some(fetch),
@@ -217,7 +242,7 @@ impl Cache {
             Some(Role::Busy | Role::Apart) | None => None,
         };
         let strips = is_plain && (flight.is_some() || selected.is_some());
-        let seat = Seat { key: asked.key.clone(), flight, since };
+        let seat = Seat { key: lane, flight, since };
         host.count(counters::MISS, 1);
         self.ask(stream, host, asked, seat, selected.cloned(), strips)
     }
@@ -255,6 +280,7 @@ impl Cache {
         strips: bool,
     ) -> Flow {
         asked.fields = owned_fields(host);
+        self.coarsen(host);
         if strips {
             CLIENT_CONDITIONS.iter().for_each(|name| host.remove_field(Fields::RequestHeaders, name));
         }
@@ -264,6 +290,17 @@ impl Cache {
         };
         self.set_course(stream, Course::Fetching(Fetching { seat, selected, asked_about }));
         Flow::Continue
+    }
+
+    /// Says to the origin what selects, and no more: its answer is for all who say that.
+    pub(crate) fn coarsen(&self, host: &mut dyn Host) {
+        for name in self.coarsening.keys() {
+            let Some(value) = self.selecting(&section::request(host), name) else { continue };
+            // Without the field, any coding would do (RFC 9110 §12.5.3).
+            let accepts_none = value.is_empty() && name == "accept-encoding";
+            let value = if accepts_none { b"identity".as_slice() } else { &value };
+            host.set_field(Fields::RequestHeaders, name, value);
+        }
     }
 
     /// RFC 9111 §4.3.1
@@ -291,7 +328,8 @@ impl Cache {
         stream.course = Course::Pass;
         let Some(mut asked) = stream.asked.take() else { return Flow::Continue };
         asked.sent = now(host);
-        let seat = Seat { key: asked.key.clone(), flight: Some(flight), since: self.storage.store.epoch() };
+        let seat =
+            Seat { key: flight.key().to_vec(), flight: Some(flight), since: self.storage.store.epoch() };
         let selected = match self.find(host, &asked.key) {
             Lookup::Found(object) => Some(object),
             Lookup::Nothing | Lookup::Others => None,
@@ -307,7 +345,7 @@ impl Cache {
         if let Some(asked) = stream.asked.as_deref_mut() {
             asked.status = CacheStatus { collapsed: true, ..CacheStatus::default() };
         }
-        self.look_up(stream, host, false)
+        self.look_up(stream, host, true)
     }
 
     pub(crate) fn go_alone(&self, stream: &mut Stream, host: &mut dyn Host) -> Flow {
@@ -339,7 +377,12 @@ impl Cache {
         // By HTTP/1.0 an answer of unknown length that breaks off looks whole.
         let breaks_visibly = known.length.is_some()
             || host.attribute("request.protocol") != Some(ferrule_kit::Value::from("HTTP/1.0"));
-        if !serves || !breaks_visibly || !self.selects(&head, &section::request(host)) {
+        if !self.selects(&head, &section::request(host)) {
+            stream.lane = Some(self.lane_beside(host, &asked.key, &head));
+            self.stop_waiting(stream);
+            return self.look_up(stream, host, true);
+        }
+        if !serves || !breaks_visibly {
             return self.go_alone(stream, host);
         }
         asked.status = CacheStatus {

@@ -22,7 +22,7 @@ const SMALL: u64 = 64 * 1024;
 /// Who fills for whom.
 #[derive(Debug)]
 pub(crate) struct Seat {
-    /// The key.
+    /// The key under which the fetch is shared.
     pub(crate) key: Vec<u8>,
     /// The fetch that others may wait for; none for who fetches on its own.
     pub(crate) flight: Option<Arc<Fetch>>,
@@ -87,6 +87,8 @@ pub(crate) struct Fill {
     charge: Option<Charge>,
     /// What it takes of the part of the budget that all fills have.
     share: Option<Charge>,
+    /// How long it was when it was last looked whether it gets on.
+    watched: Option<u64>,
     /// The request that the response answers, where others may want the rest of it.
     onward: Option<Onward>,
 }
@@ -117,6 +119,7 @@ impl Fill {
             length: 0,
             charge: None,
             share: None,
+            watched: None,
             onward: None,
         };
         if let Some(flight) = &fill.seat.flight {
@@ -135,6 +138,16 @@ impl Fill {
     pub(crate) fn onward(&mut self) -> Option<Onward> {
         let is_read = self.seat.flight.as_ref().is_some_and(|flight| flight.is_read());
         self.onward.take().filter(|_| is_read)
+    }
+
+    /// Whether this was not asked before and others may read along.
+    pub(crate) fn begins_to_be_watched(&mut self) -> bool {
+        self.onward.is_some() && self.watched.replace(self.length).is_none()
+    }
+
+    /// Whether bytes have come since this was last asked.
+    pub(crate) fn gets_on(&mut self) -> bool {
+        self.watched.replace(self.length) != Some(self.length)
     }
 
     /// What is known of the response.

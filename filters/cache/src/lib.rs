@@ -80,6 +80,10 @@ pub struct Stream {
     course: Course,
     /// Envoy answers in the place of the origin.
     is_local_reply: bool,
+    /// How often another's fetch was waited for.
+    waits: u8,
+    /// The key under which the fetch is shared, where it is known to be another than what is stored says.
+    lane: Option<Vec<u8>>,
     /// The storage that the course belongs to.
     storage: Option<Arc<Shared>>,
 }
@@ -180,6 +184,10 @@ impl Filter for Cache {
             }
             Progress::Alone | Progress::Broken => self.go_alone(stream, host),
         }
+    }
+
+    fn on_alarm(&self, stream: &mut Stream, host: &mut dyn Host) {
+        self.watch(stream, host);
     }
 
     fn on_room(&self, stream: &mut Stream, host: &mut dyn Host) -> Supply {

@@ -211,15 +211,21 @@ impl Cache {
     }
 
     pub(crate) fn on_bytes(&self, stream: &mut Stream, host: &mut dyn Host, end: bool) {
-        let Course::Filling(fill) = &mut stream.course else { return };
-        let pushed =
-            host.body(Message::Response).iter().try_for_each(|bytes| fill.push(bytes, &self.storage));
+        let mut is_new = false;
+        let pushed = match &mut stream.course {
+            Course::Filling(fill) => {
+                is_new = !end && fill.begins_to_be_watched();
+                host.body(Message::Response).iter().try_for_each(|bytes| fill.push(bytes, &self.storage))
+            }
+            _ => Ok(()),
+        };
         // A 304 has no content (RFC 9110 §15.4.5).
         if !host.allows_body(Message::Response) {
             host.replace_body(Message::Response, b"");
         }
         match pushed {
             Ok(()) if end => self.finish(stream, host),
+            Ok(()) if is_new && !self.wait.is_zero() => host.wake_after(self.wait),
             Ok(()) => {}
             Err(refused) => self.give_up(stream, host, refused),
         }

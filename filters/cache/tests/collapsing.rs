@@ -280,17 +280,55 @@ fn a_body_of_another_length_than_said_is_stored_for_no_one() {
     assert!(client(&cache, &[]).is_forwarded());
 }
 
+/// Ten who want each of three variants, and how many of them went to the origin, where bodies come whole or in two pieces.
+fn fetches_of_variants(cache: &Arc<Cache>, seconds: u64, cuts: bool) -> usize {
+    let varies = [("vary", "x-a"), ("cache-control", "max-age=60"), ("content-length", "6")];
+    let mut clients: Vec<_> =
+        (0..30).map(|n| at(cache, seconds, &[("x-a", ["1", "2", "3"][n % 3])])).collect();
+    let (mut fetches, mut asked) = (0, vec![false; clients.len()]);
+    while clients.iter().any(|client| !client.done) {
+        for (client, asked) in clients.iter_mut().zip(&mut asked) {
+            client.wake();
+            if client.is_forwarded() && !client.done {
+                *asked = true;
+                fetches += 1;
+                client.head("200", &varies, false);
+                if cuts {
+                    client.data("abc", false);
+                    client.data("def", true);
+                } else {
+                    client.data("abcdef", true);
+                }
+                client.done = true;
+            }
+        }
+    }
+    for (client, asked) in clients.iter().zip(asked) {
+        assert!(asked || client.body == b"abcdef");
+    }
+    fetches
+}
+
 #[test]
-fn waiters_whose_fields_select_another_variant_go_alone() {
+fn waiters_who_want_another_variant_wait_for_each_other() {
+    for cuts in [false, true] {
+        let cache = cache("{}");
+        assert_eq!(fetches_of_variants(&cache, 1_000_000, cuts), 3);
+        // All of them are stale.
+        assert_eq!(fetches_of_variants(&cache, 1_000_100, cuts), 3);
+    }
+}
+
+#[test]
+fn variants_are_fetched_side_by_side() {
     let cache = cache("{}");
-    let mut filler = client(&cache, &[("x-a", "1")]);
-    let (mut same, mut other) = (client(&cache, &[("x-a", "1")]), client(&cache, &[("x-a", "2")]));
-    filler.head("200", &[("vary", "x-a"), ("cache-control", "max-age=60"), ("content-length", "6")], false);
-    filler.data("abcdef", true);
-    same.wake();
-    other.wake();
-    assert!(same.done && same.body == b"abcdef");
-    assert!(other.is_forwarded());
+    let mut first = client(&cache, &[("x-a", "1")]);
+    let mut others: Vec<_> = ["2", "2", "3", "3"].map(|value| client(&cache, &[("x-a", value)])).into();
+    assert!(others.iter().all(Client::waits));
+    first.head("200", &[("vary", "x-a"), ("cache-control", "max-age=60"), ("content-length", "6")], false);
+    others.iter_mut().for_each(Client::wake);
+    let at_origin: Vec<bool> = others.iter().map(Client::is_forwarded).collect();
+    assert_eq!(at_origin, [true, false, true, false]);
 }
 
 #[test]

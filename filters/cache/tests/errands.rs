@@ -224,6 +224,55 @@ fn the_rest_is_fetched_for_who_reads_along() {
 }
 
 #[test]
+fn who_takes_nothing_does_not_hold_up_those_who_read_along() {
+    let cache = cache();
+    let (mut fetcher, mut reader) = reading(&cache, &[("etag", "\"a\"")]);
+    fetcher.data("a", false);
+    assert_eq!(fetcher.driver.on(Event::Woken, &mut fetcher.host), Step::Pass);
+    assert!(fetcher.sent_off().is_empty(), "it gets on");
+    fetcher.driver.on(Event::Woken, &mut fetcher.host);
+    let (callout, mut errand) = fetcher.sent_off().remove(0);
+    assert_eq!(line(&callout, "range").unwrap(), "bytes=6001-");
+    let part = [(":status", "206"), ("content-range", "bytes 6001-9999/10000"), ("etag", "\"a\"")];
+    assert!(tell(&mut *errand, 1, &part, false));
+    errand.on_data(&["b".repeat(3999).into_bytes().into()], true);
+    assert_eq!(reader.read().0.len(), 4000);
+    // Whoever was slow gets the rest of its own answer all the same.
+    fetcher.host.push_body(Message::Response, "rest");
+    fetcher.driver.on(Event::Data { message: Message::Response, end: true }, &mut fetcher.host);
+    assert_eq!(fetcher.host.body(Message::Response).concat(), b"rest");
+    assert!(gone(fetcher).is_empty());
+    assert_eq!(client(&cache, 2, &[]).read().0.len(), 10_000);
+}
+
+#[test]
+fn who_holds_no_one_up_is_left_alone() {
+    let cache = cache();
+    let mut fetcher = client(&cache, 0, &[]);
+    fetcher.head(&[("cache-control", "max-age=60"), ("content-length", "10000"), ("etag", "\"a\"")]);
+    fetcher.data("a", false);
+    for _ in 0..3 {
+        fetcher.driver.on(Event::Woken, &mut fetcher.host);
+    }
+    assert!(fetcher.sent_off().is_empty());
+    fetcher.data(&"a".repeat(9999), true);
+    assert_eq!(client(&cache, 2, &[]).read().0.len(), 10_000);
+}
+
+#[test]
+fn refreshes_ask_for_what_selects_and_no_more() {
+    let cache = Arc::new(compile::<Cache>(br#"{"normalize": {"accept-encoding": ["gzip"]}}"#).unwrap());
+    let mut first = client(&cache, 0, &[("accept-encoding", "gzip")]);
+    assert_eq!(first.host.field(Fields::RequestHeaders, "accept-encoding").as_deref(), Some(&b"gzip"[..]));
+    first.head(&[("cache-control", "max-age=10, stale-while-revalidate=60"), ("vary", "accept-encoding")]);
+    first.data("first", true);
+    let mut second = client(&cache, 20, &[("accept-encoding", "zstd, gzip")]);
+    assert_eq!(second.read().0, "first");
+    let (callout, _errand) = second.sent_off().remove(0);
+    assert_eq!(line(&callout, "accept-encoding").unwrap(), "gzip");
+}
+
+#[test]
 fn bytes_of_two_versions_are_never_joined() {
     let date = ("last-modified", "Sun, 06 Nov 1994 08:49:37 GMT");
     let tag = ("etag", "\"a\"");

@@ -84,7 +84,7 @@ struct State<H, W> {
 /// One fetch.
 #[derive(Debug)]
 pub struct Flight<H, W> {
-    pub(super) key: Arc<[u8]>,
+    key: Arc<[u8]>,
     patience_ms: u64,
     state: Mutex<State<H, W>>,
 }
@@ -120,6 +120,11 @@ impl<H, W: Clone> Flight<H, W> {
     /// Whether the time for which one waits is over. A clock that was set back does not prolong it.
     fn is_over(&self, since: Time, now: Time) -> bool {
         now.0 < since.0 || now.0 - since.0 >= self.patience_ms
+    }
+
+    /// The key under which it is shared.
+    pub fn key(&self) -> &[u8] {
+        &self.key
     }
 
     /// How many wait.

@@ -128,9 +128,9 @@ impl<H, W: Clone> Flights<H, W> {
 
     /// The flight is over: later requests find what was stored, or begin another.
     pub fn land(&self, flight: &Arc<Flight<H, W>>) {
-        let mut shard = self.shard(&flight.key);
-        if shard.get(&flight.key).is_some_and(|known| Arc::ptr_eq(known, flight)) {
-            shard.remove(&flight.key);
+        let mut shard = self.shard(flight.key());
+        if shard.get(flight.key()).is_some_and(|known| Arc::ptr_eq(known, flight)) {
+            shard.remove(flight.key());
         }
     }
 
@@ -138,7 +138,7 @@ impl<H, W: Clone> Flights<H, W> {
     #[must_use]
     pub fn release(&self, flight: &Arc<Flight<H, W>>, now: Time) -> Vec<W> {
         let until = Time(now.0.saturating_add(self.patience.marker_ms));
-        self.markers.set(self.hasher.hash_one(&flight.key[..]), until);
+        self.markers.set(self.hasher.hash_one(flight.key()), until);
         self.land(flight);
         flight.release()
     }
@@ -177,7 +177,7 @@ impl<H, W: Clone> Flights<H, W> {
         for place in places {
             let flights: Vec<_> = lock(&self.shards[place]).values().cloned().collect();
             for flight in flights {
-                if is_about(&flight.key, flight.head().as_deref()) {
+                if is_about(flight.key(), flight.head().as_deref()) {
                     self.land(&flight);
                 }
             }
