@@ -22,7 +22,7 @@ use crate::serving::{Serving, UNKNOWN, opening, prepare};
 use crate::storage::{Fetch, FlightHead};
 use crate::store::codec::Head;
 use crate::store::{Chunk, Lookup, Object};
-use crate::{Cache, Course, Fetching, Stream, counters, method, now, section};
+use crate::{Cache, Compiled, Course, Fetching, Stream, counters, method, now, section};
 
 /// What is asked for.
 #[derive(Debug)]
@@ -62,10 +62,9 @@ impl Cache {
         }
         let mut asked = self.read(host, &method);
         let path = host.field(Fields::RequestHeaders, ":path").unwrap_or_default();
-        let bypasses = |matcher: &crate::Matcher| matcher.holds(&method, &path, &section::request(host));
         // A GET with content might be answered by it, though it has no meaning (RFC 9110 §9.3.1): it would poison the key.
         let has_content = asked.request.method.reads() && !end;
-        if host.is_tunnel() || has_content || self.bypass.iter().any(bypasses) {
+        if host.is_tunnel() || has_content || self.bypasses(&method, &path, &section::request(host)) {
             asked.status.fwd = Some(Forward::Bypass);
             host.count(counters::BYPASS, 1);
             return self.pass(stream, asked);
@@ -89,19 +88,6 @@ impl Cache {
         stream.asked = Some(Box::new(asked));
         self.set_course(stream, Course::Pass);
         Flow::Continue
-    }
-
-    /// What a request says in a field by which responses are selected, made coarser where the configuration says so.
-    pub(crate) fn selecting(&self, request: &(impl Section + ?Sized), name: &str) -> Option<Vec<u8>> {
-        match self.coarsening.get(name) {
-            Some(coarsening) => request.combined(name).map(|value| coarsening.apply(&value)),
-            None => selecting_value(request, name),
-        }
-    }
-
-    /// RFC 9111 §4.1
-    pub(crate) fn selects(&self, head: &Head<'_>, request: &(impl Section + ?Sized)) -> bool {
-        head.selectors().all(|(name, value)| self.selecting(request, name).as_deref() == value)
     }
 
     /// Looks in the store, and acts on what is there. `waits` says that another's fetch may be waited for.
@@ -143,7 +129,7 @@ impl Cache {
         }
     }
 
-    fn find(&self, host: &dyn Host, key: &[u8]) -> Lookup {
+    pub(crate) fn find(&self, host: &dyn Host, key: &[u8]) -> Lookup {
         let request = section::request(host);
         self.storage.store.find(key, |object| self.selects(&object.head(), &request))
     }
@@ -151,23 +137,6 @@ impl Cache {
     /// While one request refreshes a stale response, others are served it (RFC 5861 §3).
     fn is_being_refreshed(&self, host: &dyn Host, asked: &Asked) -> bool {
         self.storage.flights.is_under_way(&self.lane(host, &asked.key))
-    }
-
-    /// The key under which a request's fetch is shared: who wants another variant does not wait for it.
-    pub(crate) fn lane(&self, host: &dyn Host, key: &[u8]) -> Vec<u8> {
-        match self.storage.store.variants(key).first() {
-            Some(object) => self.lane_beside(host, key, &object.head()),
-            None => key.to_vec(),
-        }
-    }
-
-    /// The same where the response with that head is the last that is known.
-    fn lane_beside(&self, host: &dyn Host, key: &[u8], head: &Head<'_>) -> Vec<u8> {
-        let (request, mut lane) = (section::request(host), key.to_vec());
-        for (name, _) in head.selectors() {
-            key::part(&mut lane, "v", name, self.selecting(&request, name).as_deref());
-        }
-        lane
     }
 
     /// Answers from the store.
@@ -245,28 +214,6 @@ impl Cache {
         let seat = Seat { key: lane, flight, since };
         host.count(counters::MISS, 1);
         self.ask(stream, host, asked, seat, selected.cloned(), strips)
-    }
-
-    /// What another fetch has stored between the look that found nothing that serves and the flight that was then begun.
-    fn came_meanwhile(
-        &self,
-        host: &dyn Host,
-        asked: &Asked,
-        selected: Option<&Arc<Object>>,
-    ) -> Option<Arc<Object>> {
-        let Lookup::Found(object) = self.find(host, &asked.key) else { return None };
-        selected.is_none_or(|known| !Arc::ptr_eq(known, &object)).then_some(object)
-    }
-
-    fn join(&self, key: &[u8], host: &mut dyn Host) -> Role<FlightHead, ferrule_kit::Waker> {
-        let (flights, at) = (&self.storage.flights, now(host));
-        match flights.join(key, None, at) {
-            Role::Busy if !self.wait.is_zero() => match host.waker() {
-                Some(waker) => flights.join(key, Some(waker), at),
-                None => Role::Apart,
-            },
-            role => role,
-        }
     }
 
     /// Lets the request go on to the origin, with the conditions that validate what is stored.
@@ -402,6 +349,26 @@ impl Cache {
         let length = prepared.bytes.end;
         self.set_course(stream, Course::Serving(Serving::read_along(chunks, length, fetch, ticket)));
         Flow::Open(opening)
+    }
+}
+
+impl Compiled {
+    /// Whether the configuration has a request pass by.
+    pub(crate) fn bypasses(&self, method: &[u8], path: &[u8], request: &(impl Section + ?Sized)) -> bool {
+        self.bypass.iter().any(|matcher| matcher.holds(method, path, request))
+    }
+
+    /// What a request says in a field by which responses are selected, made coarser where the configuration says so.
+    pub(crate) fn selecting(&self, request: &(impl Section + ?Sized), name: &str) -> Option<Vec<u8>> {
+        match self.coarsening.get(name) {
+            Some(coarsening) => request.combined(name).map(|value| coarsening.apply(&value)),
+            None => selecting_value(request, name),
+        }
+    }
+
+    /// RFC 9111 §4.1
+    pub(crate) fn selects(&self, head: &Head<'_>, request: &(impl Section + ?Sized)) -> bool {
+        head.selectors().all(|(name, value)| self.selecting(request, name).as_deref() == value)
     }
 }
 
