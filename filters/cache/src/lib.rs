@@ -6,6 +6,7 @@
 //! - What cannot be stored, found or waited for costs a request to the origin, never the client its answer.
 //! - A body is copied once on its way into the store and never on its way out of it.
 
+mod again;
 mod asked;
 mod bypass;
 pub mod collapse;
@@ -31,7 +32,10 @@ use std::ops::Deref;
 use std::sync::Arc;
 use std::time::Duration;
 
-use ferrule_kit::{ConfigError, ConfigHost, Fields, Filter, Flow, Host, Message, Response, Supply};
+use ferrule_kit::{
+    CalloutError, CalloutId, ConfigError, ConfigHost, Fields, Filter, Flow, Host, Message, Reply, Response,
+    Supply,
+};
 
 use asked::Asked;
 pub use bypass::{HeaderMatcher, Matcher};
@@ -187,6 +191,17 @@ impl Filter for Cache {
             self.finish(stream, host);
         }
         Flow::Continue
+    }
+
+    fn on_reply(
+        &self,
+        stream: &mut Stream,
+        _: &mut dyn Host,
+        _: CalloutId,
+        reply: Result<Reply<'_>, CalloutError>,
+    ) -> Flow {
+        let Some(asked) = stream.asked.as_deref() else { return Flow::Continue };
+        self.on_asked_again(asked, reply)
     }
 
     fn on_wake(&self, stream: &mut Stream, host: &mut dyn Host) -> Flow {

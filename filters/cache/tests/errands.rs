@@ -7,7 +7,8 @@ use std::time::{Duration, UNIX_EPOCH};
 
 use ferrule_cache::Cache;
 use ferrule_kit::{
-    Callout, Driver, Errand, Event, Fields, Host, MemoryHost, Message, Opening, Step, Value, compile,
+    Callout, Driver, Errand, Event, Fields, Host, MemoryHost, Message, Opening, Reply, Response, Step, Value,
+    compile,
 };
 
 type Sent = (Callout, Box<dyn Errand>);
@@ -187,6 +188,50 @@ fn where_the_proxy_signs_requests_the_client_waits_for_the_refresh() {
     let mut second = client(&cache, 20, &[]);
     assert_eq!(second.step, Step::Pass);
     assert!(second.sent_off().is_empty());
+}
+
+/// A client whose request was validated by a 304 that is about nothing that is stored, and what the origin is asked then.
+fn asked_again(cache: &Arc<Cache>) -> (Client, Option<ferrule_kit::CalloutMade>) {
+    let mut first = client(cache, 0, &[]);
+    first.head(&[("cache-control", "max-age=10"), ("content-length", "5"), ("etag", "\"a\"")]);
+    first.data("first", true);
+    let mut second = client(cache, 20, &[("accept", "a"), ("if-none-match", "\"c\"")]);
+    second.host.clusters.push("origin".to_owned());
+    second.host.arrive(Fields::ResponseHeaders, vec![(":status".to_owned(), b"304".to_vec())]);
+    second.host.add_field(Fields::ResponseHeaders, "etag", b"\"b\"");
+    let headers = Event::Headers { message: Message::Response, end: true };
+    second.step = second.driver.on(headers, &mut second.host);
+    let made = second.host.callouts.pop();
+    (second, made)
+}
+
+#[test]
+fn where_a_304_confirms_nothing_the_origin_is_asked_again() {
+    let cache = cache();
+    let (mut client, made) = asked_again(&cache);
+    let made = made.unwrap();
+    let lines = ["if-none-match", ":path", "accept"].map(|name| line(&made.callout, name));
+    assert_eq!(lines, [None, Some("/x".to_owned()), Some("a".to_owned())]);
+    let lines = [(":status", "200"), ("x-a", "1"), ("connection", "x-b"), ("x-b", "2"), ("cache-tag", "t")];
+    let fields = lines.iter().map(|(name, value)| (name.as_bytes().into(), value.as_bytes().into()));
+    let reply =
+        Reply { fields: fields.collect(), body: vec![b"sec".as_slice().into(), b"ond".as_slice().into()] };
+    let step = client.driver.on(Event::Reply { id: made.id, reply: Ok(reply) }, &mut client.host);
+    let Step::Respond(answer) = step else { panic!("{step:?}") };
+    let names: Vec<_> = answer.fields.iter().map(|(name, _)| name.as_str()).collect();
+    assert_eq!((answer.status, names, answer.body), (200, vec!["x-a", "cache-status"], b"second".to_vec()));
+}
+
+#[test]
+fn where_the_origin_says_nothing_of_use_again_the_client_is_told_so() {
+    let not_modified =
+        || Ok(Reply { fields: vec![(b":status".as_slice().into(), b"304".as_slice().into())], body: vec![] });
+    for reply in [not_modified(), Err(ferrule_kit::CalloutError::Reset)] {
+        let (mut client, made) = asked_again(&cache());
+        let id = made.unwrap().id;
+        let step = client.driver.on(Event::Reply { id, reply }, &mut client.host);
+        assert!(matches!(step, Step::Respond(Response { status: 502, .. })));
+    }
 }
 
 /// A fetch that has brought six thousand of ten thousand bytes, and one that reads along.
