@@ -6,6 +6,7 @@
 //! - What cannot be stored, found or waited for costs a request to the origin, never the client its answer.
 //! - A body is copied once on its way into the store and never on its way out of it.
 
+mod again;
 mod asked;
 mod bypass;
 pub mod collapse;
@@ -14,6 +15,7 @@ mod counters;
 mod fill;
 mod fresh;
 mod hit;
+mod joining;
 mod orders;
 pub mod policy;
 mod purging;
@@ -31,7 +33,10 @@ use std::ops::Deref;
 use std::sync::Arc;
 use std::time::Duration;
 
-use ferrule_kit::{ConfigError, ConfigHost, Fields, Filter, Flow, Host, Message, Ready, Response, Supply};
+use ferrule_kit::{
+    CalloutError, CalloutId, ConfigError, ConfigHost, Fields, Filter, Flow, Host, Message, Ready, Reply,
+    Response, Supply,
+};
 
 use asked::Asked;
 pub use bypass::{HeaderMatcher, Matcher};
@@ -90,6 +95,10 @@ pub struct Stream {
     course: Course,
     /// Envoy answers in the place of the origin.
     is_local_reply: bool,
+    /// How often another's fetch was waited for.
+    waits: u8,
+    /// The key under which the fetch is shared, where it is known to be another than what is stored says.
+    lane: Option<Vec<u8>>,
     /// The storage that the course belongs to.
     storage: Option<Arc<Shared>>,
 }
@@ -205,12 +214,25 @@ impl Filter for Cache {
         Flow::Continue
     }
 
+    fn on_reply(
+        &self,
+        stream: &mut Stream,
+        _: &mut dyn Host,
+        _: CalloutId,
+        reply: Result<Reply<'_>, CalloutError>,
+    ) -> Flow {
+        let Some(asked) = stream.asked.as_deref() else { return Flow::Continue };
+        self.on_asked_again(asked, reply)
+    }
+
     fn on_wake(&self, stream: &mut Stream, host: &mut dyn Host) -> Flow {
         let Course::Waiting(fetch, ticket) = &stream.course else { return Flow::Continue };
         let (fetch, ticket) = (Arc::clone(fetch), *ticket);
-        match fetch.look(ticket) {
-            Progress::Pending if self.is_late(host, &fetch) => self.go_alone(stream, host),
-            Progress::Pending => Flow::AwaitReply,
+        match fetch.look(ticket, now(host)) {
+            Progress::Pending => {
+                host.wake_after(self.wait);
+                Flow::AwaitReply
+            }
             Progress::TakeOver => self.take_over(stream, host, fetch),
             Progress::Landed(_) => self.look_again(stream, host),
             Progress::Streaming { head, chunks } => {
@@ -220,9 +242,13 @@ impl Filter for Cache {
         }
     }
 
-    fn on_room(&self, stream: &mut Stream, _: &mut dyn Host) -> Supply {
+    fn on_alarm(&self, stream: &mut Stream, host: &mut dyn Host) {
+        self.watch(stream, host);
+    }
+
+    fn on_room(&self, stream: &mut Stream, host: &mut dyn Host) -> Supply {
         match &mut stream.course {
-            Course::Serving(serving) => serving.supply(),
+            Course::Serving(serving) => serving.supply(now(host)),
             _ => Supply::Data { pieces: Vec::new(), end: true },
         }
     }
@@ -246,10 +272,10 @@ impl Drop for Stream {
         match std::mem::take(&mut self.course) {
             Course::Fetching(fetching) => fetching.seat.abandon(&storage),
             Course::Filling(fill) => fill.into_seat().abandon(&storage),
-            Course::Waiting(fetch, ticket) => leave(&fetch, ticket),
+            Course::Waiting(fetch, ticket) => leave(&storage, &fetch, ticket),
             Course::Serving(mut serving) => {
                 if let Some((fetch, ticket)) = serving.source() {
-                    leave(&fetch, ticket);
+                    leave(&storage, &fetch, ticket);
                 }
             }
             Course::Pass => {}
@@ -257,8 +283,8 @@ impl Drop for Stream {
     }
 }
 
-fn leave(fetch: &Arc<Fetch>, ticket: Ticket) {
-    if let Some(heir) = fetch.leave(ticket) {
+fn leave(storage: &Shared, fetch: &Arc<Fetch>, ticket: Ticket) {
+    if let Some(heir) = storage.flights.leave(fetch, ticket) {
         heir.wake();
     }
 }

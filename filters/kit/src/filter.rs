@@ -216,6 +216,12 @@ pub trait Filter: Send + Sync + Sized + 'static {
         Flow::Continue
     }
 
+    /// A [`crate::Waker`] of this stream was used, or a time is over ([`crate::Host::wake_after`]), while nothing is held and no answer
+    /// was begun.
+    fn on_alarm(&self, stream: &mut Self::Stream, host: &mut dyn Host) {
+        let _ = (stream, host);
+    }
+
     /// There is room for more of the answer begun by [`Flow::Open`].
     fn on_room(&self, stream: &mut Self::Stream, host: &mut dyn Host) -> Supply {
         let _ = (stream, host);

@@ -81,7 +81,8 @@ pub fn is_of_url(key: &[u8], url: &[u8]) -> bool {
     key.strip_prefix(url).is_some_and(|rest| matches!(rest.first(), None | Some(0)))
 }
 
-fn part(key: &mut Vec<u8>, kind: &str, name: &str, value: Option<&[u8]>) {
+/// Appends what a request says in a field, or in something of another kind, to a key.
+pub(crate) fn part(key: &mut Vec<u8>, kind: &str, name: &str, value: Option<&[u8]>) {
     key.push(0);
     key.extend_from_slice(kind.as_bytes());
     key.extend_from_slice(name.as_bytes());
