@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use ferrule_kit::{Flow, Host, Response};
+use ferrule_kit::{Flow, Host};
 
 use crate::asked::{Asked, validators};
 use crate::policy::response_fields::{Excluded, is_updated};
@@ -30,7 +30,7 @@ impl Cache {
             .filter_map(|place| self.freshen(host, asked, &fetching.asked_about[*place]))
             .collect();
         let Some(object) = freshened.into_iter().next() else {
-            return self.on_unusable(host, fetching);
+            return self.on_unusable(host, asked, fetching);
         };
         host.count(counters::VALIDATED, 1);
         asked.status.fwd_status = Some(304);
@@ -40,12 +40,16 @@ impl Cache {
 
     /// RFC 9111 §4.3.4: "the cache MUST NOT use the new response to update any stored responses". What was asked about is no more
     /// what the origin knows.
-    fn on_unusable(&self, host: &mut dyn Host, fetching: Fetching) -> Flow {
+    fn on_unusable(&self, host: &mut dyn Host, asked: &mut Asked, fetching: Fetching) -> Flow {
         for object in &fetching.asked_about {
             self.storage.store.remove(object);
         }
         fetching.seat.release(&self.storage, now(host), false);
-        Flow::Respond(Response::text(502, "cache_validation_failed", ""))
+        asked.status.fwd_status = Some(304);
+        if self.ask_again(host, asked) {
+            return Flow::AwaitReply;
+        }
+        Flow::Respond(self.validation_failed(asked))
     }
 
     /// RFC 9111 §3.2, §4.3.4: the stored fields with those that came, and the freshness that follows from them. None where there is no

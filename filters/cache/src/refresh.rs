@@ -17,12 +17,14 @@ impl Cache {
     pub(crate) fn refresh_apart(&self, host: &mut dyn Host, asked: &Asked, object: &Arc<Object>) -> bool {
         let Some(recast) = object.head().recast().filter(|_| host.runs_errands()) else { return false };
         let Some(onward) = Onward::read(host) else { return false };
-        let Role::Fill(fetch) = self.storage.flights.join(&asked.key, None, now(host)) else { return false };
-        let seat = Seat { key: asked.key.clone(), flight: Some(fetch), since: self.storage.store.epoch() };
+        let lane = self.lane(host, &asked.key);
+        let Role::Fill(fetch) = self.storage.flights.join(&lane, None, now(host)) else { return false };
+        let seat = Seat { key: lane, flight: Some(fetch), since: self.storage.store.epoch() };
         let Callout { cluster, fields, body, timeout } = onward.recast(recast).callout([]);
         // What is stored is selected by requests as they come here, not as they go on.
         let asked = asked.again(owned_fields(host), now(host));
         let mut errand = Refresh::of(self, asked, fields, host.now());
+        self.coarsen(&mut errand.host);
         errand.ask_about(object, seat);
         let callout = Callout { cluster, fields: errand.lines(), body, timeout };
         host.count(counters::REFRESHED, 1);

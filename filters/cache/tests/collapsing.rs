@@ -156,17 +156,76 @@ fn many_misses_make_one_request_and_stream_as_bytes_arrive() {
 }
 
 #[test]
-fn without_a_length_waiters_get_the_response_once_it_is_whole() {
+fn without_a_length_waiters_read_along_all_the_same() {
     let cache = cache("{}");
     let mut filler = client(&cache, &[]);
     let mut waiters = waiters(&cache, 3);
     filler.head("200", &[("cache-control", "max-age=60")], false);
-    filler.data("abc", false);
     waiters.iter_mut().for_each(Client::wake);
-    assert!(waiters.iter().all(Client::waits));
+    assert!(waiters.iter().all(|waiter| waiter.answer.is_some() && !waiter.done));
+    filler.data(&"a".repeat(600), false);
+    waiters.iter_mut().for_each(Client::wake);
+    assert!(waiters.iter().all(|waiter| waiter.body.len() == 600 && !waiter.done));
     filler.data("def", true);
     waiters.iter_mut().for_each(Client::wake);
-    assert!(waiters.iter().all(|waiter| waiter.done && waiter.body == b"abcdef"));
+    for waiter in &waiters {
+        assert!(waiter.done && waiter.body.len() == 603 && waiter.body.ends_with(b"adef"));
+        let lines = &waiter.answer.as_ref().unwrap().fields;
+        assert!(lines.iter().all(|(name, _)| name != "content-length"));
+    }
+    assert_eq!(client(&cache, &[]).body.len(), 603);
+}
+
+#[test]
+fn without_a_length_who_has_begun_is_reset_where_the_response_is_given_up() {
+    let endings: [fn(Client); 2] = [drop, |mut filler| filler.data(&"a".repeat(2000), false)];
+    for end in endings {
+        let cache = cache(r#"{"storage": {"objectBytes": 2000}}"#);
+        let mut filler = client(&cache, &[]);
+        let mut waiters = waiters(&cache, 2);
+        filler.head("200", &[("cache-control", "max-age=60")], false);
+        filler.data(&"a".repeat(600), false);
+        waiters[0].wake();
+        assert_eq!(waiters[0].body.len(), 600);
+        end(filler);
+        waiters.iter_mut().for_each(Client::wake);
+        assert_eq!(waiters[0].step, Step::Reset);
+        assert!(waiters[1].is_forwarded());
+    }
+}
+
+#[test]
+fn by_http_1_0_no_one_reads_what_could_be_cut_short_unseen() {
+    let cache = cache("{}");
+    let mut filler = client(&cache, &[]);
+    let mut waiter = client(&cache, &[]);
+    waiter.host.attributes.insert("request.protocol".to_owned(), "HTTP/1.0".into());
+    filler.head("200", &[("cache-control", "max-age=60")], false);
+    waiter.wake();
+    assert!(waiter.is_forwarded());
+}
+
+#[test]
+fn fills_of_large_bodies_keep_neither_small_ones_nor_what_is_stored_out() {
+    let cache = cache(r#"{"storage": {"bytes": 8388608, "objectBytes": 1048576}}"#);
+    let path = |kind: &str, n: usize| format!("/{kind}/{n}");
+    let fill = |kind: &str, n: usize, length: usize| {
+        let mut filler = client(&cache, &[(":path", &path(kind, n))]);
+        filler.head("200", &[FRESH[0], ("content-length", &length.to_string())], false);
+        filler
+    };
+    for n in 0..30 {
+        fill("stored", n, 100_000).data(&"s".repeat(100_000), true);
+    }
+    let mut slow: Vec<_> = (0..20).map(|n| fill("slow", n, 1_048_576)).collect();
+    slow.iter_mut().for_each(|filler| filler.data(&"l".repeat(1_000_000), false));
+    let is_stored = |kind: &str, n: usize| client(&cache, &[(":path", &path(kind, n))]).done;
+    assert!((0..30).all(|n| is_stored("stored", n)));
+    fill("small", 0, 10_000).data(&"s".repeat(10_000), true);
+    assert!(is_stored("small", 0));
+    slow.clear();
+    fill("large", 0, 1_000_000).data(&"l".repeat(1_000_000), true);
+    assert!(is_stored("large", 0));
 }
 
 #[test]
@@ -221,17 +280,55 @@ fn a_body_of_another_length_than_said_is_stored_for_no_one() {
     assert!(client(&cache, &[]).is_forwarded());
 }
 
+/// Ten who want each of three variants, and how many of them went to the origin, where bodies come whole or in two pieces.
+fn fetches_of_variants(cache: &Arc<Cache>, seconds: u64, cuts: bool) -> usize {
+    let varies = [("vary", "x-a"), ("cache-control", "max-age=60"), ("content-length", "6")];
+    let mut clients: Vec<_> =
+        (0..30).map(|n| at(cache, seconds, &[("x-a", ["1", "2", "3"][n % 3])])).collect();
+    let (mut fetches, mut asked) = (0, vec![false; clients.len()]);
+    while clients.iter().any(|client| !client.done) {
+        for (client, asked) in clients.iter_mut().zip(&mut asked) {
+            client.wake();
+            if client.is_forwarded() && !client.done {
+                *asked = true;
+                fetches += 1;
+                client.head("200", &varies, false);
+                if cuts {
+                    client.data("abc", false);
+                    client.data("def", true);
+                } else {
+                    client.data("abcdef", true);
+                }
+                client.done = true;
+            }
+        }
+    }
+    for (client, asked) in clients.iter().zip(asked) {
+        assert!(asked || client.body == b"abcdef");
+    }
+    fetches
+}
+
 #[test]
-fn waiters_whose_fields_select_another_variant_go_alone() {
+fn waiters_who_want_another_variant_wait_for_each_other() {
+    for cuts in [false, true] {
+        let cache = cache("{}");
+        assert_eq!(fetches_of_variants(&cache, 1_000_000, cuts), 3);
+        // All of them are stale.
+        assert_eq!(fetches_of_variants(&cache, 1_000_100, cuts), 3);
+    }
+}
+
+#[test]
+fn variants_are_fetched_side_by_side() {
     let cache = cache("{}");
-    let mut filler = client(&cache, &[("x-a", "1")]);
-    let (mut same, mut other) = (client(&cache, &[("x-a", "1")]), client(&cache, &[("x-a", "2")]));
-    filler.head("200", &[("vary", "x-a"), ("cache-control", "max-age=60"), ("content-length", "6")], false);
-    filler.data("abcdef", true);
-    same.wake();
-    other.wake();
-    assert!(same.done && same.body == b"abcdef");
-    assert!(other.is_forwarded());
+    let mut first = client(&cache, &[("x-a", "1")]);
+    let mut others: Vec<_> = ["2", "2", "3", "3"].map(|value| client(&cache, &[("x-a", value)])).into();
+    assert!(others.iter().all(Client::waits));
+    first.head("200", &[("vary", "x-a"), ("cache-control", "max-age=60"), ("content-length", "6")], false);
+    others.iter_mut().for_each(Client::wake);
+    let at_origin: Vec<bool> = others.iter().map(Client::is_forwarded).collect();
+    assert_eq!(at_origin, [true, false, true, false]);
 }
 
 #[test]
@@ -251,9 +348,13 @@ fn waiting_is_bounded_in_time_and_number() {
     let filler = client(&cache, &[]);
     let mut waiters = waiters(&cache, 2);
     assert!(client(&cache, &[]).is_forwarded());
+    for waiter in &mut waiters {
+        waiter.host.clock += Duration::from_secs(1);
+        waiter.tell(Event::Woken);
+        assert!(waiter.is_forwarded());
+    }
+    // Who comes later does not wait for what those have waited for in vain.
     assert!(at(&cache, 1_000_001, &[]).is_forwarded());
-    waiters.iter_mut().for_each(Client::wake);
-    assert!(waiters.iter().all(Client::is_forwarded));
     drop(filler);
 }
 
@@ -275,6 +376,109 @@ fn without_wakers_everyone_asks_the_origin() {
     filler.head("200", &FRESH, false);
     filler.data("abcdef", true);
     assert!(client(&cache, &[]).done);
+}
+
+#[test]
+fn when_all_go_away_the_next_fetches_for_those_who_come_then() {
+    let cache = cache("{}");
+    let filler = client(&cache, &[]);
+    let waiters = waiters(&cache, 3);
+    drop(filler);
+    // None of them has acted on its wake.
+    drop(waiters);
+    let mut filler = client(&cache, &[]);
+    let mut waiter = client(&cache, &[]);
+    assert!(filler.is_forwarded() && waiter.waits());
+    filler.head("200", &FRESH, false);
+    filler.data("abcdef", true);
+    waiter.wake();
+    assert_eq!(waiter.body, b"abcdef");
+}
+
+/// Many workers miss at once, and the origin answers at once or once all of them have asked.
+fn fetches_of_a_race(answers_at_once: bool) -> Vec<usize> {
+    use std::sync::Barrier;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    const THREADS: usize = 8;
+    const ROUNDS: usize = 300;
+    let (cache, barrier) = (cache("{}"), Barrier::new(THREADS));
+    let fetches: Vec<_> = (0..ROUNDS).map(|_| AtomicUsize::new(0)).collect();
+    std::thread::scope(|scope| {
+        for _ in 0..THREADS {
+            scope.spawn(|| {
+                for (round, fetches) in fetches.iter().enumerate() {
+                    barrier.wait();
+                    let mut client = client(&cache, &[(":path", &format!("/{round}"))]);
+                    if client.is_forwarded() {
+                        fetches.fetch_add(1, Ordering::Relaxed);
+                        if !answers_at_once {
+                            barrier.wait();
+                        }
+                        client.head("200", &FRESH, false);
+                        client.data("abcdef", true);
+                    } else if !answers_at_once {
+                        barrier.wait();
+                    }
+                    while !client.done && !client.is_forwarded() {
+                        client.wake();
+                        std::thread::yield_now();
+                    }
+                }
+            });
+        }
+    });
+    fetches.into_iter().map(AtomicUsize::into_inner).collect()
+}
+
+#[test]
+fn workers_that_miss_at_once_make_one_request() {
+    assert!(fetches_of_a_race(false).iter().all(|fetches| *fetches == 1));
+}
+
+#[test]
+fn who_misses_while_the_response_is_stored_is_answered_by_it() {
+    assert!(fetches_of_a_race(true).iter().all(|fetches| *fetches == 1));
+}
+
+#[test]
+fn after_a_purge_no_one_reads_along_what_was_fetched_before_it() {
+    let allows = r#"{"purge": {"allow": [{"method": "PURGE"}]}}"#;
+    let purges: [&[(&str, &str)]; 5] = [
+        &[(":method", "PURGE")],
+        &[(":method", "PURGE"), ("ferrule-purge", "soft")],
+        &[(":method", "PURGE"), (":path", "/"), ("ferrule-purge", "prefix")],
+        &[(":method", "PURGE"), ("cache-tag", "a")],
+        &[(":method", "PUT")],
+    ];
+    for purge in purges {
+        let cache = cache(allows);
+        let mut filler = client(&cache, &[]);
+        let mut reader = client(&cache, &[]);
+        filler.head("200", &[FRESH[0], FRESH[1], ("cache-tag", "a, b")], false);
+        reader.wake();
+        let mut purger = client(&cache, purge);
+        if purger.is_forwarded() {
+            purger.head("204", &[], true);
+        }
+        let mut later = client(&cache, &[]);
+        assert!(later.is_forwarded(), "{purge:?}");
+        filler.data("before", true);
+        reader.wake();
+        assert_eq!(reader.body, b"before");
+        later.head("200", &FRESH, false);
+        later.data("after_", true);
+        assert_eq!(client(&cache, &[]).body, b"after_");
+    }
+}
+
+#[test]
+fn a_purge_by_another_tag_leaves_a_fetch_alone() {
+    let cache = cache(r#"{"purge": {"allow": [{"method": "PURGE"}]}}"#);
+    let mut filler = client(&cache, &[]);
+    filler.head("200", &[FRESH[0], FRESH[1], ("cache-tag", "a, b")], false);
+    client(&cache, &[(":method", "PURGE"), ("cache-tag", "c")]);
+    assert!(client(&cache, &[]).answer.is_some());
 }
 
 #[test]

@@ -7,7 +7,8 @@ use std::time::{Duration, UNIX_EPOCH};
 
 use ferrule_cache::Cache;
 use ferrule_kit::{
-    Callout, Driver, Errand, Event, Fields, Host, MemoryHost, Message, Opening, Step, Value, compile,
+    Callout, Driver, Errand, Event, Fields, Host, MemoryHost, Message, Opening, Reply, Response, Step, Value,
+    compile,
 };
 
 type Sent = (Callout, Box<dyn Errand>);
@@ -189,6 +190,50 @@ fn where_the_proxy_signs_requests_the_client_waits_for_the_refresh() {
     assert!(second.sent_off().is_empty());
 }
 
+/// A client whose request was validated by a 304 that is about nothing that is stored, and what the origin is asked then.
+fn asked_again(cache: &Arc<Cache>) -> (Client, Option<ferrule_kit::CalloutMade>) {
+    let mut first = client(cache, 0, &[]);
+    first.head(&[("cache-control", "max-age=10"), ("content-length", "5"), ("etag", "\"a\"")]);
+    first.data("first", true);
+    let mut second = client(cache, 20, &[("accept", "a"), ("if-none-match", "\"c\"")]);
+    second.host.clusters.push("origin".to_owned());
+    second.host.arrive(Fields::ResponseHeaders, vec![(":status".to_owned(), b"304".to_vec())]);
+    second.host.add_field(Fields::ResponseHeaders, "etag", b"\"b\"");
+    let headers = Event::Headers { message: Message::Response, end: true };
+    second.step = second.driver.on(headers, &mut second.host);
+    let made = second.host.callouts.pop();
+    (second, made)
+}
+
+#[test]
+fn where_a_304_confirms_nothing_the_origin_is_asked_again() {
+    let cache = cache();
+    let (mut client, made) = asked_again(&cache);
+    let made = made.unwrap();
+    let lines = ["if-none-match", ":path", "accept"].map(|name| line(&made.callout, name));
+    assert_eq!(lines, [None, Some("/x".to_owned()), Some("a".to_owned())]);
+    let lines = [(":status", "200"), ("x-a", "1"), ("connection", "x-b"), ("x-b", "2"), ("cache-tag", "t")];
+    let fields = lines.iter().map(|(name, value)| (name.as_bytes().into(), value.as_bytes().into()));
+    let reply =
+        Reply { fields: fields.collect(), body: vec![b"sec".as_slice().into(), b"ond".as_slice().into()] };
+    let step = client.driver.on(Event::Reply { id: made.id, reply: Ok(reply) }, &mut client.host);
+    let Step::Respond(answer) = step else { panic!("{step:?}") };
+    let names: Vec<_> = answer.fields.iter().map(|(name, _)| name.as_str()).collect();
+    assert_eq!((answer.status, names, answer.body), (200, vec!["x-a", "cache-status"], b"second".to_vec()));
+}
+
+#[test]
+fn where_the_origin_says_nothing_of_use_again_the_client_is_told_so() {
+    let not_modified =
+        || Ok(Reply { fields: vec![(b":status".as_slice().into(), b"304".as_slice().into())], body: vec![] });
+    for reply in [not_modified(), Err(ferrule_kit::CalloutError::Reset)] {
+        let (mut client, made) = asked_again(&cache());
+        let id = made.unwrap().id;
+        let step = client.driver.on(Event::Reply { id, reply }, &mut client.host);
+        assert!(matches!(step, Step::Respond(Response { status: 502, .. })));
+    }
+}
+
 /// A fetch that has brought six thousand of ten thousand bytes, and one that reads along.
 fn reading(cache: &Arc<Cache>, lines: &[(&str, &str)]) -> (Client, Client) {
     let (mut fetcher, mut reader) = (client(cache, 0, &[]), client(cache, 0, &[]));
@@ -221,6 +266,55 @@ fn the_rest_is_fetched_for_who_reads_along() {
     errand.on_data(&["b".repeat(4000).into_bytes().into()], true);
     assert_eq!(reader.read(), ("b".repeat(4000), false));
     assert_eq!(client(&cache, 2, &[]).read().0.len(), 10_000);
+}
+
+#[test]
+fn who_takes_nothing_does_not_hold_up_those_who_read_along() {
+    let cache = cache();
+    let (mut fetcher, mut reader) = reading(&cache, &[("etag", "\"a\"")]);
+    fetcher.data("a", false);
+    assert_eq!(fetcher.driver.on(Event::Woken, &mut fetcher.host), Step::Pass);
+    assert!(fetcher.sent_off().is_empty(), "it gets on");
+    fetcher.driver.on(Event::Woken, &mut fetcher.host);
+    let (callout, mut errand) = fetcher.sent_off().remove(0);
+    assert_eq!(line(&callout, "range").unwrap(), "bytes=6001-");
+    let part = [(":status", "206"), ("content-range", "bytes 6001-9999/10000"), ("etag", "\"a\"")];
+    assert!(tell(&mut *errand, 1, &part, false));
+    errand.on_data(&["b".repeat(3999).into_bytes().into()], true);
+    assert_eq!(reader.read().0.len(), 4000);
+    // Whoever was slow gets the rest of its own answer all the same.
+    fetcher.host.push_body(Message::Response, "rest");
+    fetcher.driver.on(Event::Data { message: Message::Response, end: true }, &mut fetcher.host);
+    assert_eq!(fetcher.host.body(Message::Response).concat(), b"rest");
+    assert!(gone(fetcher).is_empty());
+    assert_eq!(client(&cache, 2, &[]).read().0.len(), 10_000);
+}
+
+#[test]
+fn who_holds_no_one_up_is_left_alone() {
+    let cache = cache();
+    let mut fetcher = client(&cache, 0, &[]);
+    fetcher.head(&[("cache-control", "max-age=60"), ("content-length", "10000"), ("etag", "\"a\"")]);
+    fetcher.data("a", false);
+    for _ in 0..3 {
+        fetcher.driver.on(Event::Woken, &mut fetcher.host);
+    }
+    assert!(fetcher.sent_off().is_empty());
+    fetcher.data(&"a".repeat(9999), true);
+    assert_eq!(client(&cache, 2, &[]).read().0.len(), 10_000);
+}
+
+#[test]
+fn refreshes_ask_for_what_selects_and_no_more() {
+    let cache = Arc::new(compile::<Cache>(br#"{"normalize": {"accept-encoding": ["gzip"]}}"#).unwrap());
+    let mut first = client(&cache, 0, &[("accept-encoding", "gzip")]);
+    assert_eq!(first.host.field(Fields::RequestHeaders, "accept-encoding").as_deref(), Some(&b"gzip"[..]));
+    first.head(&[("cache-control", "max-age=10, stale-while-revalidate=60"), ("vary", "accept-encoding")]);
+    first.data("first", true);
+    let mut second = client(&cache, 20, &[("accept-encoding", "zstd, gzip")]);
+    assert_eq!(second.read().0, "first");
+    let (callout, _errand) = second.sent_off().remove(0);
+    assert_eq!(line(&callout, "accept-encoding").unwrap(), "gzip");
 }
 
 #[test]
