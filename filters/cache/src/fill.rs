@@ -2,10 +2,10 @@
 
 use std::sync::Arc;
 
-use ferrule_kit::Host;
+use ferrule_kit::{FieldLines, Host};
 
 use crate::policy::stored::Stored;
-use crate::recast::Onward;
+use crate::recast::{Onward, differences};
 use crate::storage::{Fetch, FlightHead, Shared};
 use crate::store::codec::Head;
 use crate::store::{Body, Charge, Chunk, Epoch, Object, Stored as Outcome};
@@ -129,9 +129,14 @@ impl Fill {
         Ok(fill)
     }
 
-    /// Keeps the request, so that the rest can be asked for where its client goes away.
-    pub(crate) fn remember(&mut self, host: &dyn Host) {
-        self.onward = self.seat.flight.is_some().then(|| Onward::read(host)).flatten();
+    /// Keeps the request, so that the rest can be asked for where its client goes away. `came` is how it came: not where credentials
+    /// were made for it, or another method.
+    pub(crate) fn remember(&mut self, host: &dyn Host, came: &[(String, Vec<u8>)]) {
+        if self.seat.flight.is_none() || !host.runs_errands() {
+            return;
+        }
+        let is_alike = |lines: FieldLines| lines.iter().all(|(name, _)| name != ":method");
+        self.onward = differences(came, host).is_some_and(is_alike).then(|| Onward::read(host)).flatten();
     }
 
     /// The request, where someone else reads the response along.

@@ -126,7 +126,7 @@ impl Cache {
         let declared = if end { Some(0) } else { declared_length(host) };
         match Fill::begin(seat, storable.stored, head, declared, &self.storage) {
             Ok(mut fill) => {
-                fill.remember(host);
+                fill.remember(host, &asked.fields);
                 asked.status.stored = true;
                 asked.status.ttl = Some(storable.stored.ttl(at));
                 self.answer_client(host, asked, &storable, at);
