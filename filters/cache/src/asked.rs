@@ -122,7 +122,8 @@ impl Cache {
             Lookup::Nothing => (Found::Nothing, None),
             Lookup::Others => (Found::OtherVariants, None),
             Lookup::Found(object) => {
-                (Found::Response { stored: object.stored(), purged: object.is_purged() }, Some(object))
+                let lacks = !has_for(object, asked.request.method, &section::request(host));
+                (Found::Response { stored: object.stored(), purged: object.is_purged(), lacks }, Some(object))
             }
         };
         match (decide(&asked.request, found, now(host)), object) {
@@ -133,7 +134,7 @@ impl Cache {
             }
             (Decision::Serve { stale, .. }, Some(object)) => self.serve(stream, host, asked, object, stale),
             (Decision::Validate(why), object) => self.fetch(stream, host, asked, why, object, waits),
-            (Decision::Forward(why), _) => self.fetch(stream, host, asked, why, None, waits),
+            (Decision::Forward(why), object) => self.fetch(stream, host, asked, why, object, waits),
             (Decision::GatewayTimeout, _) | (Decision::Serve { .. }, None) => self.gateway_timeout(asked),
         }
     }
@@ -158,7 +159,7 @@ impl Cache {
         stale: bool,
     ) -> Flow {
         let at = now(host);
-        let (stored, head, length) = (object.stored(), object.head(), object.body().len());
+        let (stored, head, length) = (object.stored(), object.head(), object.body().complete());
         let (method, etag) = (asked.request.method, head.line("etag"));
         let form = if asked.fields.is_empty() {
             answer(method, &section::request(host), stored, etag, Some(length), at)
@@ -175,7 +176,7 @@ impl Cache {
         let mut fields = std::mem::take(&mut prepared.fields);
         fields.push(("cache-status".to_owned(), asked.status.member(&self.name).into_bytes()));
         let opening = opening(&prepared, fields, method == Method::Head, "cache_hit");
-        let serving = Serving::stored(object.body().chunks(), prepared.bytes);
+        let serving = Serving::stored(object.body().chunks(), object.body().place(prepared.bytes));
         self.set_course(stream, Course::Serving(serving));
         Flow::Open(opening)
     }
@@ -199,7 +200,8 @@ impl Cache {
         }
         let since = self.storage.store.epoch();
         // A part of what is not there is asked for as it came: what comes may be of use to no one else.
-        let is_plain = !request.has_range || selected.is_some();
+        let usable = selected.filter(|_| why != Forward::Partial);
+        let is_plain = !request.has_range || usable.is_some();
         let shares = waits && request.method == Method::Get && !request.has_range;
         let flight = match shares.then(|| self.join(&asked.key, host)) {
             Some(Role::Wait(fetch, ticket)) => {
@@ -211,7 +213,7 @@ impl Cache {
             Some(Role::Fill(fetch)) => Some(fetch),
             Some(Role::Apart) | None => None,
         };
-        let strips = is_plain && (flight.is_some() || selected.is_some());
+        let strips = is_plain && (flight.is_some() || usable.is_some());
         let seat = Seat { key: asked.key.clone(), flight, since };
         host.count(counters::MISS, 1);
         self.ask(stream, host, asked, seat, selected.cloned(), strips)
@@ -239,18 +241,20 @@ impl Cache {
         if strips {
             CLIENT_CONDITIONS.iter().for_each(|name| host.remove_field(Fields::RequestHeaders, name));
         }
-        let asked_about = match &selected {
-            Some(object) => self.ask_about(host, object),
-            None => Vec::new(),
-        };
-        self.set_course(stream, Course::Fetching(Fetching { seat, selected, asked_about }));
+        let lacks = asked.status.fwd == Some(Forward::Partial);
+        let mut fetching = Fetching { seat, selected, lacks, asked_about: Vec::new() };
+        if let Some(object) = fetching.usable() {
+            fetching.asked_about = self.ask_about(host, object);
+        }
+        self.set_course(stream, Course::Fetching(fetching));
         Flow::Continue
     }
 
     /// RFC 9111 §4.3.1
     pub(crate) fn ask_about(&self, host: &mut dyn Host, selected: &Arc<Object>) -> Vec<Arc<Object>> {
         let mut variants = self.storage.store.variants(selected.key());
-        variants.retain(|object| !Arc::ptr_eq(object, selected));
+        // What a part of another variant could not answer need not be confirmed.
+        variants.retain(|object| !Arc::ptr_eq(object, selected) && object.body().runs().is_none());
         variants.insert(0, Arc::clone(selected));
         let lines = {
             let validators: Vec<_> = variants.iter().map(|object| validators(object)).collect();
@@ -259,7 +263,10 @@ impl Cache {
         if lines.is_empty() {
             return Vec::new();
         }
-        ["range", "if-range"].iter().for_each(|name| host.remove_field(Fields::RequestHeaders, name));
+        // Of what is incomplete, no more than the range is asked for where it is not confirmed.
+        if selected.body().runs().is_none() {
+            ["range", "if-range"].iter().for_each(|name| host.remove_field(Fields::RequestHeaders, name));
+        }
         let has_tags = lines.iter().any(|(name, _)| *name == "if-none-match");
         lines.iter().for_each(|(name, value)| host.set_field(Fields::RequestHeaders, name, value));
         // A date is asked about for the selected one alone.
@@ -276,6 +283,11 @@ impl Cache {
         let selected = match self.find(host, &asked.key) {
             Lookup::Found(object) => Some(object),
             Lookup::Nothing | Lookup::Others => None,
+        };
+        let whole = |object: &Arc<Object>| object.body().runs().is_none();
+        asked.status.fwd = match &selected {
+            Some(object) if !whole(object) => Some(Forward::Partial),
+            _ => asked.status.fwd.filter(|why| *why != Forward::Partial).or(Some(Forward::UriMiss)),
         };
         let flow = self.ask(stream, host, &mut asked, seat, selected, true);
         stream.asked = Some(asked);
@@ -322,7 +334,7 @@ impl Cache {
         let at = now(host);
         let head = Head::new(&known.head);
         let Some(asked) = stream.asked.as_deref_mut() else { return Flow::Continue };
-        let found = Found::Response { stored: &known.stored, purged: false };
+        let found = Found::Response { stored: &known.stored, purged: false, lacks: false };
         let serves = matches!(decide(&asked.request, found, at), Decision::Serve { .. });
         if !serves || !self.selects(&head, &section::request(host)) {
             return self.go_alone(stream, host);
@@ -344,6 +356,12 @@ impl Cache {
         self.set_course(stream, Course::Serving(Serving::read_along(chunks, length, fetch, ticket)));
         Flow::Open(opening)
     }
+}
+
+/// Whether what is stored is enough for a request (RFC 9111 §3.3).
+fn has_for(object: &Object, method: Method, request: &(impl Section + ?Sized)) -> bool {
+    let Some(runs) = object.body().runs() else { return true };
+    method == Method::Get && runs.answer(request, object.stored(), object.head().line("etag"))
 }
 
 /// What validates a stored response.

@@ -86,7 +86,7 @@ impl Cache {
         if status != 200 || is_local || object.stored().status != 200 {
             return;
         }
-        if head_matches(&section::response(host), &validators(&object), object.body().len()) {
+        if head_matches(&section::response(host), &validators(&object), object.body().complete()) {
             self.freshen(host, asked, &object);
         } else {
             // "the cache SHOULD consider the stored response to be stale"

@@ -13,6 +13,7 @@ mod config;
 mod counters;
 mod fill;
 mod fresh;
+mod part;
 pub mod policy;
 mod purging;
 mod recast;
@@ -106,8 +107,17 @@ struct Fetching {
     seat: Seat,
     /// The stored response that the request selects, where there is one.
     selected: Option<Arc<Object>>,
+    /// What is stored is incomplete, and does not have what the request needs.
+    lacks: bool,
     /// The stored responses that the origin was asked about by conditions.
     asked_about: Vec<Arc<Object>>,
+}
+
+impl Fetching {
+    /// The stored response that would answer the request.
+    fn usable(&self) -> Option<&Arc<Object>> {
+        self.selected.as_ref().filter(|_| !self.lacks)
+    }
 }
 
 impl Filter for Cache {
@@ -205,7 +215,7 @@ impl Drop for Stream {
         let Some(storage) = self.storage.take() else { return };
         match std::mem::take(&mut self.course) {
             Course::Fetching(fetching) => fetching.seat.abandon(&storage),
-            Course::Filling(fill) => fill.into_seat().abandon(&storage),
+            Course::Filling(fill) => fill.break_off(&storage),
             Course::Waiting(fetch, ticket) => leave(&fetch, ticket),
             Course::Serving(mut serving) => {
                 if let Some((fetch, ticket)) = serving.source() {

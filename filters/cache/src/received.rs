@@ -9,6 +9,7 @@ use crate::policy::field::{Section, members};
 use crate::policy::invalidation::invalidated;
 use crate::policy::key::url_key;
 use crate::policy::method::Method;
+use crate::policy::partial::{Span, span_of};
 use crate::policy::response_fields::goes_into_not_modified;
 use crate::policy::stale;
 use crate::policy::storability::{Storable, Times, Unstorable, assess};
@@ -70,7 +71,7 @@ impl Cache {
             return self.on_not_modified(stream, host, asked, fetching);
         }
         // RFC 5861 §4
-        if let Some(object) = fetching.selected.as_ref().filter(|_| stale::is_error(status))
+        if let Some(object) = fetching.usable().filter(|_| stale::is_error(status))
             && stale::if_error(object.stored(), &asked.request, at)
         {
             let object = object.clone();
@@ -98,17 +99,13 @@ impl Cache {
         end: bool,
     ) -> Flow {
         let at = now(host);
-        let times = Times { request: asked.sent, response: at };
-        let assessed = match stream.is_local_reply {
-            true => Err(Unstorable::Status),
-            false => assess(&asked.request, status, &section::response(host), times, &self.rules),
-        };
-        let storable = match assessed {
+        let span = part_of(host, asked, &fetching, status);
+        let storable = match self.assess(stream, host, asked, if span.is_some() { 200 } else { status }) {
             Ok(storable) => storable,
             Err(why) => {
                 // What the origin says now is not what it said then.
-                if let Some(object) = fetching.selected.filter(|_| status < 500 && why != Unstorable::Partial)
-                {
+                let says_nothing = status >= 500 || matches!(status, 304 | 416) || why == Unstorable::Partial;
+                if let Some(object) = fetching.selected.filter(|_| !says_nothing) {
                     self.storage.store.remove(&object);
                 }
                 let marks = status < 500 && !matches!(why, Unstorable::Partial | Unstorable::RequestNoStore);
@@ -124,7 +121,11 @@ impl Cache {
             std::mem::replace(&mut seat, alone).release(&self.storage, at, true);
         }
         let declared = if end { Some(0) } else { declared_length(host) };
-        match Fill::begin(seat, storable.stored, head, declared, &self.storage) {
+        let begun = match span {
+            Some(span) => Fill::begin_part(seat, storable.stored, head, span, &self.storage),
+            None => Fill::begin(seat, storable.stored, head, declared, &self.storage),
+        };
+        match begun {
             Ok(mut fill) => {
                 fill.remember(host);
                 asked.status.stored = true;
@@ -144,6 +145,20 @@ impl Cache {
         }
     }
 
+    fn assess(
+        &self,
+        stream: &Stream,
+        host: &dyn Host,
+        asked: &Asked,
+        status: u16,
+    ) -> Result<Storable, Unstorable> {
+        let times = Times { request: asked.sent, response: now(host) };
+        match stream.is_local_reply {
+            true => Err(Unstorable::Status),
+            false => assess(&asked.request, status, &section::response(host), times, &self.rules),
+        }
+    }
+
     fn on_unstorable(&self, host: &mut dyn Host, asked: &mut Asked, status: u16) -> Flow {
         host.count(counters::UNSTORABLE, 1);
         self.announce(host, asked, status);
@@ -156,7 +171,8 @@ impl Cache {
             key: asked.key.clone(),
             selectors: storable.vary.iter().map(selector).collect(),
             tags: self.tags(host),
-            lines: self.lines(host, |name| storable.excluded.covers(name)),
+            // Which part of the content it is says the body.
+            lines: self.lines(host, |name| storable.excluded.covers(name) || name == "content-range"),
             recast: (storable.stored.stale_while_revalidate > 0)
                 .then(|| recast::differences(&asked.fields, host))
                 .flatten(),
@@ -248,6 +264,14 @@ impl Cache {
 
 /// More tags of a response are ignored.
 const MAX_TAGS: usize = 256;
+
+/// What a 206 carries, where that can be kept.
+fn part_of(host: &dyn Host, asked: &Asked, fetching: &Fetching, status: u16) -> Option<Span> {
+    // The validation of a whole response asks for no range.
+    let asks = fetching.asked_about.first().is_none_or(|object| object.body().runs().is_some());
+    let is_part = status == 206 && asked.request.method == Method::Get && asks;
+    is_part.then(|| span_of(&asked.fields[..], &section::response(host))).flatten()
+}
 
 fn status_of(host: &dyn Host) -> u16 {
     let status = host.field(Fields::ResponseHeaders, ":status").unwrap_or_default();

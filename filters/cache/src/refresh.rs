@@ -50,7 +50,10 @@ impl Refresh {
     fn ask_about(&mut self, object: &Arc<Object>, seat: Seat) {
         let asked_about = self.cache.ask_about(&mut self.host, object);
         let selected = Some(Arc::clone(object));
-        self.cache.set_course(&mut self.stream, Course::Fetching(Fetching { seat, selected, asked_about }));
+        self.cache.set_course(
+            &mut self.stream,
+            Course::Fetching(Fetching { seat, selected, lacks: false, asked_about }),
+        );
     }
 
     fn lines(&self) -> FieldLines {

@@ -19,11 +19,11 @@ impl Cache {
     /// The client of a fetch has gone away: what is missing is fetched for those who read along.
     pub(crate) fn fetch_rest(&self, host: &mut dyn Host, mut fill: Box<Fill>) {
         let (Some(onward), Some(_)) = (fill.onward(), fill.declared()) else {
-            return fill.into_seat().abandon(&self.storage);
+            return fill.break_off(&self.storage);
         };
         let tag = strong_tag(&fill);
         if tag.is_none() && fill.head().line("last-modified").is_none() {
-            return fill.into_seat().abandon(&self.storage);
+            return fill.break_off(&self.storage);
         }
         let range = |tag: Vec<u8>| {
             let range = format!("bytes={}-", fill.length()).into_bytes();

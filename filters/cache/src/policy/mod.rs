@@ -18,6 +18,7 @@ pub mod freshness;
 pub mod invalidation;
 pub mod key;
 pub mod method;
+pub mod partial;
 pub mod range;
 pub mod request;
 pub mod response_fields;

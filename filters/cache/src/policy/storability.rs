@@ -74,7 +74,7 @@ pub enum Unstorable {
 
 /// The final statuses whose rules this cache knows and follows (RFC 9111 §3, must-understand).
 pub fn is_understood(status: u16) -> bool {
-    is_heuristically_cacheable(status) && status != 206 || matches!(status, 302 | 303 | 307 | 421 | 451)
+    is_heuristically_cacheable(status) || matches!(status, 302 | 303 | 307 | 421 | 451)
 }
 
 /// The directives that count for a response, and whether they are a targeted field's (RFC 9213 §2.2).
@@ -133,11 +133,12 @@ fn may_be_stored(request: &Request, status: u16, directives: &ResponseDirectives
     if request.directives.no_store {
         return Err(Unstorable::RequestNoStore);
     }
-    // "the response status code is final"; a 304 is never stored for itself.
-    if !(200..=599).contains(&status) || status == 304 {
+    // "the response status code is final"; a 304 is never stored for itself, and a 416 answers one Range, which no key tells.
+    if !(200..=599).contains(&status) || matches!(status, 304 | 416) {
         return Err(Unstorable::Status);
     }
-    // "if the response status code is 206 …, the cache understands the response status code": parts are passed through.
+    // "if the response status code is 206 …, the cache understands the response status code": a part that it knows how to keep comes
+    // here as the 200 that it is of (§3.4).
     if status == 206 {
         return Err(Unstorable::Partial);
     }
@@ -245,6 +246,7 @@ mod tests {
             (100, Unstorable::Status),
             (199, Unstorable::Status),
             (304, Unstorable::Status),
+            (416, Unstorable::Status),
             (206, Unstorable::Partial),
             (600, Unstorable::Status),
         ] {

@@ -11,6 +11,7 @@ mod budget;
 pub mod codec;
 mod ghost;
 mod object;
+pub mod pieces;
 mod purge;
 mod shard;
 mod slab;
