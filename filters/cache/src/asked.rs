@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use ferrule_kit::{FieldLines, Fields, Flow, Host, Message};
 
+use crate::account::Account;
 use crate::collapse::{Role, Ticket};
 use crate::fill::Seat;
 use crate::policy::answer::answer;
@@ -17,6 +18,7 @@ use crate::policy::time::Time;
 use crate::policy::uri::Uri;
 use crate::policy::validation::{Validators, conditions};
 use crate::policy::vary::selecting_value;
+use crate::reason::{count_bypass, is_for_others};
 use crate::recast::owned_fields;
 use crate::serving::{Serving, opening, prepare};
 use crate::storage::{Fetch, FlightHead};
@@ -35,14 +37,23 @@ pub(crate) struct Asked {
     /// When the origin was asked.
     pub(crate) sent: Time,
     pub(crate) status: CacheStatus,
+    pub(crate) account: Account,
 }
 
 impl Asked {
     /// The same asked for by no client, with these fields.
     pub(crate) fn again(&self, fields: FieldLines, now: Time) -> Self {
         let request = Request { method: Method::Get, has_range: false, ..self.request };
-        let status = CacheStatus::default();
-        Self { request, uri: self.uri.clone(), key: self.key.clone(), fields, sent: now, status }
+        let (uri, key) = (self.uri.clone(), self.key.clone());
+        Self {
+            request,
+            uri,
+            key,
+            fields,
+            sent: now,
+            status: CacheStatus::default(),
+            account: Account::default(),
+        }
     }
 }
 
@@ -57,15 +68,12 @@ impl Cache {
         {
             return self.on_purge(host, allowed);
         }
-        let mut asked = self.read(host, &method);
-        let path = host.field(Fields::RequestHeaders, ":path").unwrap_or_default();
-        let bypasses = |matcher: &crate::Matcher| matcher.holds(&method, &path, &section::request(host));
-        // A GET with content might be answered by it, though it has no meaning (RFC 9110 §9.3.1): it would poison the key.
-        let has_content = asked.request.method.reads() && !end;
-        if host.is_tunnel() || has_content || self.bypass.iter().any(bypasses) {
-            asked.status.fwd = Some(Forward::Bypass);
-            host.count(counters::BYPASS, 1);
-            return self.pass(stream, asked);
+        let asked = self.read(host, &method);
+        if let Some(why) = self.passes_by(host, &method, &asked, end) {
+            return self.pass_by(stream, host, asked, why);
+        }
+        if asked.request.method == Method::Post && self.post.is_some() {
+            return self.on_post(stream, host, asked, end);
         }
         stream.asked = Some(Box::new(asked));
         self.look_up(stream, host, true)
@@ -79,13 +87,8 @@ impl Cache {
         let section = section::request(host);
         let request = Request::read(method, &section, &self.rules);
         let key = if request.method.reads() { key::key(&uri, &section, &self.key_rules) } else { Vec::new() };
-        Asked { request, uri, key, fields: Vec::new(), sent: now(host), status: CacheStatus::default() }
-    }
-
-    fn pass(&self, stream: &mut Stream, asked: Asked) -> Flow {
-        stream.asked = Some(Box::new(asked));
-        self.set_course(stream, Course::Pass);
-        Flow::Continue
+        let (status, account) = (CacheStatus::default(), Account::default());
+        Asked { request, uri, key, fields: Vec::new(), sent: now(host), status, account }
     }
 
     /// What a request says in a field by which responses are selected, made coarser where the configuration says so.
@@ -102,7 +105,7 @@ impl Cache {
     }
 
     /// Looks in the store, and acts on what is there. `waits` says that another's fetch may be waited for.
-    fn look_up(&self, stream: &mut Stream, host: &mut dyn Host, waits: bool) -> Flow {
+    pub(crate) fn look_up(&self, stream: &mut Stream, host: &mut dyn Host, waits: bool) -> Flow {
         let Some(mut asked) = stream.asked.take() else { return Flow::Continue };
         let flow = self.act(stream, host, &mut asked, waits);
         stream.asked = Some(asked);
@@ -166,6 +169,7 @@ impl Cache {
         } else {
             answer(method, &asked.fields[..], stored, etag, Some(length), at)
         };
+        asked.account = Account { age: Some(stored.age(at)), stale, ..asked.account };
         asked.status.hit = asked.status.fwd.is_none();
         asked.status.ttl = Some(stored.ttl(at));
         if asked.status.hit {
@@ -194,7 +198,8 @@ impl Cache {
         asked.status.fwd = Some(why);
         asked.sent = now(host);
         let request = asked.request;
-        if !request.method.reads() || request.is_for_origin || request.directives.no_store {
+        if let Some(why) = is_for_others(&request) {
+            count_bypass(host, asked, why);
             self.set_course(stream, Course::Pass);
             return Flow::Continue;
         }
@@ -202,7 +207,7 @@ impl Cache {
         // A part of what is not there is asked for as it came: what comes may be of use to no one else.
         let usable = selected.filter(|_| why != Forward::Partial);
         let is_plain = !request.has_range || usable.is_some();
-        let shares = waits && request.method == Method::Get && !request.has_range;
+        let shares = waits && request.method.is_stored() && !request.has_range;
         let flight = match shares.then(|| self.join(&asked.key, host)) {
             Some(Role::Wait(fetch, ticket)) => {
                 host.count(counters::COLLAPSED, 1);
@@ -243,7 +248,8 @@ impl Cache {
         }
         let lacks = asked.status.fwd == Some(Forward::Partial);
         let mut fetching = Fetching { seat, selected, lacks, asked_about: Vec::new() };
-        if let Some(object) = fetching.usable() {
+        // RFC 9110 §13.1.2: to others than GET and HEAD, these conditions mean something else.
+        if let Some(object) = fetching.usable().filter(|_| asked.request.method != Method::PostByContent) {
             fetching.asked_about = self.ask_about(host, object);
         }
         self.set_course(stream, Course::Fetching(fetching));
@@ -339,6 +345,7 @@ impl Cache {
         if !serves || !self.selects(&head, &section::request(host)) {
             return self.go_alone(stream, host);
         }
+        asked.account.age = Some(known.stored.age(at));
         asked.status = CacheStatus {
             fwd: asked.status.fwd,
             collapsed: true,

@@ -34,6 +34,7 @@ impl Cache {
         };
         host.count(counters::VALIDATED, 1);
         asked.status.fwd_status = Some(304);
+        asked.account.validated = true;
         fetching.seat.land(&self.storage, &object);
         self.serve(stream, host, asked, &object, false)
     }

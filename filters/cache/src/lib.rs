@@ -6,6 +6,7 @@
 //! - What cannot be stored, found or waited for costs a request to the origin, never the client its answer.
 //! - A body is copied once on its way into the store and never on its way out of it.
 
+mod account;
 mod asked;
 mod bypass;
 pub mod collapse;
@@ -15,7 +16,9 @@ mod fill;
 mod fresh;
 mod part;
 pub mod policy;
+mod posted;
 mod purging;
+mod reason;
 mod recast;
 mod received;
 mod refresh;
@@ -66,12 +69,17 @@ pub struct Compiled {
     rules: Rules,
     key_rules: KeyRules,
     bypass: Vec<Matcher>,
+    /// Bytes of content of a POST that are held, where POSTs are answered from the store.
+    post: Option<usize>,
     purge: Option<Vec<Matcher>>,
     tag_names: Vec<String>,
     coarsening: BTreeMap<String, Coarsening>,
     /// The longest that a request waits for another's header section.
     wait: Duration,
     storage: Arc<Shared>,
+    storage_name: Option<String>,
+    /// Whether access logs are told of each request.
+    observes: bool,
 }
 
 /// What the filter remembers of one request and its response.
@@ -91,6 +99,8 @@ enum Course {
     /// The origin answers, and nothing of it is stored.
     #[default]
     Pass,
+    /// A request is held until its content, which is part of its key, has come.
+    Reading,
     /// Another stream fetches what this one needs.
     Waiting(Arc<Fetch>, Ticket),
     /// The origin is asked.
@@ -140,11 +150,14 @@ impl Filter for Cache {
             key_rules: config.key_rules()?,
             tag_names: config.tag_names()?,
             coarsening: config.coarsening()?,
+            post: config.content_bytes()?,
             bypass: matchers("bypass", config.bypass)?,
             purge: config.purge.map(|purge| matchers("purge.allow", purge.allow)).transpose()?,
             name: config.name.unwrap_or_else(|| "ferrule".to_owned()),
             wait: Duration::from_millis(patience.wait_ms),
             storage,
+            storage_name: config.storage.name,
+            observes: config.observe.metadata,
         })))
     }
 
@@ -161,16 +174,26 @@ impl Filter for Cache {
     }
 
     fn on_data(&self, stream: &mut Stream, host: &mut dyn Host, message: Message, end: bool) -> Flow {
-        if message == Message::Response {
-            self.on_bytes(stream, host, end);
+        match message {
+            Message::Request => self.on_posted(stream, host, end),
+            Message::Response => {
+                self.on_bytes(stream, host, end);
+                Flow::Continue
+            }
         }
-        Flow::Continue
+    }
+
+    /// Envoy holds no more than this: what is larger passes by.
+    fn on_overflow(&self, stream: &mut Stream, host: &mut dyn Host, _: Message) -> Flow {
+        self.on_posted(stream, host, false)
     }
 
     /// Trailers are not stored, which RFC 9110 §6.5.1 leaves to the recipient.
     fn on_trailers(&self, stream: &mut Stream, host: &mut dyn Host, message: Message) -> Flow {
-        if message == Message::Response {
-            self.finish(stream, host);
+        match (message, &stream.course) {
+            (Message::Request, Course::Reading) => return self.on_content(stream, host),
+            (Message::Request, _) => {}
+            (Message::Response, _) => self.finish(stream, host),
         }
         Flow::Continue
     }
@@ -202,10 +225,12 @@ impl Filter for Cache {
     }
 
     fn on_done(&self, stream: &mut Stream, host: &mut dyn Host) {
+        self.account(stream, host);
         match std::mem::take(&mut stream.course) {
             Course::Filling(fill) if host.runs_errands() => self.fetch_rest(host, fill),
             course => stream.course = course,
         }
+        self.storage.tell(host);
     }
 }
 
@@ -222,7 +247,7 @@ impl Drop for Stream {
                     leave(&fetch, ticket);
                 }
             }
-            Course::Pass => {}
+            Course::Pass | Course::Reading => {}
         }
     }
 }
@@ -237,6 +262,11 @@ impl Cache {
     fn set_course(&self, stream: &mut Stream, course: Course) {
         stream.storage.get_or_insert_with(|| Arc::clone(&self.storage));
         stream.course = course;
+    }
+
+    /// Nothing more of this stream is to be told, but for its account.
+    fn leave(&self) -> Flow {
+        if self.observes { Flow::Continue } else { Flow::Leave }
     }
 
     /// 504 to who wants a stored response or none (RFC 9111 §5.2.1.7).

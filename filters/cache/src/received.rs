@@ -39,7 +39,7 @@ impl Cache {
             self.invalidate(host, asked, status);
         }
         self.announce(host, asked, status);
-        Flow::Leave
+        self.leave()
     }
 
     fn invalidate(&self, host: &mut dyn Host, asked: &Asked, status: u16) {
@@ -83,7 +83,7 @@ impl Cache {
             self.on_head(host, asked, status, stream.is_local_reply);
             fetching.seat.abandon(&self.storage);
             self.announce(host, asked, status);
-            return Flow::Leave;
+            return self.leave();
         }
         self.on_full(stream, host, asked, fetching, status, end)
     }
@@ -127,7 +127,10 @@ impl Cache {
         };
         match begun {
             Ok(mut fill) => {
-                fill.remember(host);
+                // What is asked again without the client is asked by GET.
+                if asked.request.method == Method::Get {
+                    fill.remember(host);
+                }
                 asked.status.stored = true;
                 asked.status.ttl = Some(storable.stored.ttl(at));
                 self.answer_client(host, asked, &storable, at);
@@ -162,7 +165,7 @@ impl Cache {
     fn on_unstorable(&self, host: &mut dyn Host, asked: &mut Asked, status: u16) -> Flow {
         host.count(counters::UNSTORABLE, 1);
         self.announce(host, asked, status);
-        Flow::Leave
+        self.leave()
     }
 
     fn parts(&self, host: &dyn Host, asked: &Asked, storable: &Storable) -> Parts {
@@ -173,7 +176,7 @@ impl Cache {
             tags: self.tags(host),
             // Which part of the content it is says the body.
             lines: self.lines(host, |name| storable.excluded.covers(name) || name == "content-range"),
-            recast: (storable.stored.stale_while_revalidate > 0)
+            recast: (storable.stored.stale_while_revalidate > 0 && asked.request.method == Method::Get)
                 .then(|| recast::differences(&asked.fields, host))
                 .flatten(),
         }

@@ -2,11 +2,13 @@
 //!
 //! In a native module the process is Envoy's, so that all workers share; as wasm it is one worker's machine.
 
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 
-use ferrule_kit::Waker;
+use ferrule_kit::{Host, Waker};
 
 use crate::collapse::{Flight, Flights, Patience};
+use crate::counters::{self, Pair};
 use crate::policy::stored::Stored;
 use crate::store::{Limits, Store};
 
@@ -29,7 +31,20 @@ pub(crate) type Fetch = Flight<FlightHead, Waker>;
 pub(crate) struct Shared {
     pub(crate) store: Store,
     pub(crate) flights: Flights<FlightHead, Waker>,
+    told: Told,
 }
+
+/// What of a store has been counted.
+#[derive(Debug, Default)]
+struct Told {
+    objects: AtomicUsize,
+    bytes: AtomicUsize,
+    evicted: AtomicU64,
+}
+
+/// What storages held that are gone, and who went without a stream that could count it.
+static GONE: Told =
+    Told { objects: AtomicUsize::new(0), bytes: AtomicUsize::new(0), evicted: AtomicU64::new(0) };
 
 /// Storages by name and bounds: one whose bounds change is another, and the old one goes with the last configuration that has it.
 type Named = Vec<(String, Limits, Patience, Weak<Shared>)>;
@@ -38,7 +53,11 @@ static NAMED: Mutex<Named> = Mutex::new(Vec::new());
 
 impl Shared {
     fn new(limits: Limits, patience: Patience) -> Arc<Self> {
-        Arc::new(Self { store: Store::new(limits), flights: Flights::new(patience, limits.shards) })
+        Arc::new(Self {
+            store: Store::new(limits),
+            flights: Flights::new(patience, limits.shards),
+            told: Told::default(),
+        })
     }
 
     /// The storage of that name and these bounds, made if no one has it yet; without a name, a new one.
@@ -55,6 +74,37 @@ impl Shared {
         let storage = Self::new(limits, patience);
         named.push((name.to_owned(), limits, patience, Arc::downgrade(&storage)));
         storage
+    }
+}
+
+impl Shared {
+    /// Counts what has changed since it was counted last, by any stream.
+    pub(crate) fn tell(&self, host: &mut dyn Host) {
+        tell(host, counters::OBJECTS, &self.told.objects, self.store.objects(), &GONE.objects);
+        tell(host, counters::BYTES, &self.told.bytes, self.store.bytes(), &GONE.bytes);
+        let evicted = self.store.evicted();
+        let told = self.told.evicted.load(Ordering::Relaxed);
+        if evicted > told && self.told.evicted.fetch_max(evicted, Ordering::Relaxed) == told {
+            host.count(counters::EVICTED, evicted - told);
+        }
+    }
+}
+
+fn tell(host: &mut dyn Host, pair: Pair, told: &AtomicUsize, now: usize, gone: &AtomicUsize) {
+    if told.load(Ordering::Relaxed) == now && gone.load(Ordering::Relaxed) == 0 {
+        return;
+    }
+    let before = told.swap(now, Ordering::Relaxed);
+    let added = now.saturating_sub(before);
+    let removed = before.saturating_sub(now) + gone.swap(0, Ordering::Relaxed);
+    host.count(pair.added, added as u64);
+    host.count(pair.removed, removed as u64);
+}
+
+impl Drop for Shared {
+    fn drop(&mut self) {
+        GONE.objects.fetch_add(*self.told.objects.get_mut(), Ordering::Relaxed);
+        GONE.bytes.fetch_add(*self.told.bytes.get_mut(), Ordering::Relaxed);
     }
 }
 

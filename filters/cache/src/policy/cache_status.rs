@@ -68,8 +68,8 @@ fn name(cache: &str) -> String {
     text
 }
 
-/// RFC 9211 §2.2
-fn word(forward: Forward) -> &'static str {
+/// The word for why a request goes on (RFC 9211 §2.2).
+pub fn word(forward: Forward) -> &'static str {
     match forward {
         Forward::Bypass => "bypass",
         Forward::Method => "method",

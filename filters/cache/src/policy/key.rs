@@ -62,6 +62,13 @@ pub fn key(uri: &Uri, request: &(impl Section + ?Sized), rules: &KeyRules) -> Ve
     key
 }
 
+/// The key of a request of another method, whose content counts.
+pub fn with_content(mut key: Vec<u8>, digest: &[u8; 32]) -> Vec<u8> {
+    key.extend_from_slice(b"\0p");
+    key.extend_from_slice(digest);
+    key
+}
+
 /// Whether `key` is one of the URL whose key is `url`.
 pub fn is_of_url(key: &[u8], url: &[u8]) -> bool {
     key.strip_prefix(url).is_some_and(|rest| matches!(rest.first(), None | Some(0)))

@@ -11,6 +11,7 @@ pub mod cache_control;
 pub mod cache_status;
 pub mod cdn_cache_control;
 pub mod conditional;
+pub mod content;
 pub mod date;
 pub mod entity_tag;
 pub mod field;

@@ -37,7 +37,7 @@ pub struct Storable {
 /// Why a response is not stored.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Unstorable {
-    /// Only GET's are, and POST's where the rules say so.
+    /// Only GET's are, and POST's where the configuration says so.
     #[error("method")]
     Method,
     /// RFC 9111 §5.2.1.5
@@ -113,6 +113,10 @@ pub fn assess(
     let lifetime = lifetime(status, &directives, is_targeted, &dates, times.response, rules);
     // §3: "contains at least one of": what a lifetime comes from is just these.
     let lifetime = lifetime.ok_or(Unstorable::NoFreshness)?;
+    // RFC 9110 §9.3.3: POST's are cacheable only where they "include explicit freshness information".
+    if request.method == Method::PostByContent && lifetime.1 != Source::Explicit {
+        return Err(Unstorable::NoFreshness);
+    }
     let stored = stored(status, &directives, lifetime, &dates, age_value(response), times, rules);
     if !is_of_use(&stored, response) {
         return Err(Unstorable::NoFreshness);
@@ -125,8 +129,8 @@ pub fn assess(
 
 /// RFC 9111 §3, item by item.
 fn may_be_stored(request: &Request, status: u16, directives: &ResponseDirectives) -> Result<(), Unstorable> {
-    // "the request method is understood by the cache"; whether POST is stored is the caller's key to say.
-    if !matches!(request.method, Method::Get | Method::Post) {
+    // "the request method is understood by the cache"
+    if !request.method.is_stored() {
         return Err(Unstorable::Method);
     }
     // §5.2.1.5
@@ -319,6 +323,24 @@ mod tests {
         let unsaid =
             get(200, &[("expires", &expires), ("cdn-cache-control", "x"), ("etag", "\"a\"")]).unwrap();
         assert_eq!(unsaid.stored.lifetime, 0);
+    }
+
+    #[test]
+    fn responses_to_post_need_explicit_freshness_and_leave() {
+        let rules = Rules { default_ttl: Some(60), ..Rules::default() };
+        let of = |method, response: &[(&str, &str)]| {
+            let request = Request { method, ..Request::read(b"POST", &lines(&[])[..], &rules) };
+            assess(&request, 200, &lines(response)[..], TIMES, &rules)
+                .map(|storable| storable.stored.lifetime)
+        };
+        let fresh = [("cache-control", "max-age=9")];
+        assert_eq!(of(Method::Post, &fresh), Err(Unstorable::Method));
+        assert_eq!(of(Method::PostByContent, &fresh), Ok(9));
+        let expires = date::format(NOW.seconds() + 50);
+        assert_eq!(of(Method::PostByContent, &[("expires", &expires)]), Ok(50));
+        for silent in [&[][..], &[("cache-control", "public")], &[("etag", "\"a\"")]] {
+            assert_eq!(of(Method::PostByContent, silent), Err(Unstorable::NoFreshness), "{silent:?}");
+        }
     }
 
     #[test]

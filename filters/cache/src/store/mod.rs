@@ -82,6 +82,7 @@ pub struct Store {
     hand: AtomicUsize,
     epoch: AtomicU64,
     evicted: AtomicU64,
+    objects: AtomicUsize,
 }
 
 impl Store {
@@ -98,6 +99,7 @@ impl Store {
             hand: AtomicUsize::new(0),
             epoch: AtomicU64::new(0),
             evicted: AtomicU64::new(0),
+            objects: AtomicUsize::new(0),
         }
     }
 
@@ -113,7 +115,7 @@ impl Store {
 
     /// Objects stored now.
     pub fn objects(&self) -> usize {
-        self.shards.iter().map(|shard| lock(shard).len()).sum()
+        self.objects.load(Ordering::Relaxed)
     }
 
     /// Objects evicted so far.
@@ -161,6 +163,7 @@ impl Store {
         let victim = lock(&self.shards[turn]).evict();
         let evicted = victim.is_some();
         self.evicted.fetch_add(u64::from(evicted), Ordering::Relaxed);
+        self.objects.fetch_sub(usize::from(evicted), Ordering::Relaxed);
         evicted
     }
 
@@ -169,6 +172,10 @@ impl Store {
         let url = self.hasher.hash_one(url_of(object.key()));
         let (mut shard, hash) = self.shard(object.key());
         let added = shard.insert(hash, url, object, since);
+        if let Added::Yes { replaced } = &added {
+            self.objects.fetch_add(1, Ordering::Relaxed);
+            self.objects.fetch_sub(replaced.len(), Ordering::Relaxed);
+        }
         drop(shard);
         // What the index itself grew by may be too much.
         self.shrink();
@@ -203,6 +210,7 @@ impl Store {
     pub fn remove(&self, object: &Arc<Object>) -> bool {
         let (mut shard, hash) = self.shard(object.key());
         let removed = shard.remove(hash, object);
+        self.objects.fetch_sub(usize::from(removed.is_some()), Ordering::Relaxed);
         drop(shard);
         removed.is_some()
     }
@@ -227,6 +235,7 @@ impl Store {
             lock(shard).note(Noted::Url(hash), epoch);
             // What comes back is freed once the lock is not held any more.
             let removed = lock(shard).purge_key(hash, url, soft);
+            self.forget(removed.len(), soft);
             count += removed.len();
             place = lock(shard).has_parts().then_some(0);
         } else {
@@ -234,10 +243,15 @@ impl Store {
         }
         while let Some(from) = place {
             let (removed, next) = lock(shard).purge_some(from, purge, soft);
+            self.forget(removed.len(), soft);
             count += removed.len();
             place = next;
         }
         count
+    }
+
+    fn forget(&self, purged: usize, soft: bool) {
+        self.objects.fetch_sub(if soft { 0 } else { purged }, Ordering::Relaxed);
     }
 
     fn shard(&self, key: &[u8]) -> (MutexGuard<'_, Shard>, u64) {

@@ -62,6 +62,7 @@ impl Shard {
         }
     }
 
+    #[cfg(test)]
     pub(super) fn len(&self) -> usize {
         self.slab.len()
     }

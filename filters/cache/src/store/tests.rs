@@ -88,6 +88,28 @@ fn the_budget_is_never_exceeded_and_all_of_it_comes_back() {
 }
 
 #[test]
+fn objects_are_counted_however_they_come_and_go() {
+    let store = Store::new(Limits { bytes: 60_000, object_bytes: 10_000, variants: 3, shards: 4 });
+    let counts = |store: &Store| store.shards.iter().map(|shard| lock(shard).len()).sum::<usize>();
+    for n in 0..600usize {
+        put(&store, &format!("key {}", n * 7 % 90), n * 37 % 900);
+        variant(&store, "varied", &(n % 5).to_string(), n as i64);
+        match n % 40 {
+            7 => assert!(store.purge(&Purge::Prefix(b"key 1".to_vec()), false) > 0),
+            13 => assert!(store.purge(&Purge::Prefix(b"key 2".to_vec()), true) > 0),
+            21 => drop(store.purge(&Purge::Url(b"varied".to_vec()), false)),
+            33 => {
+                let Lookup::Found(object) = store.find(b"varied", |_| true) else { panic!("not found") };
+                assert!(store.remove(&object) && !store.remove(&object));
+            }
+            _ => {}
+        }
+        assert_eq!(store.objects(), counts(&store), "{n}");
+    }
+    assert!(store.evicted() > 0 && store.objects() > 0);
+}
+
+#[test]
 fn what_is_being_read_stays_charged_until_it_is_let_go() {
     let store = small(50_000);
     assert!(put(&store, "a", 30_000));
