@@ -8,6 +8,7 @@ use crate::account::Account;
 use crate::collapse::{Role, Ticket};
 use crate::fill::Seat;
 use crate::policy::answer::answer;
+use crate::policy::cache_control::RequestDirectives;
 use crate::policy::cache_status::CacheStatus;
 use crate::policy::field::Section;
 use crate::policy::key;
@@ -41,9 +42,21 @@ pub(crate) struct Asked {
 }
 
 impl Asked {
+    /// The key of the fetch that others may wait for. What comes for credentials is mostly for one client alone (RFC 9111 §3.5): those who
+    /// have none neither wait for it nor take its fate for theirs.
+    pub(crate) fn flight_key(&self) -> Vec<u8> {
+        let mut key = self.key.clone();
+        if self.request.has_authorization {
+            key.extend_from_slice(b"\0a");
+        }
+        key
+    }
+
     /// The same asked for by no client, with these fields.
     pub(crate) fn again(&self, fields: FieldLines, now: Time) -> Self {
-        let request = Request { method: Method::Get, has_range: false, ..self.request };
+        // What a client wants of its answer is nothing to those who come after it.
+        let directives = RequestDirectives::default();
+        let request = Request { method: Method::Get, has_range: false, directives, ..self.request };
         let (uri, key) = (self.uri.clone(), self.key.clone());
         Self {
             request,
@@ -149,7 +162,7 @@ impl Cache {
 
     /// While one request refreshes a stale response, others are served it (RFC 5861 §3).
     fn is_being_refreshed(&self, asked: &Asked) -> bool {
-        self.storage.flights.is_under_way(&asked.key)
+        self.storage.flights.is_under_way(&asked.flight_key())
     }
 
     /// Answers from the store.
@@ -208,7 +221,8 @@ impl Cache {
         let usable = selected.filter(|_| why != Forward::Partial);
         let is_plain = !request.has_range || usable.is_some();
         let shares = waits && request.method.is_stored() && !request.has_range;
-        let flight = match shares.then(|| self.join(&asked.key, host)) {
+        let key = asked.flight_key();
+        let flight = match shares.then(|| self.join(&key, host)) {
             Some(Role::Wait(fetch, ticket)) => {
                 host.count(counters::COLLAPSED, 1);
                 self.set_course(stream, Course::Waiting(fetch, ticket));
@@ -219,7 +233,7 @@ impl Cache {
             Some(Role::Apart) | None => None,
         };
         let strips = is_plain && (flight.is_some() || usable.is_some());
-        let seat = Seat { key: asked.key.clone(), flight, since };
+        let seat = Seat { key, flight, since };
         host.count(counters::MISS, 1);
         self.ask(stream, host, asked, seat, selected.cloned(), strips)
     }
@@ -285,7 +299,7 @@ impl Cache {
         stream.course = Course::Pass;
         let Some(mut asked) = stream.asked.take() else { return Flow::Continue };
         asked.sent = now(host);
-        let seat = Seat { key: asked.key.clone(), flight: Some(flight), since: self.storage.store.epoch() };
+        let seat = Seat { key: asked.flight_key(), flight: Some(flight), since: self.storage.store.epoch() };
         let selected = match self.find(host, &asked.key) {
             Lookup::Found(object) => Some(object),
             Lookup::Nothing | Lookup::Others => None,

@@ -27,6 +27,7 @@ pub(crate) const NAMES: &[&str] = &[
     "objects_removed",
     "bytes_added",
     "bytes_removed",
+    "bypass_target",
 ];
 
 /// Answered from the store.
@@ -71,6 +72,9 @@ pub(crate) const EVICTED: Counter = Counter(18);
 pub(crate) const OBJECTS: Pair = Pair { added: Counter(19), removed: Counter(20) };
 /// The same of bytes of memory that are charged.
 pub(crate) const BYTES: Pair = Pair { added: Counter(21), removed: Counter(22) };
+
+/// Passed by because its target is no URI.
+pub(crate) const BYPASS_TARGET: Counter = Counter(23);
 
 /// Counts what comes and what goes.
 #[derive(Clone, Copy, Debug)]

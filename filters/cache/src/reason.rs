@@ -16,6 +16,8 @@ pub(crate) enum Bypass {
     Tunnel,
     /// A GET with content, or a POST with more than is held.
     Content,
+    /// Its target is no URI, so that two might make one key.
+    Target,
     /// Its method is not answered from the store.
     Method,
     /// Its own `no-store` (RFC 9111 §5.2.1.5).
@@ -31,6 +33,7 @@ impl Bypass {
             Self::Rule => counters::BYPASS_RULE,
             Self::Tunnel => counters::BYPASS_TUNNEL,
             Self::Content => counters::BYPASS_CONTENT,
+            Self::Target => counters::BYPASS_TARGET,
             Self::Method => counters::BYPASS_METHOD,
             Self::Directive => counters::BYPASS_DIRECTIVE,
             Self::Condition => counters::BYPASS_CONDITION,
@@ -43,6 +46,7 @@ impl Bypass {
             Self::Rule => "rule",
             Self::Tunnel => "tunnel",
             Self::Content => "content",
+            Self::Target => "target",
             Self::Method => "method",
             Self::Directive => "directive",
             Self::Condition => "condition",
@@ -63,6 +67,10 @@ impl Cache {
         let holds = |matcher: &Matcher| matcher.holds(method, &path, &section::request(host));
         if host.is_tunnel() {
             return Some(Bypass::Tunnel);
+        }
+        // RFC 9110 §7.1: a target is a URI without fragment, and all of a URI is ASCII (RFC 3986 §2).
+        if !path.iter().all(|byte| byte.is_ascii_graphic() && *byte != b'#') {
+            return Some(Bypass::Target);
         }
         // A GET with content might be answered by it, though it has no meaning (RFC 9110 §9.3.1): it would poison the key.
         if asked.request.method.reads() && !end {

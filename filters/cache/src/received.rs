@@ -5,7 +5,7 @@ use ferrule_kit::{Fields, Flow, Host, Message};
 use crate::asked::{Asked, remove_connection_fields};
 use crate::fill::{Fill, Refused};
 use crate::policy::answer::{Answer, answer};
-use crate::policy::field::{Section, members};
+use crate::policy::field::{Section, words};
 use crate::policy::invalidation::invalidated;
 use crate::policy::key::url_key;
 use crate::policy::method::Method;
@@ -50,7 +50,7 @@ impl Cache {
     }
 
     /// What every response says of this cache (RFC 9211), and what none of them carries on.
-    fn announce(&self, host: &mut dyn Host, asked: &mut Asked, status: u16) {
+    pub(crate) fn announce(&self, host: &mut dyn Host, asked: &mut Asked, status: u16) {
         remove_connection_fields(host, Message::Response);
         self.tag_names.iter().for_each(|name| host.remove_field(Fields::ResponseHeaders, name));
         asked.status.fwd_status = (status_of(host) != status).then_some(status);
@@ -103,12 +103,14 @@ impl Cache {
         let storable = match self.assess(stream, host, asked, if span.is_some() { 200 } else { status }) {
             Ok(storable) => storable,
             Err(why) => {
-                // What the origin says now is not what it said then.
-                let says_nothing = status >= 500 || matches!(status, 304 | 416) || why == Unstorable::Partial;
-                if let Some(object) = fetching.selected.filter(|_| !says_nothing) {
+                let is_origins = !stream.is_local_reply && status < 500;
+                let marks = is_origins && (why.is_of_response() || why == Unstorable::Authorization);
+                // What answers the client's own condition or range, or someone with credentials, says nothing of what others get.
+                let is_for_one = matches!(status, 304 | 416) || asked.request.has_authorization;
+                let tells = is_origins && why.is_of_response() && !is_for_one;
+                if let Some(object) = fetching.selected.filter(|_| tells) {
                     self.storage.store.remove(&object);
                 }
-                let marks = status < 500 && !matches!(why, Unstorable::Partial | Unstorable::RequestNoStore);
                 fetching.seat.release(&self.storage, at, marks);
                 return self.on_unstorable(host, asked, status);
             }
@@ -156,9 +158,10 @@ impl Cache {
         status: u16,
     ) -> Result<Storable, Unstorable> {
         let times = Times { request: asked.sent, response: now(host) };
-        match stream.is_local_reply {
-            true => Err(Unstorable::Status),
-            false => assess(&asked.request, status, &section::response(host), times, &self.rules),
+        match () {
+            () if stream.is_local_reply => Err(Unstorable::Status),
+            () if self.tags(host).len() > MAX_TAGS => Err(Unstorable::Tags),
+            () => assess(&asked.request, status, &section::response(host), times, &self.rules),
         }
     }
 
@@ -196,15 +199,11 @@ impl Cache {
         lines.filter(|(name, _)| !is_left_out(name) && is_kept(name)).collect()
     }
 
-    /// Tags are words, parted by blanks (Surrogate-Key) or commas (Cache-Tag).
+    /// The tags by which the response may be purged.
     pub(crate) fn tags(&self, host: &dyn Host) -> Vec<Vec<u8>> {
         let response = section::response(host);
         let values = self.tag_names.iter().filter_map(|name| response.combined(name));
-        let words = |value: &[u8]| {
-            let members = members(value).flat_map(|member| member.split(|byte| *byte == b' '));
-            members.filter(|word| !word.is_empty()).map(<[u8]>::to_vec).collect::<Vec<_>>()
-        };
-        values.flat_map(|value| words(&value)).take(MAX_TAGS).collect()
+        values.flat_map(|value| words(&value).map(<[u8]>::to_vec).collect::<Vec<_>>()).collect()
     }
 
     /// The client's own conditions did not go to the origin: it may have this response already.
@@ -265,7 +264,7 @@ impl Cache {
     }
 }
 
-/// More tags of a response are ignored.
+/// A response with more tags is not stored: a purge by one that was left out would leave it.
 const MAX_TAGS: usize = 256;
 
 /// What a 206 carries, where that can be kept.

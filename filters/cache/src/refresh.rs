@@ -17,8 +17,10 @@ impl Cache {
     pub(crate) fn refresh_apart(&self, host: &mut dyn Host, asked: &Asked, object: &Arc<Object>) -> bool {
         let Some(recast) = object.head().recast().filter(|_| host.runs_errands()) else { return false };
         let Some(onward) = Onward::read(host) else { return false };
-        let Role::Fill(fetch) = self.storage.flights.join(&asked.key, None, now(host)) else { return false };
-        let seat = Seat { key: asked.key.clone(), flight: Some(fetch), since: self.storage.store.epoch() };
+        let Role::Fill(fetch) = self.storage.flights.join(&asked.flight_key(), None, now(host)) else {
+            return false;
+        };
+        let seat = Seat { key: asked.flight_key(), flight: Some(fetch), since: self.storage.store.epoch() };
         let Callout { cluster, fields, body, timeout } = onward.recast(recast).callout([]);
         // What is stored is selected by requests as they come here, not as they go on.
         let asked = asked.again(owned_fields(host), now(host));

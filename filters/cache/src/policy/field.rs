@@ -54,6 +54,12 @@ pub fn members(value: &[u8]) -> Members<'_> {
     Members { rest: value, quotes: true }
 }
 
+/// The words of a list of tags, parted by blanks (Surrogate-Key) or commas (Cache-Tag).
+pub fn words(value: &[u8]) -> impl Iterator<Item = &[u8]> {
+    let words = members(value).flat_map(|member| member.split(|byte| matches!(byte, b' ' | b'\t')));
+    words.filter(|word| !word.is_empty())
+}
+
 /// See [`members`].
 #[derive(Clone, Debug)]
 pub struct Members<'a> {

@@ -67,9 +67,19 @@ pub enum Unstorable {
     /// More names than are kept.
     #[error("vary-limit")]
     VaryLimit,
+    /// More tags than are kept.
+    #[error("tags")]
+    Tags,
     /// Nothing permits it (RFC 9111 §3, last item), or it could never be used.
     #[error("no-freshness")]
     NoFreshness,
+}
+
+impl Unstorable {
+    /// Whether it is the response's own doing, so that what was stored is no more what the origin says; else it is the request's.
+    pub fn is_of_response(self) -> bool {
+        !matches!(self, Self::Method | Self::RequestNoStore | Self::Authorization | Self::Partial)
+    }
 }
 
 /// The final statuses whose rules this cache knows and follows (RFC 9111 §3, must-understand).
@@ -101,9 +111,6 @@ pub fn assess(
 ) -> Result<Storable, Unstorable> {
     let (directives, is_targeted) = directives(response, rules);
     may_be_stored(request, status, &directives)?;
-    if !rules.store_set_cookie && response.has("set-cookie") {
-        return Err(Unstorable::SetCookie);
-    }
     let vary = match Vary::read(response) {
         Ok(vary) => vary,
         Err(VaryError::Star) => return Err(Unstorable::VaryStar),
@@ -113,6 +120,11 @@ pub fn assess(
     let lifetime = lifetime(status, &directives, is_targeted, &dates, times.response, rules);
     // §3: "contains at least one of": what a lifetime comes from is just these.
     let lifetime = lifetime.ok_or(Unstorable::NoFreshness)?;
+    // §7.3: the origin says what is private. Where it says nothing of caching, a cookie is taken for one client's.
+    let stores_cookies = rules.store_set_cookie && lifetime.1 == Source::Explicit;
+    if !stores_cookies && response.has("set-cookie") {
+        return Err(Unstorable::SetCookie);
+    }
     // RFC 9110 §9.3.3: POST's are cacheable only where they "include explicit freshness information".
     if request.method == Method::PostByContent && lifetime.1 != Source::Explicit {
         return Err(Unstorable::NoFreshness);
@@ -323,6 +335,25 @@ mod tests {
         let unsaid =
             get(200, &[("expires", &expires), ("cdn-cache-control", "x"), ("etag", "\"a\"")]).unwrap();
         assert_eq!(unsaid.stored.lifetime, 0);
+    }
+
+    #[test]
+    fn cookies_are_stored_where_the_origin_speaks_of_caching() {
+        let rules = Rules { default_ttl: Some(60), ..Rules::default() };
+        let of = |response: &[(&str, &str)], rules: &Rules| {
+            let request = Request::read(b"GET", &lines(&[])[..], rules);
+            assess(&request, 200, &lines(response)[..], TIMES, rules).map(|storable| storable.stored.lifetime)
+        };
+        let (cookie, fresh) = (("set-cookie", "a=b"), ("cache-control", "max-age=9"));
+        assert_eq!(of(&[cookie, fresh], &rules), Ok(9));
+        assert_eq!(of(&[cookie], &rules), Err(Unstorable::SetCookie));
+        let modified = date::format(NOW.seconds() - 1000);
+        assert_eq!(
+            of(&[cookie, ("last-modified", &modified)], &Rules::default()),
+            Err(Unstorable::SetCookie)
+        );
+        let skips = Rules { store_set_cookie: false, ..Rules::default() };
+        assert_eq!(of(&[cookie, fresh], &skips), Err(Unstorable::SetCookie));
     }
 
     #[test]

@@ -139,7 +139,10 @@ impl Store {
         let (shard, hash) = self.shard(key);
         let mut variants = shard.variants(hash, key);
         drop(shard);
-        variants.sort_by_key(|object| std::cmp::Reverse(object.stored().date));
+        let recency = |object: &Arc<Object>| {
+            (object.stored().date, object.stored().response_time, object.head().selectors().count())
+        };
+        variants.sort_by_key(|object| std::cmp::Reverse(recency(object)));
         variants
     }
 
@@ -198,12 +201,18 @@ impl Store {
         }
     }
 
-    /// Puts `new` in the place of `old`, if that is still stored.
-    pub fn replace(&self, old: &Arc<Object>, new: Arc<Object>) -> bool {
+    /// Puts `new` in the place of `old`, if that is still stored. It is stale where a soft purge since `since` was about it.
+    pub fn replace(&self, old: &Arc<Object>, new: Arc<Object>, since: Epoch) -> bool {
+        let url = self.hasher.hash_one(url_of(old.key()));
         let (mut shard, hash) = self.shard(old.key());
-        let replaced = shard.replace(hash, old, new);
+        let replaced = shard.replace(hash, url, old, new, since);
         drop(shard);
         replaced.is_some()
+    }
+
+    /// Marks this very object stale, as a soft purge does.
+    pub fn mark_stale(&self, object: &Object) {
+        object.mark_purged();
     }
 
     /// Removes this very object.

@@ -136,13 +136,18 @@ pub struct Object {
     body: Body,
     /// Marked stale by a soft purge.
     purged: AtomicBool,
-    _charge: Charge,
+    _charge: Option<Charge>,
 }
 
 impl Object {
     /// A response; `charge` pays for it as [`Object::cost`] says. The body has its own.
     pub fn new(stored: Stored, head: Box<[u8]>, body: Body, charge: Charge) -> Self {
-        Self { stored, head, body, purged: AtomicBool::new(false), _charge: charge }
+        Self { stored, head, body, purged: AtomicBool::new(false), _charge: Some(charge) }
+    }
+
+    /// A response that answers one request and is not to be stored: it pays for nothing.
+    pub fn apart(stored: Stored, head: Box<[u8]>, body: Body) -> Self {
+        Self { stored, head, body, purged: AtomicBool::new(false), _charge: None }
     }
 
     /// Bytes of memory that an object with that head takes, its place in the index and its body not counted.

@@ -242,8 +242,8 @@ fn an_object_is_freshened_only_while_it_is_stored() {
     let store = small(1 << 20);
     put(&store, "k", 10);
     let Lookup::Found(old) = store.find(b"k", |_| true) else { panic!("not found") };
-    assert!(store.replace(&old, object(&store, "k", 20).unwrap()));
-    assert!(!store.replace(&old, object(&store, "k", 30).unwrap()));
+    assert!(store.replace(&old, object(&store, "k", 20).unwrap(), store.epoch()));
+    assert!(!store.replace(&old, object(&store, "k", 30).unwrap(), store.epoch()));
     let Lookup::Found(new) = store.find(b"k", |_| true) else { panic!("not found") };
     assert_eq!(new.body().len(), 20);
 }
@@ -290,4 +290,35 @@ fn keys_are_spread_over_all_shards() {
     }
     let sizes: BTreeSet<bool> = store.shards.iter().map(|shard| lock(shard).len() > 60).collect();
     assert_eq!(sizes, BTreeSet::from([true]));
+}
+
+#[test]
+fn what_came_earlier_does_not_replace_what_came_later() {
+    let store = small(1 << 20);
+    let dated =
+        |date| object_of(&store, &Parts { key: b"a".to_vec(), ..Parts::default() }, date, 10).unwrap();
+    let since = store.epoch();
+    for (date, left) in [(10, 10), (5, 10), (10, 10), (20, 20), (19, 20)] {
+        store.insert(dated(date), since);
+        let Lookup::Found(object) = store.find(b"a", |_| true) else { panic!("not found") };
+        assert_eq!((object.stored().date, store.objects()), (left, 1));
+    }
+}
+
+#[test]
+fn a_soft_purge_is_not_undone_by_a_validation_that_was_under_way() {
+    let store = small(1 << 20);
+    assert!(put(&store, "a", 10) && put(&store, "b", 10));
+    let found = |key: &str| match store.find(key.as_bytes(), |_| true) {
+        Lookup::Found(object) => object,
+        _ => panic!("not found"),
+    };
+    let since = store.epoch();
+    store.purge(&Purge::Url(b"a".to_vec()), true);
+    for (key, stays) in [("a", true), ("b", false)] {
+        assert!(store.replace(&found(key), object(&store, key, 10).unwrap(), since));
+        assert_eq!(found(key).is_purged(), stays);
+    }
+    assert!(store.replace(&found("a"), object(&store, "a", 10).unwrap(), store.epoch()));
+    assert!(!found("a").is_purged());
 }
