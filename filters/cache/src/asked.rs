@@ -17,10 +17,10 @@ use crate::policy::request::Request;
 use crate::policy::reuse::{Decision, Forward, Found, decide};
 use crate::policy::time::Time;
 use crate::policy::uri::Uri;
-use crate::policy::validation::{Validators, conditions};
-use crate::policy::vary::selecting_value;
+use crate::policy::validation::conditions;
 use crate::reason::{count_bypass, is_for_others};
 use crate::recast::owned_fields;
+use crate::selecting::{has_for, validators};
 use crate::serving::{Serving, opening, prepare};
 use crate::storage::{Fetch, FlightHead};
 use crate::store::codec::Head;
@@ -102,19 +102,6 @@ impl Cache {
         let key = if request.method.reads() { key::key(&uri, &section, &self.key_rules) } else { Vec::new() };
         let (status, account) = (CacheStatus::default(), Account::default());
         Asked { request, uri, key, fields: Vec::new(), sent: now(host), status, account }
-    }
-
-    /// What a request says in a field by which responses are selected, made coarser where the configuration says so.
-    pub(crate) fn selecting(&self, request: &(impl Section + ?Sized), name: &str) -> Option<Vec<u8>> {
-        match self.coarsening.get(name) {
-            Some(coarsening) => request.combined(name).map(|value| coarsening.apply(&value)),
-            None => selecting_value(request, name),
-        }
-    }
-
-    /// RFC 9111 §4.1
-    pub(crate) fn selects(&self, head: &Head<'_>, request: &(impl Section + ?Sized)) -> bool {
-        head.selectors().all(|(name, value)| self.selecting(request, name).as_deref() == value)
     }
 
     /// Looks in the store, and acts on what is there. `waits` says that another's fetch may be waited for.
@@ -377,19 +364,6 @@ impl Cache {
         self.set_course(stream, Course::Serving(Serving::read_along(chunks, length, fetch, ticket)));
         Flow::Open(opening)
     }
-}
-
-/// Whether what is stored is enough for a request (RFC 9111 §3.3).
-fn has_for(object: &Object, method: Method, request: &(impl Section + ?Sized)) -> bool {
-    let Some(runs) = object.body().runs() else { return true };
-    method == Method::Get && runs.answer(request, object.stored(), object.head().line("etag"))
-}
-
-/// What validates a stored response.
-pub(crate) fn validators(object: &Object) -> Validators<'_> {
-    let head = object.head();
-    let etag = head.line("etag").filter(|tag| crate::policy::entity_tag::EntityTag::parse(tag).is_some());
-    Validators { etag: etag.map(Into::into), last_modified: head.line("last-modified").map(Into::into) }
 }
 
 /// Removes the fields that belong to the connection from the origin alone (RFC 9110 §7.6.1: MUST NOT be forwarded).

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use ferrule_kit::{Flow, Host, Response};
 
-use crate::asked::{Asked, validators};
+use crate::asked::Asked;
 use crate::policy::entity_tag::{EntityTag, lists};
 use crate::policy::field::Section;
 use crate::policy::method::Method;
@@ -12,6 +12,7 @@ use crate::policy::request::Request;
 use crate::policy::response_fields::{Excluded, is_updated};
 use crate::policy::storability::{Times, assess};
 use crate::policy::validation::{Validators, head_matches, updated_by};
+use crate::selecting::validators;
 use crate::store::codec::{Head, Parts, updated};
 use crate::store::{Epoch, Lookup, Object};
 use crate::{Cache, Fetching, Stream, counters, now, section};

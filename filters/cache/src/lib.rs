@@ -14,6 +14,7 @@ mod config;
 mod counters;
 mod fill;
 mod fresh;
+mod orders;
 mod part;
 pub mod policy;
 mod posted;
@@ -24,6 +25,7 @@ mod received;
 mod refresh;
 mod rest;
 mod section;
+mod selecting;
 mod serving;
 mod storage;
 pub mod store;
@@ -33,13 +35,14 @@ use std::ops::Deref;
 use std::sync::Arc;
 use std::time::Duration;
 
-use ferrule_kit::{ConfigError, Fields, Filter, Flow, Host, Message, Response, Supply};
+use ferrule_kit::{ConfigError, ConfigHost, Fields, Filter, Flow, Host, Message, Response, Supply};
 
 use asked::Asked;
 pub use bypass::{HeaderMatcher, Matcher};
 use collapse::{Progress, Ticket};
 pub use config::*;
 use fill::{Fill, Seat};
+pub use orders::{Inspect, Order, Orders, PurgeOrder, Recipient};
 use policy::key::KeyRules;
 use policy::rules::Rules;
 use policy::time::Time;
@@ -80,6 +83,7 @@ pub struct Compiled {
     storage_name: Option<String>,
     /// Whether access logs are told of each request.
     observes: bool,
+    orders: Option<Orders>,
 }
 
 /// What the filter remembers of one request and its response.
@@ -144,7 +148,10 @@ impl Filter for Cache {
         };
         let patience = config.patience();
         let storage = Shared::open(config.storage.name.as_deref(), config.limits()?, patience);
-        Ok(Self(Arc::new(Compiled {
+        if let Some(orders) = &config.orders {
+            orders.check()?;
+        }
+        let compiled = Arc::new(Compiled {
             is_off: config.disable.is_some(),
             rules: config.rules()?,
             key_rules: config.key_rules()?,
@@ -158,7 +165,18 @@ impl Filter for Cache {
             storage,
             storage_name: config.storage.name,
             observes: config.observe.metadata,
-        })))
+            orders: config.orders,
+        });
+        if !compiled.is_off {
+            orders::register(&compiled);
+        }
+        Ok(Self(compiled))
+    }
+
+    fn on_configured(&self, host: &mut dyn ConfigHost) {
+        if let Some(orders) = &self.orders {
+            orders.carry_out(host);
+        }
     }
 
     fn looks_back(&self) -> bool {
@@ -274,6 +292,15 @@ impl Cache {
         let mut response = Response::text(504, "cache_only_if_cached", "");
         response.fields = vec![("cache-status".to_owned(), asked.status.member(&self.name).into_bytes())];
         Flow::Respond(response)
+    }
+}
+
+impl Compiled {
+    /// Whether both store the same under the same keys, and use it alike.
+    fn agrees(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.storage, &other.storage)
+            && (&self.name, &self.rules, &self.key_rules) == (&other.name, &other.rules, &other.key_rules)
+            && (&self.coarsening, &self.bypass, self.post) == (&other.coarsening, &other.bypass, other.post)
     }
 }
 

@@ -3,9 +3,10 @@
 use ferrule_kit::{Counter, Fields, Flow, Host};
 
 use crate::asked::Asked;
+use crate::policy::field::Section;
 use crate::policy::request::Request;
 use crate::policy::reuse::Forward;
-use crate::{Cache, Course, Matcher, Stream, counters, section};
+use crate::{Cache, Compiled, Course, Stream, counters, section};
 
 /// A reason.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -64,7 +65,6 @@ impl Cache {
         end: bool,
     ) -> Option<Bypass> {
         let path = host.field(Fields::RequestHeaders, ":path").unwrap_or_default();
-        let holds = |matcher: &Matcher| matcher.holds(method, &path, &section::request(host));
         if host.is_tunnel() {
             return Some(Bypass::Tunnel);
         }
@@ -76,7 +76,7 @@ impl Cache {
         if asked.request.method.reads() && !end {
             return Some(Bypass::Content);
         }
-        self.bypass.iter().any(holds).then_some(Bypass::Rule)
+        self.bypasses(method, &path, &section::request(host)).then_some(Bypass::Rule)
     }
 
     /// Lets a request pass.
@@ -92,6 +92,13 @@ impl Cache {
         stream.asked = Some(Box::new(asked));
         self.set_course(stream, Course::Pass);
         Flow::Continue
+    }
+}
+
+impl Compiled {
+    /// Whether the configuration has a request pass by.
+    pub(crate) fn bypasses(&self, method: &[u8], path: &[u8], request: &(impl Section + ?Sized)) -> bool {
+        self.bypass.iter().any(|matcher| matcher.holds(method, path, request))
     }
 }
 

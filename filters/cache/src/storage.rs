@@ -10,7 +10,7 @@ use ferrule_kit::{Host, Waker};
 use crate::collapse::{Flight, Flights, Patience};
 use crate::counters::{self, Pair};
 use crate::policy::stored::Stored;
-use crate::store::{Limits, Store};
+use crate::store::{Limits, Purge, Store};
 
 /// What is known of a response by its header section, for those who read along.
 #[derive(Debug)]
@@ -74,6 +74,11 @@ impl Shared {
         let storage = Self::new(limits, patience);
         named.push((name.to_owned(), limits, patience, Arc::downgrade(&storage)));
         storage
+    }
+
+    /// Purges, or marks stale where `soft`; says how many responses.
+    pub(crate) fn purge(&self, purge: &Purge, soft: bool) -> usize {
+        self.store.purge(purge, soft)
     }
 }
 

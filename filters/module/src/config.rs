@@ -4,9 +4,10 @@ use std::any::TypeId;
 use std::ffi::c_void;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::SystemTime;
 
 use ferrule_abi::{ConfigPtr, FilterPtr, ModuleStreamPtr};
-use ferrule_kit::{ConfigError, Filter, Level, compile};
+use ferrule_kit::{Callout, ConfigError, ConfigHost, Errand, Filter, Level, compile};
 
 use crate::errands::Errands;
 use crate::metrics::Metrics;
@@ -105,8 +106,27 @@ fn new_listener<F: Filter>(config: ConfigPtr, json: &[u8]) -> Result<*const c_vo
         }
     };
     let errands = Arc::clone(&means.errands);
+    filter.on_configured(&mut Configuring(&errands));
     let head = ListenerHead { open: stream::open::<F>, free: free::<Listener<F>>, errands };
     Ok(Box::into_raw(Box::new(Listener { head, filter, means })).cast_const().cast())
+}
+
+/// A listener's configuration that is being made.
+#[derive(Debug)]
+struct Configuring<'a>(&'a Errands);
+
+impl ConfigHost for Configuring<'_> {
+    fn runs_errands(&self) -> bool {
+        self.0.run()
+    }
+
+    fn send_off(&mut self, request: Callout, errand: Box<dyn Errand>) {
+        self.0.send_off(request, errand);
+    }
+
+    fn now(&self) -> SystemTime {
+        SystemTime::now()
+    }
 }
 
 fn new_route<F: Filter>(json: &[u8]) -> Result<*const c_void, ConfigError> {
