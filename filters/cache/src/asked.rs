@@ -286,6 +286,7 @@ impl Cache {
         stream.course = Course::Pass;
         let Some(mut asked) = stream.asked.take() else { return Flow::Continue };
         asked.sent = now(host);
+        host.count(counters::MISS, 1);
         let seat = Seat { key: asked.flight_key(), flight: Some(flight), since: self.storage.store.epoch() };
         let selected = match self.find(host, &asked.key) {
             Lookup::Found(object) => Some(object),

@@ -1,5 +1,7 @@
 //! The response side: what of the origin's answer is stored, what it confirms, and what it makes unusable.
 
+use std::sync::Arc;
+
 use ferrule_kit::{Fields, Flow, Host, Message};
 
 use crate::asked::{Asked, remove_connection_fields};
@@ -14,7 +16,7 @@ use crate::policy::response_fields::goes_into_not_modified;
 use crate::policy::stale;
 use crate::policy::storability::{Storable, Times, Unstorable, assess};
 use crate::store::codec::{Head, Parts};
-use crate::store::{Purge, Stored};
+use crate::store::{Object, Purge, Stored};
 use crate::{Cache, Course, Fetching, Stream, counters, now, recast, section};
 
 impl Cache {
@@ -76,7 +78,8 @@ impl Cache {
         {
             let object = object.clone();
             fetching.seat.release(&self.storage, at, false);
-            asked.status.fwd_status = Some(status);
+            // RFC 9211 §2.3: what the next hop said; Envoy's own word is none of it.
+            asked.status.fwd_status = (!stream.is_local_reply).then_some(status);
             return self.serve(stream, host, asked, &object, true);
         }
         if asked.request.method == Method::Head {
@@ -99,6 +102,7 @@ impl Cache {
         end: bool,
     ) -> Flow {
         let at = now(host);
+        let status = if stream.is_local_reply { out_of_reach(host, &fetching, status) } else { status };
         let span = part_of(host, asked, &fetching, status);
         let storable = match self.assess(stream, host, asked, if span.is_some() { 200 } else { status }) {
             Ok(storable) => storable,
@@ -266,6 +270,17 @@ impl Cache {
 
 /// A response with more tags is not stored: a purge by one that was left out would leave it.
 const MAX_TAGS: usize = 256;
+
+/// RFC 9111 §5.2.2.2: where what is stored must be validated and the origin cannot be reached, "a cache MUST generate an error response",
+/// which SHOULD be a 504.
+fn out_of_reach(host: &mut dyn Host, fetching: &Fetching, status: u16) -> u16 {
+    let must_validate = |object: &Arc<Object>| stale::is_forbidden(object.stored());
+    if !matches!(status, 502 | 503) || !fetching.usable().is_some_and(must_validate) {
+        return status;
+    }
+    host.set_field(Fields::ResponseHeaders, ":status", b"504");
+    504
+}
 
 /// What a 206 carries, where that can be kept.
 fn part_of(host: &dyn Host, asked: &Asked, fetching: &Fetching, status: u16) -> Option<Span> {

@@ -3,7 +3,9 @@
 use std::sync::Arc;
 use std::time::SystemTime;
 
-use ferrule_kit::{Callout, Errand, FieldLines, Fields, Filter, Host, Lines, MemoryHost, Message, Octets};
+use ferrule_kit::{
+    Callout, Counter, Errand, FieldLines, Fields, Filter, Host, Lines, MemoryHost, Message, Octets,
+};
 
 use crate::asked::Asked;
 use crate::collapse::Role;
@@ -83,5 +85,14 @@ impl Errand for Refresh {
 
     fn on_trailers(&mut self) {
         let _ = self.cache.on_trailers(&mut self.stream, &mut self.host, Message::Response);
+    }
+}
+
+/// What it counted is counted by the next stream.
+impl Drop for Refresh {
+    fn drop(&mut self) {
+        for place in 0..counters::NAMES.len() {
+            self.cache.storage.owe(Counter(place), self.host.counted(Counter(place)));
+        }
     }
 }

@@ -13,6 +13,7 @@ use crate::policy::entity_tag::EntityTag;
 use crate::policy::range::content_range;
 use crate::policy::time::Time;
 use crate::storage::Shared;
+use crate::store::Stored as Outcome;
 use crate::{Cache, counters};
 
 impl Cache {
@@ -85,8 +86,10 @@ impl Rest {
 
     fn finish(&mut self) {
         let Some(fill) = self.fill.take() else { return };
-        if let Err((seat, refused)) = fill.finish(&self.storage) {
-            seat.release(&self.storage, self.now, refused == Refused::TooLarge);
+        match fill.finish(&self.storage) {
+            Ok(Outcome::Yes) => self.storage.owe(counters::STORED, 1),
+            Ok(Outcome::Purged) => {}
+            Err((seat, refused)) => seat.release(&self.storage, self.now, refused == Refused::TooLarge),
         }
     }
 }

@@ -33,5 +33,7 @@ impl Compiled {
 pub(crate) fn validators(object: &Object) -> Validators<'_> {
     let head = object.head();
     let etag = head.line("etag").filter(|tag| crate::policy::entity_tag::EntityTag::parse(tag).is_some());
-    Validators { etag: etag.map(Into::into), last_modified: head.line("last-modified").map(Into::into) }
+    // What is no date validates nothing (RFC 9110 §13.1.3).
+    let last_modified = head.line("last-modified").filter(|_| object.stored().last_modified.is_some());
+    Validators { etag: etag.map(Into::into), last_modified: last_modified.map(Into::into) }
 }

@@ -2,10 +2,10 @@
 //!
 //! In a native module the process is Envoy's, so that all workers share; as wasm it is one worker's machine.
 
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 
-use ferrule_kit::{Host, Waker};
+use ferrule_kit::{Counter, Host, Waker};
 
 use crate::collapse::{Flight, Flights, Patience};
 use crate::counters::{self, Pair};
@@ -32,6 +32,14 @@ pub(crate) struct Shared {
     pub(crate) store: Store,
     pub(crate) flights: Flights<FlightHead, Waker>,
     told: Told,
+    owed: Owed,
+}
+
+/// What was counted without a stream, by [`Counter`], until one comes that can tell.
+#[derive(Debug, Default)]
+struct Owed {
+    counts: [AtomicU64; counters::NAMES.len()],
+    is_any: AtomicBool,
 }
 
 /// What of a store has been counted.
@@ -57,6 +65,7 @@ impl Shared {
             store: Store::new(limits),
             flights: Flights::new(patience, limits.shards),
             told: Told::default(),
+            owed: Owed::default(),
         })
     }
 
@@ -83,8 +92,29 @@ impl Shared {
 }
 
 impl Shared {
+    /// Has something counted by the next stream that ends: errands have no counters of their own.
+    pub(crate) fn owe(&self, counter: Counter, by: u64) {
+        if let Some(count) = self.owed.counts.get(counter.0).filter(|_| by > 0) {
+            count.fetch_add(by, Ordering::Relaxed);
+            self.owed.is_any.store(true, Ordering::Release);
+        }
+    }
+
+    fn pay(&self, host: &mut dyn Host) {
+        if !self.owed.is_any.load(Ordering::Relaxed) || !self.owed.is_any.swap(false, Ordering::Acquire) {
+            return;
+        }
+        for (place, count) in self.owed.counts.iter().enumerate() {
+            let by = count.swap(0, Ordering::Relaxed);
+            if by > 0 {
+                host.count(Counter(place), by);
+            }
+        }
+    }
+
     /// Counts what has changed since it was counted last, by any stream.
     pub(crate) fn tell(&self, host: &mut dyn Host) {
+        self.pay(host);
         tell(host, counters::OBJECTS, &self.told.objects, self.store.objects(), &GONE.objects);
         tell(host, counters::BYTES, &self.told.bytes, self.store.bytes(), &GONE.bytes);
         let evicted = self.store.evicted();

@@ -27,6 +27,9 @@ pub fn digest<'c>(
 
 #[cfg(test)]
 mod tests {
+    #[cfg(all(target_arch = "wasm32", target_os = "unknown"))]
+    use wasm_bindgen_test::wasm_bindgen_test as test;
+
     use super::*;
 
     fn of(lines: &[(&str, &str)], content: &[&str]) -> [u8; 32] {

@@ -155,6 +155,9 @@ fn matches(pattern: &[u8], name: &[u8], is: fn(&u8, &u8) -> bool) -> bool {
 
 #[cfg(test)]
 mod tests {
+    #[cfg(all(target_arch = "wasm32", target_os = "unknown"))]
+    use wasm_bindgen_test::wasm_bindgen_test as test;
+
     use super::*;
 
     fn of(path: &str, request: &[(&str, &str)], rules: &KeyRules) -> String {

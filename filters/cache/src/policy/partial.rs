@@ -181,6 +181,9 @@ impl Runs {
 
 #[cfg(test)]
 mod tests {
+    #[cfg(all(target_arch = "wasm32", target_os = "unknown"))]
+    use wasm_bindgen_test::wasm_bindgen_test as test;
+
     use super::*;
 
     fn lines(lines: &[(&str, &str)]) -> Vec<(String, Vec<u8>)> {

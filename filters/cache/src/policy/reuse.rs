@@ -125,6 +125,9 @@ fn or_timeout(request: &Request, decision: Decision) -> Decision {
 
 #[cfg(test)]
 mod tests {
+    #[cfg(all(target_arch = "wasm32", target_os = "unknown"))]
+    use wasm_bindgen_test::wasm_bindgen_test as test;
+
     use super::*;
     use crate::policy::rules::Rules;
 

@@ -224,6 +224,9 @@ fn is_of_use(stored: &Stored, response: &(impl Section + ?Sized)) -> bool {
 
 #[cfg(test)]
 mod tests {
+    #[cfg(all(target_arch = "wasm32", target_os = "unknown"))]
+    use wasm_bindgen_test::wasm_bindgen_test as test;
+
     use super::*;
     use crate::policy::date;
 

@@ -100,6 +100,9 @@ impl Joined {
 
 #[cfg(test)]
 mod tests {
+    #[cfg(all(target_arch = "wasm32", target_os = "unknown"))]
+    use wasm_bindgen_test::wasm_bindgen_test as test;
+
     use super::*;
 
     fn chunks(parts: &[&[u8]]) -> Vec<Chunk> {
