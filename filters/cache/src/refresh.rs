@@ -3,7 +3,9 @@
 use std::sync::Arc;
 use std::time::SystemTime;
 
-use ferrule_kit::{Callout, Errand, FieldLines, Fields, Filter, Host, Lines, MemoryHost, Message, Octets};
+use ferrule_kit::{
+    Callout, Counter, Errand, FieldLines, Fields, Filter, Host, Lines, MemoryHost, Message, Octets,
+};
 
 use crate::asked::Asked;
 use crate::collapse::Role;
@@ -18,7 +20,7 @@ impl Cache {
     pub(crate) fn refresh_apart(&self, host: &mut dyn Host, asked: &Asked, object: &Arc<Object>) -> bool {
         let Some(recast) = object.head().recast().filter(|_| host.runs_errands()) else { return false };
         let Some(onward) = Onward::read(host) else { return false };
-        let lane = self.lane(host, &asked.key);
+        let lane = self.lane(host, asked);
         if self.storage.flights.is_put_off(&lane, now(host)) {
             return true;
         }
@@ -63,7 +65,8 @@ impl Refresh {
         let asked_about = self.cache.ask_about(&mut self.host, &self.object);
         let selected = Some(Arc::clone(&self.object));
         self.lane.clone_from(&seat.key);
-        self.cache.set_course(&mut self.stream, Course::Fetching(Fetching { seat, selected, asked_about }));
+        let fetching = Fetching { seat, selected, lacks: false, asked_about };
+        self.cache.set_course(&mut self.stream, Course::Fetching(fetching));
     }
 
     fn lines(&self) -> FieldLines {
@@ -97,10 +100,13 @@ impl Errand for Refresh {
     }
 }
 
-/// A refresh that has left what was stored as it was has failed.
+/// What it counted is counted by the next stream. One that has left what was stored as it was has failed.
 impl Drop for Refresh {
     fn drop(&mut self) {
         let storage = &self.cache.storage;
+        for place in 0..counters::NAMES.len() {
+            storage.owe(Counter(place), self.host.counted(Counter(place)));
+        }
         let variants = storage.store.variants(self.object.key());
         if variants.iter().any(|known| Arc::ptr_eq(known, &self.object)) {
             storage.flights.put_off(&self.lane, Time(now(&self.host).0.saturating_add(PAUSE_MS)));

@@ -13,6 +13,7 @@ use crate::policy::entity_tag::EntityTag;
 use crate::policy::range::content_range;
 use crate::policy::time::Time;
 use crate::storage::Shared;
+use crate::store::Stored as Outcome;
 use crate::{Cache, Course, Stream, counters, now};
 
 impl Cache {
@@ -24,7 +25,7 @@ impl Cache {
             return Rest { storage, fill: Some(fill), known: 0, now: now(host) }.finish();
         }
         if let Some(fill) = self.hand_over(host, fill) {
-            fill.into_seat().abandon(&self.storage);
+            fill.break_off(&self.storage);
         }
     }
 
@@ -111,8 +112,10 @@ impl Rest {
 
     fn finish(&mut self) {
         let Some(fill) = self.fill.take() else { return };
-        if let Err((seat, refused)) = fill.finish(&self.storage) {
-            seat.release(&self.storage, self.now, refused == Refused::TooLarge);
+        match fill.finish(&self.storage) {
+            Ok(Outcome::Yes) => self.storage.owe(counters::STORED, 1),
+            Ok(Outcome::Purged) => {}
+            Err((seat, refused)) => seat.release(&self.storage, self.now, refused == Refused::TooLarge),
         }
     }
 }

@@ -7,7 +7,7 @@ mod sent_off;
 use std::sync::Arc;
 
 use ferrule_cache::Cache;
-use ferrule_kit::{Event, Fields, Host, Message, Reply, Response, Step, compile};
+use ferrule_kit::{Counter, Event, Fields, Filter, Host, Message, Reply, Response, Step, compile};
 
 use sent_off::{Client, Sent, cache, client, line, tell};
 
@@ -60,6 +60,33 @@ fn a_refresh_may_bring_another_response() {
     assert!(tell(&mut *errand, 22, &other, false));
     assert!(errand.on_data(&[b"sec".as_slice().into()], false));
     errand.on_data(&[b"ond".as_slice().into()], true);
+    assert_eq!(client(&cache, 23, &[]).read().0, "second");
+}
+
+#[test]
+fn what_a_refresh_counts_is_counted_by_the_next_stream_that_ends() {
+    let cache = cache();
+    stored(&cache, &[("etag", "\"a\"")]);
+    let (_, mut errand) = refreshing(&cache);
+    tell(&mut *errand, 22, &[(":status", "304"), ("etag", "\"a\""), ("cache-control", "max-age=10")], true);
+    drop(errand);
+    let validated = Cache::COUNTERS.iter().position(|name| *name == "validated").unwrap();
+    for expected in [1, 0] {
+        let mut next = client(&cache, 23, &[]);
+        next.driver.on(Event::Done, &mut next.host);
+        assert_eq!(next.host.counted(Counter(validated)), expected);
+    }
+}
+
+#[test]
+fn what_a_client_wants_of_its_own_answer_is_nothing_to_the_refresh() {
+    let cache = cache();
+    stored(&cache, &[]);
+    let mut second = client(&cache, 20, &[("cache-control", "no-store")]);
+    let (_, mut errand) = second.sent_off().remove(0);
+    let other = [(":status", "200"), ("content-length", "6"), ("cache-control", "max-age=10")];
+    assert!(tell(&mut *errand, 22, &other, false));
+    errand.on_data(&[b"second".as_slice().into()], true);
     assert_eq!(client(&cache, 23, &[]).read().0, "second");
 }
 
