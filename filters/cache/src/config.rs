@@ -96,6 +96,10 @@ pub struct Key {
     /// Names of cookies that count.
     #[serde(default)]
     pub cookies: Vec<String>,
+    /// What is stored is for requests of configurations with the same one alone. The controller gives one to routes that not the URL
+    /// alone chooses.
+    #[serde(default)]
+    pub partition: Option<String>,
 }
 
 /// Which parameters of the query count; a final `*` in a name stands for any end.
@@ -258,7 +262,11 @@ impl Config {
             QueryRules { allow: key.query.allow.clone(), deny: key.query.deny.clone(), sort: key.query.sort };
         let headers = names_of("key.headers", &key.headers)?;
         names_of("key.cookies", &key.cookies)?;
-        Ok(KeyRules { ignore_host: key.ignore_host, query, headers, cookies: key.cookies.clone() })
+        if let Some(partition) = &key.partition {
+            name_of("key.partition", partition)?;
+        }
+        let (cookies, partition) = (key.cookies.clone(), key.partition.clone());
+        Ok(KeyRules { ignore_host: key.ignore_host, query, headers, cookies, partition })
     }
 
     /// Bytes of content of a POST that are held, where POSTs are answered from the store.

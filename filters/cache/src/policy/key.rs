@@ -17,6 +17,8 @@ pub struct KeyRules {
     pub headers: Vec<String>,
     /// Names of cookies that count.
     pub cookies: Vec<String>,
+    /// What else tells requests for one URL apart: those with another partition never share.
+    pub partition: Option<String>,
 }
 
 /// Which parameters of a query count.
@@ -50,6 +52,9 @@ pub fn url_key(uri: &Uri, rules: &KeyRules) -> Vec<u8> {
 /// The key of a request.
 pub fn key(uri: &Uri, request: &(impl Section + ?Sized), rules: &KeyRules) -> Vec<u8> {
     let mut key = url_key(uri, rules);
+    if let Some(partition) = &rules.partition {
+        part(&mut key, "p", partition, None);
+    }
     for name in &rules.headers {
         part(&mut key, "h", name, request.combined(name).as_deref().map(trim));
     }
@@ -214,6 +219,17 @@ mod tests {
         );
         let forged = of("/", &[("x-a", "|cs=1")], &rules);
         assert_eq!(forged, "http://a.example/|hx-a=|cs=1|cs");
+    }
+
+    #[test]
+    fn partitions_of_a_url_are_apart() {
+        let rules = |partition: Option<&str>| KeyRules {
+            partition: partition.map(str::to_owned),
+            headers: vec!["x-a".into()],
+            ..KeyRules::default()
+        };
+        assert_eq!(of("/x", &[], &rules(Some("a"))), "http://a.example/x|pa|hx-a");
+        assert_ne!(of("/x", &[], &rules(Some("a"))), of("/x", &[], &rules(None)));
     }
 
     #[test]
