@@ -154,7 +154,7 @@ impl Cache {
 
     /// While one request refreshes a stale response, others are served it (RFC 5861 §3).
     fn is_being_refreshed(&self, host: &dyn Host, asked: &Asked) -> bool {
-        self.storage.flights.is_under_way(&self.lane(host, asked))
+        self.storage.flights.is_under_way(&self.lane(host, asked), now(host))
     }
 
     /// Answers from the store.

@@ -158,7 +158,7 @@ impl Fill {
     /// The request, where someone else reads the response along.
     pub(crate) fn onward(&mut self) -> Option<Onward> {
         let is_read = self.seat.flight.as_ref().is_some_and(|flight| flight.is_read());
-        self.onward.take().filter(|_| is_read)
+        if is_read { self.onward.take() } else { None }
     }
 
     /// Whether this was not asked before and others may read along.

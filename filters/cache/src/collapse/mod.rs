@@ -114,9 +114,10 @@ impl<H, W: Clone> Flights<H, W> {
         Some(flight)
     }
 
-    /// Whether someone is fetching that key.
-    pub fn is_under_way(&self, key: &[u8]) -> bool {
-        self.shard(key).contains_key(key)
+    /// Whether someone is fetching that key, and gets on.
+    pub fn is_under_way(&self, key: &[u8], now: Time) -> bool {
+        let known = self.shard(key).get(key).cloned();
+        known.is_some_and(|flight| !flight.is_stalled(now))
     }
 
     /// Flights under way.
