@@ -72,7 +72,7 @@ pub fn key(uri: &Uri, request: &(impl Section + ?Sized), rules: &KeyRules) -> Ve
 
 /// The key of a request of another method, whose content counts.
 pub fn with_content(mut key: Vec<u8>, digest: &[u8; 32]) -> Vec<u8> {
-    key.extend_from_slice(b"\0p");
+    key.extend_from_slice(b"\0b");
     key.extend_from_slice(digest);
     key
 }
@@ -80,6 +80,12 @@ pub fn with_content(mut key: Vec<u8>, digest: &[u8; 32]) -> Vec<u8> {
 /// Whether `key` is one of the URL whose key is `url`.
 pub fn is_of_url(key: &[u8], url: &[u8]) -> bool {
     key.strip_prefix(url).is_some_and(|rest| matches!(rest.first(), None | Some(0)))
+}
+
+/// The partition of a key of the URL whose key is `url`, where it has one.
+pub fn partition_of<'a>(key: &'a [u8], url: &[u8]) -> Option<&'a [u8]> {
+    let first = key.strip_prefix(url)?.strip_prefix(b"\0")?.split(|byte| *byte == 0).next()?;
+    first.strip_prefix(b"p")
 }
 
 fn part(key: &mut Vec<u8>, kind: &str, name: &str, value: Option<&[u8]>) {
@@ -229,6 +235,10 @@ mod tests {
         };
         assert_eq!(of("/x", &[], &rules(Some("a"))), "http://a.example/x|pa|hx-a");
         assert_ne!(of("/x", &[], &rules(Some("a"))), of("/x", &[], &rules(None)));
+        assert_eq!(partition_of(b"http://a/x\0pb\0hx-a", b"http://a/x"), Some(&b"b"[..]));
+        for other in [&b"http://a/x"[..], b"http://a/x\0hpb", b"http://a/xy\0pb"] {
+            assert_eq!(partition_of(other, b"http://a/x"), None);
+        }
     }
 
     #[test]
