@@ -15,6 +15,7 @@ mod config;
 mod counters;
 mod fill;
 mod fresh;
+mod hit;
 mod joining;
 mod orders;
 mod part;
@@ -38,8 +39,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use ferrule_kit::{
-    CalloutError, CalloutId, ConfigError, ConfigHost, Fields, Filter, Flow, Host, Message, Reply, Response,
-    Supply,
+    CalloutError, CalloutId, ConfigError, ConfigHost, Fields, Filter, Flow, Host, Message, Ready, Reply,
+    Response, Supply,
 };
 
 use asked::Asked;
@@ -48,6 +49,7 @@ use collapse::{Progress, Ticket};
 pub use config::*;
 use fill::{Fill, Seat};
 pub use orders::{Inspect, Order, Orders, PurgeOrder, Recipient};
+use policy::cache_status::CacheStatus;
 use policy::key::KeyRules;
 use policy::rules::Rules;
 use policy::time::Time;
@@ -82,6 +84,10 @@ pub struct Compiled {
     purge: Option<Vec<Matcher>>,
     tag_names: Vec<String>,
     coarsening: BTreeMap<String, Coarsening>,
+    /// Keys are target URIs.
+    has_plain_keys: bool,
+    /// Cache-Status of a hit, but for the digits of its `ttl`.
+    hit_status: Vec<u8>,
     /// The longest that a request waits for another's header section.
     wait: Duration,
     storage: Arc<Shared>,
@@ -146,6 +152,7 @@ impl Fetching {
 impl Filter for Cache {
     const NAME: &'static str = "cache";
     const COUNTERS: &'static [&'static str] = counters::NAMES;
+    const IS_QUICK: bool = true;
 
     type Config = Config;
     type Stream = Stream;
@@ -156,6 +163,8 @@ impl Filter for Cache {
             matchers.into_iter().enumerate().map(compile).collect::<Result<Vec<_>, _>>()
         };
         let patience = config.patience();
+        let name = config.name.clone().unwrap_or_else(|| "ferrule".to_owned());
+        let key_rules = config.key_rules()?;
         let storage = Shared::open(config.storage.name.as_deref(), config.limits()?, patience);
         if let Some(orders) = &config.orders {
             orders.check()?;
@@ -163,13 +172,18 @@ impl Filter for Cache {
         let compiled = Arc::new(Compiled {
             is_off: config.disable.is_some(),
             rules: config.rules()?,
-            key_rules: config.key_rules()?,
+            has_plain_keys: key_rules == KeyRules::default(),
+            key_rules,
+            hit_status: CacheStatus { hit: true, ttl: Some(0), ..CacheStatus::default() }
+                .member(&name)
+                .trim_end_matches('0')
+                .into(),
             tag_names: config.tag_names()?,
             coarsening: config.coarsening()?,
             post: config.content_bytes()?,
             bypass: matchers("bypass", config.bypass)?,
             purge: config.purge.map(|purge| matchers("purge.allow", purge.allow)).transpose()?,
-            name: config.name.unwrap_or_else(|| "ferrule".to_owned()),
+            name,
             wait: Duration::from_millis(patience.wait_ms),
             storage,
             storage_name: config.storage.name,
@@ -190,6 +204,14 @@ impl Filter for Cache {
 
     fn looks_back(&self) -> bool {
         false
+    }
+
+    fn quick(&self, host: &mut dyn Host, end: bool) -> Option<Box<dyn Ready>> {
+        // Who is to be told of each request is told by the usual lane.
+        if self.is_off || self.observes || !end {
+            return None;
+        }
+        Some(Box::new(self.hit(host)?))
     }
 
     fn on_headers(&self, stream: &mut Stream, host: &mut dyn Host, message: Message, end: bool) -> Flow {

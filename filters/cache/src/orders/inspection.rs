@@ -9,7 +9,7 @@ use serde_json::{Map, Value, json};
 use super::purge::uri;
 use crate::Compiled;
 use crate::policy::cache_status::CacheStatus;
-use crate::policy::key::{key, url_key};
+use crate::policy::key::{key, partition_of, url_key};
 use crate::policy::partial::Runs;
 use crate::policy::request::Request;
 use crate::policy::reuse::{Decision, Forward, Found, decide};
@@ -53,10 +53,17 @@ impl Inspect {
             .iter()
             .map(|(name, value)| (name.to_ascii_lowercase(), value.clone().into_bytes()))
             .collect();
-        live.iter().map(|compiled| self.of_cache(compiled, &uri, &fields, now)).collect()
+        live.iter().filter_map(|compiled| self.of_cache(compiled, &uri, &fields, now)).collect()
     }
 
-    fn of_cache(&self, compiled: &Compiled, uri: &Uri, fields: &[(String, Vec<u8>)], now: Time) -> Value {
+    /// None of a partition that holds nothing of the URL: it may be one of requests that are for other URLs.
+    fn of_cache(
+        &self,
+        compiled: &Compiled,
+        uri: &Uri,
+        fields: &[(String, Vec<u8>)],
+        now: Time,
+    ) -> Option<Value> {
         let request_key = key(uri, fields, &compiled.key_rules);
         let lookup =
             compiled.storage.store.find(&request_key, |object| compiled.selects(&object.head(), fields));
@@ -64,18 +71,24 @@ impl Inspect {
             Lookup::Found(object) => Some(object),
             Lookup::Nothing | Lookup::Others => None,
         };
-        let all = compiled.storage.store.of_url(&url_key(uri, &compiled.key_rules));
+        let url = url_key(uri, &compiled.key_rules);
+        let mut all = compiled.storage.store.of_url(&url);
+        let partition = compiled.key_rules.partition.as_deref();
+        all.retain(|object| partition_of(object.key(), &url) == partition.map(str::as_bytes));
+        if all.is_empty() && partition.is_some() {
+            return None;
+        }
         let is_selected = |object: &Arc<Object>| selected.is_some_and(|one| Arc::ptr_eq(one, object));
         let stored: Vec<Value> =
             all.iter().take(MOST).map(|object| told(object, is_selected(object), now)).collect();
-        json!({
+        Some(json!({
             "storage": compiled.storage_name,
             "name": compiled.name,
             "key": text(&request_key),
             "stored": stored,
             "unlisted": all.len().saturating_sub(MOST),
             "request": self.of_request(compiled, uri, fields, &lookup, now),
-        })
+        }))
     }
 
     /// What the request would get.

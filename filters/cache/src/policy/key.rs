@@ -49,6 +49,20 @@ pub fn url_key(uri: &Uri, rules: &KeyRules) -> Vec<u8> {
     key
 }
 
+/// The key of a target as nearly all are written, where all of it and nothing else counts; none for one that must be read first.
+pub fn plain(scheme: &[u8], authority: &[u8], path: &[u8]) -> Option<Vec<u8>> {
+    let is_host =
+        |byte: &u8| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b':' | b'[' | b']');
+    let is_target = |byte: &u8| matches!(byte, b'!'..=b'~') && *byte != b'#';
+    let has_default_port = [&b":"[..], b":80", b":443"].iter().any(|port| authority.ends_with(port));
+    let is_plain = matches!(scheme, b"http" | b"https")
+        && authority.iter().all(is_host)
+        && !has_default_port
+        && path.first() == Some(&b'/')
+        && path.iter().all(is_target);
+    is_plain.then(|| [scheme, b"://", authority, path].concat())
+}
+
 /// The key of a request.
 pub fn key(uri: &Uri, request: &(impl Section + ?Sized), rules: &KeyRules) -> Vec<u8> {
     let mut key = url_key(uri, rules);
@@ -80,6 +94,12 @@ pub fn with_content(mut key: Vec<u8>, digest: &[u8; 32]) -> Vec<u8> {
 /// Whether `key` is one of the URL whose key is `url`.
 pub fn is_of_url(key: &[u8], url: &[u8]) -> bool {
     key.strip_prefix(url).is_some_and(|rest| matches!(rest.first(), None | Some(0)))
+}
+
+/// The partition of a key of the URL whose key is `url`, where it has one.
+pub fn partition_of<'a>(key: &'a [u8], url: &[u8]) -> Option<&'a [u8]> {
+    let first = key.strip_prefix(url)?.strip_prefix(b"\0")?.split(|byte| *byte == 0).next()?;
+    first.strip_prefix(b"p")
 }
 
 /// Appends what a request says in a field, or in something of another kind, to a key.
@@ -230,6 +250,10 @@ mod tests {
         };
         assert_eq!(of("/x", &[], &rules(Some("a"))), "http://a.example/x|pa|hx-a");
         assert_ne!(of("/x", &[], &rules(Some("a"))), of("/x", &[], &rules(None)));
+        assert_eq!(partition_of(b"http://a/x\0pb\0hx-a", b"http://a/x"), Some(&b"b"[..]));
+        for other in [&b"http://a/x"[..], b"http://a/x\0hpb", b"http://a/xy\0pb"] {
+            assert_eq!(partition_of(other, b"http://a/x"), None);
+        }
     }
 
     #[test]
