@@ -44,6 +44,10 @@ pub struct Config {
     /// Whether responses with Set-Cookie are stored: `Store` (if none is given) or `Skip`.
     #[serde(default)]
     pub set_cookie: SetCookie,
+    /// Present, even if empty: responses to POST are stored, too, and answer requests with equal content. Only where POST asks, and
+    /// changes nothing.
+    #[serde(default)]
+    pub post: Option<Post>,
     /// Requests that pass by, the first matcher that holds.
     #[serde(default)]
     pub bypass: Vec<Matcher>,
@@ -57,6 +61,9 @@ pub struct Config {
     /// Who may send `PURGE`; no one if not given.
     #[serde(default)]
     pub purge: Option<Purge>,
+    /// What access logs can show.
+    #[serde(default)]
+    pub observe: Observe,
     /// How requests for one key wait for each other.
     #[serde(default)]
     pub collapse: Collapse,
@@ -165,6 +172,25 @@ pub struct Purge {
     pub allow: Vec<Matcher>,
 }
 
+/// What access logs can show.
+#[derive(Clone, Copy, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Observe {
+    /// Sets dynamic metadata `ferrule.cache` of each request, which costs each of them some.
+    #[serde(default)]
+    pub metadata: bool,
+}
+
+/// Which POSTs are answered from the store.
+#[derive(Clone, Copy, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+pub struct Post {
+    /// Bytes of content that are held until all of it has come; a request with more passes by. 64 KiB if not given, and never more
+    /// than Envoy buffers.
+    #[serde(default)]
+    pub content_bytes: Option<usize>,
+}
+
 /// How requests for one key wait for each other.
 #[derive(Clone, Copy, Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
@@ -196,6 +222,9 @@ pub struct Storage {
     pub variants: Option<usize>,
 }
 
+/// Bytes of content of a POST that are held if nothing else is said, and at most.
+const CONTENT_BYTES: usize = 64 * 1024;
+const MOST_CONTENT_BYTES: usize = 16 << 20;
 /// Bytes of a storage that is worth it.
 const LEAST_BYTES: usize = 64 * 1024;
 /// Bytes for which a part of the storage of its own is worth it.
@@ -238,6 +267,16 @@ impl Config {
         }
         let (cookies, partition) = (key.cookies.clone(), key.partition.clone());
         Ok(KeyRules { ignore_host: key.ignore_host, query, headers, cookies, partition })
+    }
+
+    /// Bytes of content of a POST that are held, where POSTs are answered from the store.
+    pub(crate) fn content_bytes(&self) -> Result<Option<usize>, ConfigError> {
+        let Some(post) = self.post else { return Ok(None) };
+        let bytes = post.content_bytes.unwrap_or(CONTENT_BYTES);
+        if bytes > MOST_CONTENT_BYTES {
+            return Err(ConfigError::new("post.contentBytes", format!("is more than {MOST_CONTENT_BYTES}")));
+        }
+        Ok(Some(bytes))
     }
 
     pub(crate) fn tag_names(&self) -> Result<Vec<String>, ConfigError> {

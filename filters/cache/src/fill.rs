@@ -2,16 +2,17 @@
 
 use std::sync::Arc;
 
-use ferrule_kit::Host;
+use ferrule_kit::{FieldLines, Host};
 
+use crate::part::{Part, just};
+use crate::policy::partial::{Span, strong_tag};
 use crate::policy::stored::Stored;
-use crate::recast::Onward;
+use crate::recast::{Onward, differences};
 use crate::storage::{Fetch, FlightHead, Shared};
 use crate::store::codec::Head;
+use crate::store::pieces::LEAST_CHUNK;
 use crate::store::{Body, Charge, Chunk, Epoch, Object, Stored as Outcome};
 
-/// Smaller pieces are joined until they are as long: a body of single bytes must not take a pointer for each.
-const LEAST_CHUNK: usize = 4 * 1024;
 /// What those who read along are not kept waiting for more for.
 const LEAST_READ: usize = 512;
 /// Pieces in a flight are as long at most.
@@ -81,6 +82,8 @@ pub(crate) struct Fill {
     head: Box<[u8]>,
     /// What the response said of its length.
     declared: Option<u64>,
+    /// Which bytes these are, where the response is a part.
+    span: Option<Span>,
     chunks: Vec<Chunk>,
     tail: Vec<u8>,
     length: u64,
@@ -114,6 +117,7 @@ impl Fill {
             stored,
             head,
             declared,
+            span: None,
             chunks: Vec::new(),
             tail: Vec::new(),
             length: 0,
@@ -129,15 +133,32 @@ impl Fill {
         Ok(fill)
     }
 
-    /// Keeps the request, so that the rest can be asked for where its client goes away.
-    pub(crate) fn remember(&mut self, host: &dyn Host) {
-        self.onward = self.seat.flight.is_some().then(|| Onward::read(host)).flatten();
+    /// Begins one of a part.
+    pub(crate) fn begin_part(
+        seat: Seat,
+        stored: Stored,
+        head: Box<[u8]>,
+        span: Span,
+        storage: &Shared,
+    ) -> Result<Self, (Seat, Refused)> {
+        let fill = Self::begin(seat, stored, head, Some(span.length()), storage)?;
+        Ok(Self { span: Some(span), ..fill })
+    }
+
+    /// Keeps the request, so that the rest can be asked for where its client goes away. `came` is how it came: not where credentials
+    /// were made for it, or another method.
+    pub(crate) fn remember(&mut self, host: &dyn Host, came: &[(String, Vec<u8>)]) {
+        if self.seat.flight.is_none() || !host.runs_errands() {
+            return;
+        }
+        let is_alike = |lines: FieldLines| lines.iter().all(|(name, _)| name != ":method");
+        self.onward = differences(came, host).is_some_and(is_alike).then(|| Onward::read(host)).flatten();
     }
 
     /// The request, where someone else reads the response along.
     pub(crate) fn onward(&mut self) -> Option<Onward> {
         let is_read = self.seat.flight.as_ref().is_some_and(|flight| flight.is_read());
-        self.onward.take().filter(|_| is_read)
+        if is_read { self.onward.take() } else { None }
     }
 
     /// Whether this was not asked before and others may read along.
@@ -253,20 +274,36 @@ impl Fill {
     }
 
     fn object(&mut self, storage: &Shared) -> Option<Arc<Object>> {
-        let chunks = std::mem::take(&mut self.chunks);
-        let cost = Body::cost(&chunks);
-        let body = match self.charge.take() {
+        let (chunks, charge) = (std::mem::take(&mut self.chunks), self.charge.take());
+        let (stored, head) = (self.stored, std::mem::take(&mut self.head));
+        if let Some(span) = self.span {
+            return Part { stored, head, span, chunks, charge }.into_object(storage);
+        }
+        let body = match charge {
             None => Body::EMPTY,
-            Some(mut charge) => {
-                if let Some(missing) = cost.checked_sub(charge.bytes()) {
-                    charge.add(storage.store.reserve(missing)?);
-                }
-                charge.shrink_to(cost);
-                Body::new(chunks, charge)
+            charge => {
+                let cost = Body::cost(&chunks);
+                Body::new(chunks, just(charge, cost, &storage.store)?)
             }
         };
-        let charge = storage.store.reserve(Object::cost(&self.head))?;
-        Some(Arc::new(Object::new(self.stored, std::mem::take(&mut self.head), body, charge)))
+        let charge = storage.store.reserve(Object::cost(&head))?;
+        Some(Arc::new(Object::new(stored, head, body, charge)))
+    }
+
+    /// No more of it will come. What has come is kept as a part, where a strong tag says what else is of the same representation
+    /// (RFC 9111 §3.3).
+    pub(crate) fn break_off(mut self, storage: &Shared) {
+        let is_tagged = self.stored.status == 200 && strong_tag(self.head().line("etag")).is_some();
+        let whole = |complete| Span { first: 0, end: complete, complete };
+        let all = self.span.or(self.declared.map(whole)).filter(|_| is_tagged);
+        self.span = all.and_then(|span| span.cut(self.length));
+        if self.span.is_some()
+            && self.flush(storage).is_ok()
+            && let Some(object) = self.object(storage)
+        {
+            storage.store.insert(object, self.seat.since);
+        }
+        self.into_seat().abandon(storage);
     }
 
     /// Nothing will come of it.

@@ -70,7 +70,8 @@ impl Compiled {
             };
             (object, now(host))
         };
-        let found = Found::Response { stored: object.stored(), purged: object.is_purged() };
+        let lacks = object.body().runs().is_some();
+        let found = Found::Response { stored: object.stored(), purged: object.is_purged(), lacks };
         let is_served =
             decide(&Request::USUAL, found, at) == Decision::Serve { stale: false, refresh: false };
         let hit = Hit::of(object, at).filter(|_| is_served)?;

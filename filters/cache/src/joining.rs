@@ -14,16 +14,16 @@ use crate::{Cache, now, section};
 
 impl Cache {
     /// The key under which a request's fetch is shared: who wants another variant does not wait for it.
-    pub(crate) fn lane(&self, host: &dyn Host, key: &[u8]) -> Vec<u8> {
-        match self.storage.store.variants(key).first() {
-            Some(object) => self.lane_beside(host, key, &object.head()),
-            None => key.to_vec(),
+    pub(crate) fn lane(&self, host: &dyn Host, asked: &Asked) -> Vec<u8> {
+        match self.storage.store.variants(&asked.key).first() {
+            Some(object) => self.lane_beside(host, asked, &object.head()),
+            None => asked.flight_key(),
         }
     }
 
     /// The same where the response with that head is the last that is known.
-    pub(crate) fn lane_beside(&self, host: &dyn Host, key: &[u8], head: &Head<'_>) -> Vec<u8> {
-        let (request, mut lane) = (section::request(host), key.to_vec());
+    pub(crate) fn lane_beside(&self, host: &dyn Host, asked: &Asked, head: &Head<'_>) -> Vec<u8> {
+        let (request, mut lane) = (section::request(host), asked.flight_key());
         for (name, _) in head.selectors() {
             key::part(&mut lane, "v", name, self.selecting(&request, name).as_deref());
         }

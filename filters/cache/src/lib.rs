@@ -6,6 +6,7 @@
 //! - What cannot be stored, found or waited for costs a request to the origin, never the client its answer.
 //! - A body is copied once on its way into the store and never on its way out of it.
 
+mod account;
 mod again;
 mod asked;
 mod bypass;
@@ -17,13 +18,17 @@ mod fresh;
 mod hit;
 mod joining;
 mod orders;
+mod part;
 pub mod policy;
+mod posted;
 mod purging;
+mod reason;
 mod recast;
 mod received;
 mod refresh;
 mod rest;
 mod section;
+mod selecting;
 mod serving;
 mod storage;
 pub mod store;
@@ -74,6 +79,8 @@ pub struct Compiled {
     rules: Rules,
     key_rules: KeyRules,
     bypass: Vec<Matcher>,
+    /// Bytes of content of a POST that are held, where POSTs are answered from the store.
+    post: Option<usize>,
     purge: Option<Vec<Matcher>>,
     tag_names: Vec<String>,
     coarsening: BTreeMap<String, Coarsening>,
@@ -85,6 +92,8 @@ pub struct Compiled {
     wait: Duration,
     storage: Arc<Shared>,
     storage_name: Option<String>,
+    /// Whether access logs are told of each request.
+    observes: bool,
     orders: Option<Orders>,
 }
 
@@ -109,6 +118,8 @@ enum Course {
     /// The origin answers, and nothing of it is stored.
     #[default]
     Pass,
+    /// A request is held until its content, which is part of its key, has come.
+    Reading,
     /// Another stream fetches what this one needs.
     Waiting(Arc<Fetch>, Ticket),
     /// The origin is asked.
@@ -125,8 +136,17 @@ struct Fetching {
     seat: Seat,
     /// The stored response that the request selects, where there is one.
     selected: Option<Arc<Object>>,
+    /// What is stored is incomplete, and does not have what the request needs.
+    lacks: bool,
     /// The stored responses that the origin was asked about by conditions.
     asked_about: Vec<Arc<Object>>,
+}
+
+impl Fetching {
+    /// The stored response that would answer the request.
+    fn usable(&self) -> Option<&Arc<Object>> {
+        self.selected.as_ref().filter(|_| !self.lacks)
+    }
 }
 
 impl Filter for Cache {
@@ -160,12 +180,14 @@ impl Filter for Cache {
                 .into(),
             tag_names: config.tag_names()?,
             coarsening: config.coarsening()?,
+            post: config.content_bytes()?,
             bypass: matchers("bypass", config.bypass)?,
             purge: config.purge.map(|purge| matchers("purge.allow", purge.allow)).transpose()?,
             name,
             wait: Duration::from_millis(patience.wait_ms),
             storage,
             storage_name: config.storage.name,
+            observes: config.observe.metadata,
             orders: config.orders,
         });
         if !compiled.is_off {
@@ -185,7 +207,8 @@ impl Filter for Cache {
     }
 
     fn quick(&self, host: &mut dyn Host, end: bool) -> Option<Box<dyn Ready>> {
-        if self.is_off || !end {
+        // What access logs are told is collected on the usual way.
+        if self.is_off || self.observes || !end {
             return None;
         }
         Some(Box::new(self.hit(host)?))
@@ -200,16 +223,26 @@ impl Filter for Cache {
     }
 
     fn on_data(&self, stream: &mut Stream, host: &mut dyn Host, message: Message, end: bool) -> Flow {
-        if message == Message::Response {
-            self.on_bytes(stream, host, end);
+        match message {
+            Message::Request => self.on_posted(stream, host, end),
+            Message::Response => {
+                self.on_bytes(stream, host, end);
+                Flow::Continue
+            }
         }
-        Flow::Continue
+    }
+
+    /// Envoy holds no more than this: what is larger passes by.
+    fn on_overflow(&self, stream: &mut Stream, host: &mut dyn Host, _: Message) -> Flow {
+        self.on_posted(stream, host, false)
     }
 
     /// Trailers are not stored, which RFC 9110 §6.5.1 leaves to the recipient.
     fn on_trailers(&self, stream: &mut Stream, host: &mut dyn Host, message: Message) -> Flow {
-        if message == Message::Response {
-            self.finish(stream, host);
+        match (message, &stream.course) {
+            (Message::Request, Course::Reading) => return self.on_content(stream, host),
+            (Message::Request, _) => {}
+            (Message::Response, _) => self.finish(stream, host),
         }
         Flow::Continue
     }
@@ -258,10 +291,12 @@ impl Filter for Cache {
     }
 
     fn on_done(&self, stream: &mut Stream, host: &mut dyn Host) {
+        self.account(stream, host);
         match std::mem::take(&mut stream.course) {
             Course::Filling(fill) if host.runs_errands() => self.fetch_rest(host, fill),
             course => stream.course = course,
         }
+        self.storage.tell(host);
     }
 }
 
@@ -271,14 +306,14 @@ impl Drop for Stream {
         let Some(storage) = self.storage.take() else { return };
         match std::mem::take(&mut self.course) {
             Course::Fetching(fetching) => fetching.seat.abandon(&storage),
-            Course::Filling(fill) => fill.into_seat().abandon(&storage),
+            Course::Filling(fill) => fill.break_off(&storage),
             Course::Waiting(fetch, ticket) => leave(&storage, &fetch, ticket),
             Course::Serving(mut serving) => {
                 if let Some((fetch, ticket)) = serving.source() {
                     leave(&storage, &fetch, ticket);
                 }
             }
-            Course::Pass => {}
+            Course::Pass | Course::Reading => {}
         }
     }
 }
@@ -295,6 +330,11 @@ impl Cache {
         stream.course = course;
     }
 
+    /// Nothing more of this stream is to be told, but for its account.
+    fn leave(&self) -> Flow {
+        if self.observes { Flow::Continue } else { Flow::Leave }
+    }
+
     /// 504 to who wants a stored response or none (RFC 9111 §5.2.1.7).
     fn gateway_timeout(&self, asked: &Asked) -> Flow {
         let mut response = Response::text(504, "cache_only_if_cached", "");
@@ -308,7 +348,7 @@ impl Compiled {
     fn agrees(&self, other: &Self) -> bool {
         Arc::ptr_eq(&self.storage, &other.storage)
             && (&self.name, &self.rules, &self.key_rules) == (&other.name, &other.rules, &other.key_rules)
-            && (&self.coarsening, &self.bypass) == (&other.coarsening, &other.bypass)
+            && (&self.coarsening, &self.bypass, self.post) == (&other.coarsening, &other.bypass, other.post)
     }
 }
 

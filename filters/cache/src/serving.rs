@@ -14,6 +14,7 @@ use crate::policy::stored::Stored;
 use crate::policy::time::Time;
 use crate::storage::Fetch;
 use crate::store::codec::Head;
+use crate::store::pieces::cut;
 use crate::store::{Body, Chunk};
 
 /// Bytes handed out at once.
@@ -95,17 +96,11 @@ impl Serving {
 
     /// Takes what stands from `first` on in a body that these are the pieces of.
     fn take(&mut self, chunks: &[Chunk], first: u64) {
-        let mut at = 0;
-        for chunk in chunks {
-            let (from, to) = (at, at + chunk.len() as u64);
-            at = to;
-            let (begin, end) = (first.max(from), self.end.min(to));
-            if begin < end {
-                let place = |position: u64| usize::try_from(position - from).unwrap_or(usize::MAX);
-                self.ready.push_back(Piece::new(Arc::clone(chunk), place(begin)..place(end)));
-            }
+        self.taken = self.taken.max(first);
+        for (chunk, range) in cut(chunks, first..self.end) {
+            self.taken += range.len() as u64;
+            self.ready.push_back(Piece::new(Arc::clone(chunk), range));
         }
-        self.taken = self.end.min(at);
     }
 
     /// Takes pieces that follow on what was taken.

@@ -2,11 +2,13 @@
 //!
 //! In a native module the process is Envoy's, so that all workers share; as wasm it is one worker's machine.
 
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 
-use ferrule_kit::Waker;
+use ferrule_kit::{Counter, Host, Waker};
 
 use crate::collapse::{Flight, Flights, Patience};
+use crate::counters::{self, Pair};
 use crate::policy::key::is_of_url;
 use crate::policy::stored::Stored;
 use crate::store::codec::Head;
@@ -31,7 +33,28 @@ pub(crate) type Fetch = Flight<FlightHead, Waker>;
 pub(crate) struct Shared {
     pub(crate) store: Store,
     pub(crate) flights: Flights<FlightHead, Waker>,
+    told: Told,
+    owed: Owed,
 }
+
+/// What was counted without a stream, by [`Counter`], until one comes that can tell.
+#[derive(Debug, Default)]
+struct Owed {
+    counts: [AtomicU64; counters::NAMES.len()],
+    is_any: AtomicBool,
+}
+
+/// What of a store has been counted.
+#[derive(Debug, Default)]
+struct Told {
+    objects: AtomicUsize,
+    bytes: AtomicUsize,
+    evicted: AtomicU64,
+}
+
+/// What storages held that are gone, and who went without a stream that could count it.
+static GONE: Told =
+    Told { objects: AtomicUsize::new(0), bytes: AtomicUsize::new(0), evicted: AtomicU64::new(0) };
 
 /// Storages by name and bounds: one whose bounds change is another, and the old one goes with the last configuration that has it.
 type Named = Vec<(String, Limits, Patience, Weak<Shared>)>;
@@ -40,7 +63,12 @@ static NAMED: Mutex<Named> = Mutex::new(Vec::new());
 
 impl Shared {
     fn new(limits: Limits, patience: Patience) -> Arc<Self> {
-        Arc::new(Self { store: Store::new(limits), flights: Flights::new(patience, limits.shards) })
+        Arc::new(Self {
+            store: Store::new(limits),
+            flights: Flights::new(patience, limits.shards),
+            told: Told::default(),
+            owed: Owed::default(),
+        })
     }
 
     /// Removes what `purge` names, or marks it stale where `soft`. What is being fetched meanwhile answers no later request. Says how
@@ -76,6 +104,58 @@ impl Shared {
         let storage = Self::new(limits, patience);
         named.push((name.to_owned(), limits, patience, Arc::downgrade(&storage)));
         storage
+    }
+}
+
+impl Shared {
+    /// Has something counted by the next stream that ends: errands have no counters of their own.
+    pub(crate) fn owe(&self, counter: Counter, by: u64) {
+        if let Some(count) = self.owed.counts.get(counter.0).filter(|_| by > 0) {
+            count.fetch_add(by, Ordering::Relaxed);
+            self.owed.is_any.store(true, Ordering::Release);
+        }
+    }
+
+    fn pay(&self, host: &mut dyn Host) {
+        if !self.owed.is_any.load(Ordering::Relaxed) || !self.owed.is_any.swap(false, Ordering::Acquire) {
+            return;
+        }
+        for (place, count) in self.owed.counts.iter().enumerate() {
+            let by = count.swap(0, Ordering::Relaxed);
+            if by > 0 {
+                host.count(Counter(place), by);
+            }
+        }
+    }
+
+    /// Counts what has changed since it was counted last, by any stream.
+    pub(crate) fn tell(&self, host: &mut dyn Host) {
+        self.pay(host);
+        tell(host, counters::OBJECTS, &self.told.objects, self.store.objects(), &GONE.objects);
+        tell(host, counters::BYTES, &self.told.bytes, self.store.bytes(), &GONE.bytes);
+        let evicted = self.store.evicted();
+        let told = self.told.evicted.load(Ordering::Relaxed);
+        if evicted > told && self.told.evicted.fetch_max(evicted, Ordering::Relaxed) == told {
+            host.count(counters::EVICTED, evicted - told);
+        }
+    }
+}
+
+fn tell(host: &mut dyn Host, pair: Pair, told: &AtomicUsize, now: usize, gone: &AtomicUsize) {
+    if told.load(Ordering::Relaxed) == now && gone.load(Ordering::Relaxed) == 0 {
+        return;
+    }
+    let before = told.swap(now, Ordering::Relaxed);
+    let added = now.saturating_sub(before);
+    let removed = before.saturating_sub(now) + gone.swap(0, Ordering::Relaxed);
+    host.count(pair.added, added as u64);
+    host.count(pair.removed, removed as u64);
+}
+
+impl Drop for Shared {
+    fn drop(&mut self) {
+        GONE.objects.fetch_add(*self.told.objects.get_mut(), Ordering::Relaxed);
+        GONE.bytes.fetch_add(*self.told.bytes.get_mut(), Ordering::Relaxed);
     }
 }
 

@@ -1,232 +1,16 @@
-//! Streams that wait for each other: many drivers, one filter, one recording origin.
+//! Streams that wait for each other: who of them asks the origin, and for whom.
 
 #![allow(clippy::panic, clippy::unwrap_used)]
 
+mod clients;
+
 use std::sync::Arc;
-use std::time::{Duration, UNIX_EPOCH};
+use std::time::Duration;
 
 use ferrule_cache::Cache;
-use ferrule_kit::{
-    Driver, Event, Fields, Hold, Host, MemoryHost, Message, Opening, Response, Step, Wakes, compile,
-};
+use ferrule_kit::{Driver, Event, Host, MemoryHost, Message, Response, Step};
 
-const FRESH: [(&str, &str); 2] = [("cache-control", "max-age=60"), ("content-length", "6")];
-
-struct Client {
-    driver: Driver<Cache>,
-    host: MemoryHost,
-    wakes: Wakes,
-    /// What was last asked of the host.
-    step: Step,
-    answer: Option<Opening>,
-    body: Vec<u8>,
-    done: bool,
-}
-
-fn cache(config: &str) -> Arc<Cache> {
-    Arc::new(compile::<Cache>(config.as_bytes()).unwrap())
-}
-
-fn client(cache: &Arc<Cache>, lines: &[(&str, &str)]) -> Client {
-    at(cache, 1_000_000, lines)
-}
-
-fn at(cache: &Arc<Cache>, seconds: u64, lines: &[(&str, &str)]) -> Client {
-    let mut fields =
-        vec![(":method", "GET"), (":path", "/x"), (":authority", "a.example"), (":scheme", "http")];
-    fields.retain(|(name, _)| lines.iter().all(|(own, _)| own != name));
-    fields.extend(lines);
-    let wakes = Wakes::default();
-    let host = MemoryHost {
-        clock: UNIX_EPOCH + Duration::from_secs(seconds),
-        wakes: Some(wakes.clone()),
-        ..MemoryHost::with_request(fields)
-    };
-    let mut client = Client {
-        driver: Driver::new(Arc::clone(cache)),
-        host,
-        wakes,
-        step: Step::Pass,
-        answer: None,
-        body: Vec::new(),
-        done: false,
-    };
-    client.tell(Event::Headers { message: Message::Request, end: true });
-    client
-}
-
-impl Client {
-    fn tell(&mut self, event: Event<'_>) {
-        self.step = self.driver.on(event, &mut self.host);
-        match std::mem::replace(&mut self.step, Step::Pass) {
-            Step::Open(opening) => {
-                self.done = opening.end;
-                self.answer = Some(opening);
-                self.step = Step::Stop(Hold::Stream);
-                self.pump();
-            }
-            step => self.step = step,
-        }
-    }
-
-    /// Takes what there is to send.
-    fn pump(&mut self) {
-        while !self.done {
-            match self.driver.on(Event::Room, &mut self.host) {
-                Step::Send { pieces, end } => {
-                    pieces.iter().for_each(|piece| self.body.extend_from_slice(piece));
-                    self.done = end;
-                }
-                step => {
-                    self.step = step;
-                    return;
-                }
-            }
-        }
-    }
-
-    /// Lets the client act on its wakes, if there were any.
-    fn wake(&mut self) {
-        if self.wakes.take() == 0 {
-            return;
-        }
-        if self.answer.is_some() {
-            self.pump();
-        } else {
-            self.tell(Event::Woken);
-        }
-    }
-
-    fn waits(&self) -> bool {
-        self.step == Step::Stop(Hold::Stream) && self.answer.is_none()
-    }
-
-    /// Whether the request is at the origin.
-    fn is_forwarded(&self) -> bool {
-        matches!(self.step, Step::Pass | Step::Resume(Message::Request)) && self.answer.is_none()
-    }
-
-    fn head(&mut self, status: &str, lines: &[(&str, &str)], end: bool) {
-        let lines = std::iter::once((":status", status)).chain(lines.iter().copied());
-        let lines = lines.map(|(name, value)| (name.to_owned(), value.as_bytes().to_vec()));
-        self.host.arrive(Fields::ResponseHeaders, lines.collect());
-        self.tell(Event::Headers { message: Message::Response, end });
-    }
-
-    fn data(&mut self, bytes: &str, end: bool) {
-        self.host.push_body(Message::Response, bytes);
-        self.tell(Event::Data { message: Message::Response, end });
-        self.host.pass_body(Message::Response);
-    }
-
-    fn cache_status(&self) -> String {
-        let fields = &self.answer.as_ref().unwrap().fields;
-        let line = fields.iter().find(|(name, _)| name == "cache-status").unwrap();
-        String::from_utf8(line.1.clone()).unwrap()
-    }
-}
-
-fn waiters(cache: &Arc<Cache>, count: usize) -> Vec<Client> {
-    let waiters: Vec<_> = (0..count).map(|_| client(cache, &[])).collect();
-    assert!(waiters.iter().all(Client::waits));
-    waiters
-}
-
-#[test]
-fn many_misses_make_one_request_and_stream_as_bytes_arrive() {
-    let cache = cache("{}");
-    let mut filler = client(&cache, &[]);
-    assert!(filler.is_forwarded());
-    let mut waiters = waiters(&cache, 100);
-    filler.head("200", &[("cache-control", "max-age=60"), ("content-length", "10000")], false);
-    let (first, second) = ("a".repeat(6000), "b".repeat(4000));
-    filler.data(&first, false);
-    for waiter in &mut waiters {
-        waiter.wake();
-        assert_eq!((waiter.body.len(), waiter.done), (6000, false));
-    }
-    filler.data(&second, true);
-    for waiter in &mut waiters {
-        waiter.wake();
-        assert_eq!((waiter.body.len(), waiter.done), (10_000, true));
-        assert_eq!(waiter.cache_status(), "ferrule; fwd=uri-miss; collapsed; ttl=60");
-        assert!(waiter.body.starts_with(b"aa") && waiter.body.ends_with(b"bb"));
-    }
-    assert!(client(&cache, &[]).done);
-}
-
-#[test]
-fn without_a_length_waiters_read_along_all_the_same() {
-    let cache = cache("{}");
-    let mut filler = client(&cache, &[]);
-    let mut waiters = waiters(&cache, 3);
-    filler.head("200", &[("cache-control", "max-age=60")], false);
-    waiters.iter_mut().for_each(Client::wake);
-    assert!(waiters.iter().all(|waiter| waiter.answer.is_some() && !waiter.done));
-    filler.data(&"a".repeat(600), false);
-    waiters.iter_mut().for_each(Client::wake);
-    assert!(waiters.iter().all(|waiter| waiter.body.len() == 600 && !waiter.done));
-    filler.data("def", true);
-    waiters.iter_mut().for_each(Client::wake);
-    for waiter in &waiters {
-        assert!(waiter.done && waiter.body.len() == 603 && waiter.body.ends_with(b"adef"));
-        let lines = &waiter.answer.as_ref().unwrap().fields;
-        assert!(lines.iter().all(|(name, _)| name != "content-length"));
-    }
-    assert_eq!(client(&cache, &[]).body.len(), 603);
-}
-
-#[test]
-fn without_a_length_who_has_begun_is_reset_where_the_response_is_given_up() {
-    let endings: [fn(Client); 2] = [drop, |mut filler| filler.data(&"a".repeat(2000), false)];
-    for end in endings {
-        let cache = cache(r#"{"storage": {"objectBytes": 2000}}"#);
-        let mut filler = client(&cache, &[]);
-        let mut waiters = waiters(&cache, 2);
-        filler.head("200", &[("cache-control", "max-age=60")], false);
-        filler.data(&"a".repeat(600), false);
-        waiters[0].wake();
-        assert_eq!(waiters[0].body.len(), 600);
-        end(filler);
-        waiters.iter_mut().for_each(Client::wake);
-        assert_eq!(waiters[0].step, Step::Reset);
-        assert!(waiters[1].is_forwarded());
-    }
-}
-
-#[test]
-fn by_http_1_0_no_one_reads_what_could_be_cut_short_unseen() {
-    let cache = cache("{}");
-    let mut filler = client(&cache, &[]);
-    let mut waiter = client(&cache, &[]);
-    waiter.host.attributes.insert("request.protocol".to_owned(), "HTTP/1.0".into());
-    filler.head("200", &[("cache-control", "max-age=60")], false);
-    waiter.wake();
-    assert!(waiter.is_forwarded());
-}
-
-#[test]
-fn fills_of_large_bodies_keep_neither_small_ones_nor_what_is_stored_out() {
-    let cache = cache(r#"{"storage": {"bytes": 8388608, "objectBytes": 1048576}}"#);
-    let path = |kind: &str, n: usize| format!("/{kind}/{n}");
-    let fill = |kind: &str, n: usize, length: usize| {
-        let mut filler = client(&cache, &[(":path", &path(kind, n))]);
-        filler.head("200", &[FRESH[0], ("content-length", &length.to_string())], false);
-        filler
-    };
-    for n in 0..30 {
-        fill("stored", n, 100_000).data(&"s".repeat(100_000), true);
-    }
-    let mut slow: Vec<_> = (0..20).map(|n| fill("slow", n, 1_048_576)).collect();
-    slow.iter_mut().for_each(|filler| filler.data(&"l".repeat(1_000_000), false));
-    let is_stored = |kind: &str, n: usize| client(&cache, &[(":path", &path(kind, n))]).done;
-    assert!((0..30).all(|n| is_stored("stored", n)));
-    fill("small", 0, 10_000).data(&"s".repeat(10_000), true);
-    assert!(is_stored("small", 0));
-    slow.clear();
-    fill("large", 0, 1_000_000).data(&"l".repeat(1_000_000), true);
-    assert!(is_stored("large", 0));
-}
+use clients::{Client, FRESH, at, cache, client, waiters};
 
 #[test]
 fn an_uncacheable_answer_releases_all_and_leaves_a_marker() {
@@ -252,23 +36,6 @@ fn a_waiter_takes_over_when_the_filler_goes_away() {
     filler.data("abcdef", true);
     waiters.iter_mut().for_each(Client::wake);
     assert!(waiters.iter().all(|waiter| waiter.done && waiter.body == b"abcdef"));
-}
-
-#[test]
-fn a_response_that_breaks_off_is_whole_for_no_one() {
-    let cache = cache("{}");
-    let mut filler = client(&cache, &[]);
-    let mut waiters = waiters(&cache, 2);
-    filler.head("200", &[("cache-control", "max-age=60"), ("content-length", "10000")], false);
-    filler.data(&"a".repeat(6000), false);
-    waiters[0].wake();
-    assert_eq!(waiters[0].body.len(), 6000);
-    drop(filler);
-    waiters.iter_mut().for_each(Client::wake);
-    assert_eq!(waiters[0].step, Step::Reset);
-    // Who had sent nothing asks the origin itself.
-    assert!(waiters[1].is_forwarded());
-    assert!(client(&cache, &[]).is_forwarded());
 }
 
 #[test]
@@ -329,17 +96,6 @@ fn variants_are_fetched_side_by_side() {
     others.iter_mut().for_each(Client::wake);
     let at_origin: Vec<bool> = others.iter().map(Client::is_forwarded).collect();
     assert_eq!(at_origin, [true, false, true, false]);
-}
-
-#[test]
-fn a_waiter_is_answered_by_its_own_conditions() {
-    let cache = cache("{}");
-    let mut filler = client(&cache, &[]);
-    let mut waiter = client(&cache, &[("if-none-match", "\"a\"")]);
-    filler.head("200", &[("etag", "\"a\""), ("cache-control", "max-age=60"), ("content-length", "6")], false);
-    waiter.wake();
-    assert_eq!(waiter.answer.as_ref().unwrap().status, 304);
-    assert!(waiter.done);
 }
 
 #[test]
@@ -442,46 +198,6 @@ fn who_misses_while_the_response_is_stored_is_answered_by_it() {
 }
 
 #[test]
-fn after_a_purge_no_one_reads_along_what_was_fetched_before_it() {
-    let allows = r#"{"purge": {"allow": [{"method": "PURGE"}]}}"#;
-    let purges: [&[(&str, &str)]; 5] = [
-        &[(":method", "PURGE")],
-        &[(":method", "PURGE"), ("ferrule-purge", "soft")],
-        &[(":method", "PURGE"), (":path", "/"), ("ferrule-purge", "prefix")],
-        &[(":method", "PURGE"), ("cache-tag", "a")],
-        &[(":method", "PUT")],
-    ];
-    for purge in purges {
-        let cache = cache(allows);
-        let mut filler = client(&cache, &[]);
-        let mut reader = client(&cache, &[]);
-        filler.head("200", &[FRESH[0], FRESH[1], ("cache-tag", "a, b")], false);
-        reader.wake();
-        let mut purger = client(&cache, purge);
-        if purger.is_forwarded() {
-            purger.head("204", &[], true);
-        }
-        let mut later = client(&cache, &[]);
-        assert!(later.is_forwarded(), "{purge:?}");
-        filler.data("before", true);
-        reader.wake();
-        assert_eq!(reader.body, b"before");
-        later.head("200", &FRESH, false);
-        later.data("after_", true);
-        assert_eq!(client(&cache, &[]).body, b"after_");
-    }
-}
-
-#[test]
-fn a_purge_by_another_tag_leaves_a_fetch_alone() {
-    let cache = cache(r#"{"purge": {"allow": [{"method": "PURGE"}]}}"#);
-    let mut filler = client(&cache, &[]);
-    filler.head("200", &[FRESH[0], FRESH[1], ("cache-tag", "a, b")], false);
-    client(&cache, &[(":method", "PURGE"), ("cache-tag", "c")]);
-    assert!(client(&cache, &[]).answer.is_some());
-}
-
-#[test]
 fn a_purge_during_a_fetch_keeps_its_response_out() {
     let cache = cache(r#"{"purge": {"allow": [{"method": "PURGE"}]}}"#);
     let mut filler = client(&cache, &[]);
@@ -522,25 +238,4 @@ fn one_refreshes_what_is_stale_and_the_others_are_served_it() {
     refresher.head("304", &[("etag", "\"a\""), ("cache-control", "max-age=10")], true);
     assert_eq!(refresher.host.body(Message::Response).concat(), b"abcdef");
     assert_eq!(at(&cache, 1_000_020, &[]).cache_status(), "ferrule; hit; ttl=10");
-}
-
-#[test]
-fn streams_share_the_bytes_of_the_store() {
-    let cache = cache("{}");
-    let mut filler = client(&cache, &[]);
-    filler.head("200", &FRESH, false);
-    filler.data("abcdef", true);
-    let piece = || {
-        let lines = [(":method", "GET"), (":path", "/x"), (":authority", "a.example"), (":scheme", "http")];
-        let mut host = MemoryHost::with_request(lines);
-        host.clock = UNIX_EPOCH + Duration::from_secs(1_000_000);
-        let mut driver = Driver::new(Arc::clone(&cache));
-        let step = driver.on(Event::Headers { message: Message::Request, end: true }, &mut host);
-        assert!(matches!(step, Step::Open(_)));
-        match driver.on(Event::Room, &mut host) {
-            Step::Send { pieces, end: true } => pieces[0].as_ptr(),
-            step => panic!("{step:?}"),
-        }
-    };
-    assert_eq!(piece(), piece());
 }

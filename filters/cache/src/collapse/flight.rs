@@ -7,6 +7,9 @@ use super::lock;
 use crate::policy::time::Time;
 use crate::store::{Charge, Chunk, Object};
 
+/// Milliseconds after which a fetch without a header section is another's to make: whoever made it may have been lost.
+const FORGOTTEN_MS: u64 = 60_000;
+
 /// Names a waiter of a flight.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Ticket(u64);
@@ -137,10 +140,15 @@ impl<H, W: Clone> Flight<H, W> {
         lock(&self.state).waiters.values().any(|waiter| waiter.seen.is_some())
     }
 
-    /// Whether no piece has come for as long as one waits, as far as those know who ask.
+    /// Whether no piece has come for as long as one waits, as far as those know who ask, or no header section for so long that no one
+    /// can be waiting for it any more.
     pub(super) fn is_stalled(&self, now: Time) -> bool {
         let mut state = lock(&self.state);
-        let Phase::Streaming { chunks, seen, .. } = &mut state.phase else { return false };
+        let (chunks, seen) = match &mut state.phase {
+            Phase::Streaming { chunks, seen, .. } => (chunks, seen),
+            Phase::Fetching { began, .. } => return now.0.saturating_sub(began.0) >= FORGOTTEN_MS,
+            Phase::Landed(_) | Phase::Released | Phase::Broken => return false,
+        };
         if chunks.len() != seen.0 || now.0 < seen.1.0 {
             *seen = (chunks.len(), now);
         }

@@ -60,6 +60,8 @@ pub struct Flights<H, W> {
     shards: Box<[Mutex<ByKey<H, W>>]>,
     hasher: RandomState,
     markers: Markers,
+    /// Keys that no one need fetch for a time, because what is stored will do and the origin has just failed.
+    put_off: Markers,
     patience: Patience,
 }
 
@@ -71,6 +73,7 @@ impl<H, W: Clone> Flights<H, W> {
             shards: (0..shards).map(|_| Mutex::default()).collect(),
             hasher: RandomState::new(),
             markers: Markers::default(),
+            put_off: Markers::default(),
             patience,
         }
     }
@@ -111,9 +114,10 @@ impl<H, W: Clone> Flights<H, W> {
         Some(flight)
     }
 
-    /// Whether someone is fetching that key.
-    pub fn is_under_way(&self, key: &[u8]) -> bool {
-        self.shard(key).contains_key(key)
+    /// Whether someone is fetching that key, and gets on.
+    pub fn is_under_way(&self, key: &[u8], now: Time) -> bool {
+        let known = self.shard(key).get(key).cloned();
+        known.is_some_and(|flight| !flight.is_stalled(now))
     }
 
     /// Flights under way.
@@ -146,6 +150,16 @@ impl<H, W: Clone> Flights<H, W> {
     /// The key's response can be stored after all.
     pub fn unmark(&self, key: &[u8]) {
         self.markers.set(self.hasher.hash_one(key), Time(0));
+    }
+
+    /// A refresh of what is stored has failed: the next is not due before then.
+    pub fn put_off(&self, key: &[u8], until: Time) {
+        self.put_off.set(self.hasher.hash_one(key), until);
+    }
+
+    /// Whether a refresh is not due yet.
+    pub fn is_put_off(&self, key: &[u8], now: Time) -> bool {
+        self.put_off.has(self.hasher.hash_one(key), now)
     }
 
     /// Who fills has gone away. Without a header section a waiter takes over; else those who read along are cut off. Wake who comes

@@ -174,7 +174,7 @@ fn where_the_last_heir_leaves_the_flight_is_over() {
     assert_eq!(flights.abandon(&flight), [1]);
     assert_eq!(flights.leave(&flight, a), Some(2));
     assert_eq!(flights.leave(&flight, b), None);
-    assert!(flights.is_empty() && !flights.is_under_way(b"k"));
+    assert!(flights.is_empty() && !flights.is_under_way(b"k", NOW));
     fill(&flights);
 }
 
@@ -188,13 +188,13 @@ fn a_purge_parts_later_requests_from_a_flight_and_not_those_who_read_it() {
     let (_, a) = wait(&flights, 1);
     let _ = first.stream(Arc::new("head"), NOW);
     about(b"other");
-    assert!(flights.is_under_way(b"k"));
+    assert!(flights.is_under_way(b"k", NOW));
     about(b"k");
     let second = fill(&flights);
     assert!(!Arc::ptr_eq(&first, &second));
     assert_eq!(streamed(first.look(a, NOW)), b"");
     flights.detach(None, |_, head| head.is_some());
-    assert!(flights.is_under_way(b"k"), "no head yet");
+    assert!(flights.is_under_way(b"k", NOW), "no head yet");
     flights.detach(None, |_, head| head.is_none());
     assert!(flights.is_empty());
 }
@@ -220,9 +220,22 @@ fn a_landed_flight_does_not_take_its_successor_down() {
     flights.land(&first);
     let second = fill(&flights);
     flights.land(&first);
-    assert!(flights.is_under_way(b"k"));
+    assert!(flights.is_under_way(b"k", NOW));
     flights.land(&second);
     assert!(flights.is_empty());
+}
+
+#[test]
+fn a_fetch_that_was_lost_does_not_stand_in_the_way_for_ever() {
+    let flights = flights();
+    let lost = fill(&flights);
+    let at = |ms: u64| Time(NOW.0 + ms);
+    assert!(flights.is_under_way(b"k", at(59_999)));
+    assert!(matches!(flights.join(b"k", Some(1), at(59_999)), Role::Apart));
+    assert!(!flights.is_under_way(b"k", at(60_000)));
+    assert!(matches!(flights.join(b"k", Some(1), at(60_000)), Role::Fill(_)));
+    assert_eq!(flights.abandon(&lost), [0; 0]);
+    assert!(flights.is_under_way(b"k", at(60_000)));
 }
 
 /// Many threads, one key at a time: each round has one fetch, and everyone gets its bytes.

@@ -10,10 +10,12 @@ use super::purge::uri;
 use crate::Compiled;
 use crate::policy::cache_status::CacheStatus;
 use crate::policy::key::{key, partition_of, url_key};
+use crate::policy::partial::Runs;
 use crate::policy::request::Request;
 use crate::policy::reuse::{Decision, Forward, Found, decide};
 use crate::policy::time::Time;
 use crate::policy::uri::Uri;
+use crate::selecting::has_for;
 use crate::store::{Lookup, Object};
 
 /// A request that is not made.
@@ -99,6 +101,7 @@ impl Inspect {
         now: Time,
     ) -> Value {
         let method = self.method.as_bytes();
+        let request = Request::read(method, fields, &compiled.rules);
         let decision = if compiled.bypasses(method, uri.path.as_bytes(), fields) {
             Decision::Forward(Forward::Bypass)
         } else {
@@ -106,10 +109,11 @@ impl Inspect {
                 Lookup::Nothing => Found::Nothing,
                 Lookup::Others => Found::OtherVariants,
                 Lookup::Found(object) => {
-                    Found::Response { stored: object.stored(), purged: object.is_purged() }
+                    let lacks = !has_for(object, request.method, fields);
+                    Found::Response { stored: object.stored(), purged: object.is_purged(), lacks }
                 }
             };
-            decide(&Request::read(method, fields, &compiled.rules), found, now)
+            decide(&request, found, now)
         };
         let ttl = match lookup {
             Lookup::Found(object) => Some(object.stored().ttl(now)),
@@ -153,6 +157,7 @@ fn why(decision: Decision) -> &'static str {
         Decision::Forward(Forward::Method) => "its method is not answered from a cache",
         Decision::Forward(Forward::UriMiss) => "nothing is stored under its key",
         Decision::Forward(Forward::VaryMiss) => "what is stored is for requests with other fields (Vary)",
+        Decision::Forward(Forward::Partial) => "a part is stored, which lacks what the request needs",
         Decision::Forward(_) => "the request is for the origin alone",
         Decision::GatewayTimeout => "the request wants what is stored or nothing (only-if-cached)",
     }
@@ -169,7 +174,8 @@ fn told(object: &Object, is_selected: bool, now: Time) -> Value {
         "key": text(object.key()),
         "selectedBy": selectors,
         "status": stored.status,
-        "bodyBytes": object.body().len(),
+        "bodyBytes": object.body().complete(),
+        "parts": object.body().runs().map(Runs::list),
         "ageSeconds": stored.age(now),
         "ttlSeconds": stored.ttl(now),
         "staleWhileRevalidateSeconds": stored.stale_while_revalidate,

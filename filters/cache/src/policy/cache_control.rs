@@ -223,6 +223,9 @@ impl RequestDirectives {
 
 #[cfg(test)]
 mod tests {
+    #[cfg(all(target_arch = "wasm32", target_os = "unknown"))]
+    use wasm_bindgen_test::wasm_bindgen_test as test;
+
     use super::*;
     use crate::policy::time::MAX_SECONDS;
 

@@ -11,6 +11,7 @@ mod budget;
 pub mod codec;
 mod ghost;
 mod object;
+pub mod pieces;
 mod purge;
 mod shard;
 mod slab;
@@ -86,6 +87,7 @@ pub struct Store {
     hand: AtomicUsize,
     epoch: AtomicU64,
     evicted: AtomicU64,
+    objects: AtomicUsize,
 }
 
 impl Store {
@@ -103,6 +105,7 @@ impl Store {
             hand: AtomicUsize::new(0),
             epoch: AtomicU64::new(0),
             evicted: AtomicU64::new(0),
+            objects: AtomicUsize::new(0),
         }
     }
 
@@ -118,7 +121,7 @@ impl Store {
 
     /// Objects stored now.
     pub fn objects(&self) -> usize {
-        self.shards.iter().map(|shard| lock(shard).len()).sum()
+        self.objects.load(Ordering::Relaxed)
     }
 
     /// Objects evicted so far.
@@ -142,7 +145,10 @@ impl Store {
         let (shard, hash) = self.shard(key);
         let mut variants = shard.variants(hash, key);
         drop(shard);
-        variants.sort_by_key(|object| std::cmp::Reverse(object.stored().date));
+        let recency = |object: &Arc<Object>| {
+            (object.stored().date, object.stored().response_time, object.head().selectors().count())
+        };
+        variants.sort_by_key(|object| std::cmp::Reverse(recency(object)));
         variants
     }
 
@@ -194,6 +200,7 @@ impl Store {
         let victim = lock(&self.shards[turn]).evict();
         let evicted = victim.is_some();
         self.evicted.fetch_add(u64::from(evicted), Ordering::Relaxed);
+        self.objects.fetch_sub(usize::from(evicted), Ordering::Relaxed);
         evicted
     }
 
@@ -202,6 +209,10 @@ impl Store {
         let url = self.hasher.hash_one(url_of(object.key()));
         let (mut shard, hash) = self.shard(object.key());
         let added = shard.insert(hash, url, object, since);
+        if let Added::Yes { replaced } = &added {
+            self.objects.fetch_add(1, Ordering::Relaxed);
+            self.objects.fetch_sub(replaced.len(), Ordering::Relaxed);
+        }
         drop(shard);
         // What the index itself grew by may be too much.
         self.shrink();
@@ -224,18 +235,25 @@ impl Store {
         }
     }
 
-    /// Puts `new` in the place of `old`, if that is still stored.
-    pub fn replace(&self, old: &Arc<Object>, new: Arc<Object>) -> bool {
+    /// Puts `new` in the place of `old`, if that is still stored. It is stale where a soft purge since `since` was about it.
+    pub fn replace(&self, old: &Arc<Object>, new: Arc<Object>, since: Epoch) -> bool {
+        let url = self.hasher.hash_one(url_of(old.key()));
         let (mut shard, hash) = self.shard(old.key());
-        let replaced = shard.replace(hash, old, new);
+        let replaced = shard.replace(hash, url, old, new, since);
         drop(shard);
         replaced.is_some()
+    }
+
+    /// Marks this very object stale, as a soft purge does.
+    pub fn mark_stale(&self, object: &Object) {
+        object.mark_purged();
     }
 
     /// Removes this very object.
     pub fn remove(&self, object: &Arc<Object>) -> bool {
         let (mut shard, hash) = self.shard(object.key());
         let removed = shard.remove(hash, object);
+        self.objects.fetch_sub(usize::from(removed.is_some()), Ordering::Relaxed);
         drop(shard);
         removed.is_some()
     }
@@ -260,6 +278,7 @@ impl Store {
             lock(shard).note(Noted::Url(hash), epoch);
             // What comes back is freed once the lock is not held any more.
             let removed = lock(shard).purge_key(hash, url, soft);
+            self.forget(removed.len(), soft);
             count += removed.len();
             place = lock(shard).has_parts().then_some(0);
         } else {
@@ -267,10 +286,15 @@ impl Store {
         }
         while let Some(from) = place {
             let (removed, next) = lock(shard).purge_some(from, purge, soft);
+            self.forget(removed.len(), soft);
             count += removed.len();
             place = next;
         }
         count
+    }
+
+    fn forget(&self, purged: usize, soft: bool) {
+        self.objects.fetch_sub(if soft { 0 } else { purged }, Ordering::Relaxed);
     }
 
     fn shard(&self, key: &[u8]) -> (MutexGuard<'_, Shard>, u64) {
