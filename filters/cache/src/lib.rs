@@ -207,7 +207,7 @@ impl Filter for Cache {
     }
 
     fn quick(&self, host: &mut dyn Host, end: bool) -> Option<Box<dyn Ready>> {
-        // Who is to be told of each request is told by the usual lane.
+        // What access logs are told is collected on the usual way.
         if self.is_off || self.observes || !end {
             return None;
         }

@@ -43,12 +43,15 @@ pub(crate) struct Course {
     pub(crate) ended: bool,
 }
 
+/// Asks a filter by [`Filter::quick`].
+type Quick = unsafe fn(*const Head, FilterPtr, bool) -> Option<Box<dyn Ready>>;
+
 /// The part of a stream that is the same for every filter.
 #[repr(C)]
 pub(crate) struct Head {
     on: unsafe fn(*const Head, FilterPtr, Hook, Event<'_>) -> Option<Step>,
     free: unsafe fn(*const Head) -> bool,
-    quick: Option<unsafe fn(*const Head, FilterPtr, bool) -> Option<Box<dyn Ready>>>,
+    quick: Option<Quick>,
     filter: FilterPtr,
     courses: [Cell<Course>; 2],
     done: Cell<bool>,
