@@ -12,6 +12,7 @@ use crate::policy::key;
 use crate::policy::request::Request;
 use crate::policy::reuse::{Decision, Found, decide};
 use crate::policy::uri::Uri;
+use crate::reason::is_target;
 use crate::store::{Lookup, Object};
 use crate::{Compiled, counters, now, section};
 
@@ -59,7 +60,7 @@ impl Compiled {
             let host = &*host;
             let target = Target::read(host)?;
             let request = section::request(host);
-            if self.bypass.iter().any(|matcher| matcher.holds(target.method, target.path, &request)) {
+            if !is_target(target.path) || self.bypasses(target.method, target.path, &request) {
                 return None;
             }
             let key = self.key_of(&target, host)?;

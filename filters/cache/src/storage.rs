@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, PoisonError, Weak};
 use ferrule_kit::{Counter, Host, Waker};
 
 use crate::collapse::{Flight, Flights, Patience};
-use crate::counters::{self, Pair};
+use crate::counters;
 use crate::policy::key::is_of_url;
 use crate::policy::stored::Stored;
 use crate::store::codec::Head;
@@ -47,14 +47,15 @@ struct Owed {
 /// What of a store has been counted.
 #[derive(Debug, Default)]
 struct Told {
-    objects: AtomicUsize,
-    bytes: AtomicUsize,
+    added: AtomicU64,
+    removed: AtomicU64,
     evicted: AtomicU64,
+    bytes: AtomicUsize,
 }
 
 /// What storages held that are gone, and who went without a stream that could count it.
-static GONE: Told =
-    Told { objects: AtomicUsize::new(0), bytes: AtomicUsize::new(0), evicted: AtomicU64::new(0) };
+static GONE_OBJECTS: AtomicU64 = AtomicU64::new(0);
+static GONE_BYTES: AtomicUsize = AtomicUsize::new(0);
 
 /// Storages by name and bounds: one whose bounds change is another, and the old one goes with the last configuration that has it.
 type Named = Vec<(String, Limits, Patience, Weak<Shared>)>;
@@ -131,31 +132,41 @@ impl Shared {
     /// Counts what has changed since it was counted last, by any stream.
     pub(crate) fn tell(&self, host: &mut dyn Host) {
         self.pay(host);
-        tell(host, counters::OBJECTS, &self.told.objects, self.store.objects(), &GONE.objects);
-        tell(host, counters::BYTES, &self.told.bytes, self.store.bytes(), &GONE.bytes);
-        let evicted = self.store.evicted();
-        let told = self.told.evicted.load(Ordering::Relaxed);
-        if evicted > told && self.told.evicted.fetch_max(evicted, Ordering::Relaxed) == told {
-            host.count(counters::EVICTED, evicted - told);
+        tell(host, counters::OBJECTS.added, &self.told.added, self.store.added());
+        tell(host, counters::OBJECTS.removed, &self.told.removed, self.store.removed());
+        tell(host, counters::EVICTED, &self.told.evicted, self.store.evicted());
+        self.tell_bytes(host);
+        let gone = GONE_OBJECTS.load(Ordering::Relaxed);
+        if gone > 0 {
+            host.count(counters::OBJECTS.removed, GONE_OBJECTS.swap(0, Ordering::Relaxed));
         }
+    }
+
+    fn tell_bytes(&self, host: &mut dyn Host) {
+        let (now, gone) = (self.store.bytes(), GONE_BYTES.load(Ordering::Relaxed));
+        if self.told.bytes.load(Ordering::Relaxed) == now && gone == 0 {
+            return;
+        }
+        let before = self.told.bytes.swap(now, Ordering::Relaxed);
+        let removed = before.saturating_sub(now) + GONE_BYTES.swap(0, Ordering::Relaxed);
+        host.count(counters::BYTES.added, now.saturating_sub(before) as u64);
+        host.count(counters::BYTES.removed, removed as u64);
     }
 }
 
-fn tell(host: &mut dyn Host, pair: Pair, told: &AtomicUsize, now: usize, gone: &AtomicUsize) {
-    if told.load(Ordering::Relaxed) == now && gone.load(Ordering::Relaxed) == 0 {
-        return;
+/// Counts what has been added to a sum since it was told.
+fn tell(host: &mut dyn Host, counter: Counter, told: &AtomicU64, now: u64) {
+    if told.load(Ordering::Relaxed) < now {
+        let before = told.fetch_max(now, Ordering::Relaxed);
+        host.count(counter, now.saturating_sub(before));
     }
-    let before = told.swap(now, Ordering::Relaxed);
-    let added = now.saturating_sub(before);
-    let removed = before.saturating_sub(now) + gone.swap(0, Ordering::Relaxed);
-    host.count(pair.added, added as u64);
-    host.count(pair.removed, removed as u64);
 }
 
 impl Drop for Shared {
     fn drop(&mut self) {
-        GONE.objects.fetch_add(*self.told.objects.get_mut(), Ordering::Relaxed);
-        GONE.bytes.fetch_add(*self.told.bytes.get_mut(), Ordering::Relaxed);
+        let Told { added, removed, bytes, .. } = &mut self.told;
+        GONE_OBJECTS.fetch_add(added.get_mut().saturating_sub(*removed.get_mut()), Ordering::Relaxed);
+        GONE_BYTES.fetch_add(*bytes.get_mut(), Ordering::Relaxed);
     }
 }
 

@@ -86,7 +86,7 @@ pub fn key(uri: &Uri, request: &(impl Section + ?Sized), rules: &KeyRules) -> Ve
 
 /// The key of a request of another method, whose content counts.
 pub fn with_content(mut key: Vec<u8>, digest: &[u8; 32]) -> Vec<u8> {
-    key.extend_from_slice(b"\0p");
+    key.extend_from_slice(b"\0b");
     key.extend_from_slice(digest);
     key
 }

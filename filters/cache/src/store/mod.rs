@@ -87,7 +87,8 @@ pub struct Store {
     hand: AtomicUsize,
     epoch: AtomicU64,
     evicted: AtomicU64,
-    objects: AtomicUsize,
+    added: AtomicU64,
+    removed: AtomicU64,
 }
 
 impl Store {
@@ -105,7 +106,8 @@ impl Store {
             hand: AtomicUsize::new(0),
             epoch: AtomicU64::new(0),
             evicted: AtomicU64::new(0),
-            objects: AtomicUsize::new(0),
+            added: AtomicU64::new(0),
+            removed: AtomicU64::new(0),
         }
     }
 
@@ -121,7 +123,17 @@ impl Store {
 
     /// Objects stored now.
     pub fn objects(&self) -> usize {
-        self.objects.load(Ordering::Relaxed)
+        usize::try_from(self.added().saturating_sub(self.removed())).unwrap_or(usize::MAX)
+    }
+
+    /// Objects stored so far.
+    pub fn added(&self) -> u64 {
+        self.added.load(Ordering::Relaxed)
+    }
+
+    /// Objects that left so far, whatever the reason.
+    pub fn removed(&self) -> u64 {
+        self.removed.load(Ordering::Relaxed)
     }
 
     /// Objects evicted so far.
@@ -200,7 +212,7 @@ impl Store {
         let victim = lock(&self.shards[turn]).evict();
         let evicted = victim.is_some();
         self.evicted.fetch_add(u64::from(evicted), Ordering::Relaxed);
-        self.objects.fetch_sub(usize::from(evicted), Ordering::Relaxed);
+        self.removed.fetch_add(u64::from(evicted), Ordering::Relaxed);
         evicted
     }
 
@@ -210,8 +222,8 @@ impl Store {
         let (mut shard, hash) = self.shard(object.key());
         let added = shard.insert(hash, url, object, since);
         if let Added::Yes { replaced } = &added {
-            self.objects.fetch_add(1, Ordering::Relaxed);
-            self.objects.fetch_sub(replaced.len(), Ordering::Relaxed);
+            self.added.fetch_add(1, Ordering::Relaxed);
+            self.removed.fetch_add(replaced.len() as u64, Ordering::Relaxed);
         }
         drop(shard);
         // What the index itself grew by may be too much.
@@ -253,7 +265,7 @@ impl Store {
     pub fn remove(&self, object: &Arc<Object>) -> bool {
         let (mut shard, hash) = self.shard(object.key());
         let removed = shard.remove(hash, object);
-        self.objects.fetch_sub(usize::from(removed.is_some()), Ordering::Relaxed);
+        self.removed.fetch_add(u64::from(removed.is_some()), Ordering::Relaxed);
         drop(shard);
         removed.is_some()
     }
@@ -294,7 +306,7 @@ impl Store {
     }
 
     fn forget(&self, purged: usize, soft: bool) {
-        self.objects.fetch_sub(if soft { 0 } else { purged }, Ordering::Relaxed);
+        self.removed.fetch_add(if soft { 0 } else { purged as u64 }, Ordering::Relaxed);
     }
 
     fn shard(&self, key: &[u8]) -> (MutexGuard<'_, Shard>, u64) {
