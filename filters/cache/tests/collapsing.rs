@@ -167,6 +167,19 @@ fn without_a_length_waiters_get_the_response_once_it_is_whole() {
     filler.data("def", true);
     waiters.iter_mut().for_each(Client::wake);
     assert!(waiters.iter().all(|waiter| waiter.done && waiter.body == b"abcdef"));
+    assert!(waiters.iter().all(|waiter| waiter.cache_status() == "ferrule; fwd=uri-miss; collapsed; ttl=60"));
+}
+
+#[test]
+fn who_has_credentials_and_who_has_none_do_not_wait_for_each_other() {
+    let cache = cache("{}");
+    let (mut hers, plain) = (client(&cache, &[("authorization", "Basic x")]), client(&cache, &[]));
+    assert!(hers.is_forwarded() && plain.is_forwarded());
+    assert!(client(&cache, &[]).waits() && client(&cache, &[("authorization", "Basic y")]).waits());
+    hers.head("200", &FRESH, true);
+    // What is for credentials alone says nothing of what others get: they go on waiting for one of theirs.
+    assert!(client(&cache, &[("authorization", "Basic y")]).is_forwarded());
+    assert!(client(&cache, &[]).waits());
 }
 
 #[test]
