@@ -21,7 +21,7 @@ use crate::policy::validation::conditions;
 use crate::reason::{count_bypass, is_for_others};
 use crate::recast::owned_fields;
 use crate::selecting::{has_for, validators};
-use crate::serving::{Serving, opening, prepare};
+use crate::serving::{Serving, UNKNOWN, opening, prepare};
 use crate::storage::{Fetch, FlightHead};
 use crate::store::codec::Head;
 use crate::store::{Chunk, Lookup, Object};
@@ -69,6 +69,9 @@ impl Asked {
         }
     }
 }
+
+/// A request waits for others' fetches so often at most: each may show that it wants another variant.
+const MOST_WAITS: u8 = 4;
 
 /// A copy of the client's own conditions goes no further than here: what the origin is asked is for all.
 const CLIENT_CONDITIONS: [&str; 2] = ["if-none-match", "if-modified-since"];
@@ -121,6 +124,8 @@ impl Cache {
             true => self.find(host, &asked.key),
             false => Lookup::Nothing,
         };
+        // Who has waited and is not answered by what came waits again for another variant alone.
+        let waits = waits && (stream.waits == 0 || !matches!(lookup, Lookup::Found(_)));
         let (found, object) = match &lookup {
             Lookup::Nothing => (Found::Nothing, None),
             Lookup::Others => (Found::OtherVariants, None),
@@ -131,7 +136,7 @@ impl Cache {
         };
         match (decide(&asked.request, found, now(host)), object) {
             (Decision::Serve { refresh: true, .. }, Some(object))
-                if !self.is_being_refreshed(asked) && !self.refresh_apart(host, asked, object) =>
+                if !self.is_being_refreshed(host, asked) && !self.refresh_apart(host, asked, object) =>
             {
                 self.fetch(stream, host, asked, Forward::Stale, Some(object), waits)
             }
@@ -142,14 +147,14 @@ impl Cache {
         }
     }
 
-    fn find(&self, host: &dyn Host, key: &[u8]) -> Lookup {
+    pub(crate) fn find(&self, host: &dyn Host, key: &[u8]) -> Lookup {
         let request = section::request(host);
         self.storage.store.find(key, |object| self.selects(&object.head(), &request))
     }
 
     /// While one request refreshes a stale response, others are served it (RFC 5861 §3).
-    fn is_being_refreshed(&self, asked: &Asked) -> bool {
-        self.storage.flights.is_under_way(&asked.flight_key())
+    fn is_being_refreshed(&self, host: &dyn Host, asked: &Asked) -> bool {
+        self.storage.flights.is_under_way(&self.lane(host, asked), now(host))
     }
 
     /// Answers from the store.
@@ -180,7 +185,7 @@ impl Cache {
         let mut fields = std::mem::take(&mut prepared.fields);
         fields.push(("cache-status".to_owned(), asked.status.member(&self.name).into_bytes()));
         let opening = opening(&prepared, fields, method == Method::Head, "cache_hit");
-        let serving = Serving::stored(object.body().chunks(), object.body().place(prepared.bytes));
+        let serving = Serving::stored(object.body(), object.body().place(prepared.bytes));
         self.set_course(stream, Course::Serving(serving));
         Flow::Open(opening)
     }
@@ -207,30 +212,29 @@ impl Cache {
         // A part of what is not there is asked for as it came: what comes may be of use to no one else.
         let usable = selected.filter(|_| why != Forward::Partial);
         let is_plain = !request.has_range || usable.is_some();
+        let waits = waits && stream.waits < MOST_WAITS;
         let shares = waits && request.method.is_stored() && !request.has_range;
-        let key = asked.flight_key();
-        let flight = match shares.then(|| self.join(&key, host)) {
+        let lane = stream.lane.take().unwrap_or_else(|| self.lane(host, asked));
+        let flight = match shares.then(|| self.join(&lane, host)) {
             Some(Role::Wait(fetch, ticket)) => {
-                host.count(counters::COLLAPSED, 1);
+                host.count(counters::COLLAPSED, u64::from(stream.waits == 0));
+                stream.waits += 1;
                 self.set_course(stream, Course::Waiting(fetch, ticket));
-                host.wake_after(self.wait);
                 return Flow::AwaitReply;
             }
-            Some(Role::Fill(fetch)) => Some(fetch),
-            Some(Role::Apart) | None => None,
+            Some(Role::Fill(fetch)) => match self.came_meanwhile(host, asked, selected) {
+                Some(object) => {
+                    Seat { key: lane, flight: Some(fetch), since }.land(&self.storage, &object);
+                    return self.act(stream, host, asked, false);
+                }
+                None => Some(fetch),
+            },
+            Some(Role::Busy | Role::Apart) | None => None,
         };
         let strips = is_plain && (flight.is_some() || usable.is_some());
-        let seat = Seat { key, flight, since };
+        let seat = Seat { key: lane, flight, since };
         host.count(counters::MISS, 1);
         self.ask(stream, host, asked, seat, selected.cloned(), strips)
-    }
-
-    fn join(&self, key: &[u8], host: &mut dyn Host) -> Role<FlightHead, ferrule_kit::Waker> {
-        let at = now(host);
-        self.storage.flights.expire(at).iter().for_each(ferrule_kit::Waker::wake);
-        let waker =
-            if !self.wait.is_zero() && self.storage.flights.is_under_way(key) { host.waker() } else { None };
-        self.storage.flights.join(key, waker, at)
     }
 
     /// Lets the request go on to the origin, with the conditions that validate what is stored.
@@ -244,6 +248,7 @@ impl Cache {
         strips: bool,
     ) -> Flow {
         asked.fields = owned_fields(host);
+        self.coarsen(host);
         if strips {
             CLIENT_CONDITIONS.iter().for_each(|name| host.remove_field(Fields::RequestHeaders, name));
         }
@@ -287,7 +292,8 @@ impl Cache {
         let Some(mut asked) = stream.asked.take() else { return Flow::Continue };
         asked.sent = now(host);
         host.count(counters::MISS, 1);
-        let seat = Seat { key: asked.flight_key(), flight: Some(flight), since: self.storage.store.epoch() };
+        let seat =
+            Seat { key: flight.key().to_vec(), flight: Some(flight), since: self.storage.store.epoch() };
         let selected = match self.find(host, &asked.key) {
             Lookup::Found(object) => Some(object),
             Lookup::Nothing | Lookup::Others => None,
@@ -309,7 +315,7 @@ impl Cache {
             // RFC 9211 §2.6: of a request that went on, by way of another's.
             asked.status = CacheStatus { fwd: asked.status.fwd, collapsed: true, ..CacheStatus::default() };
         }
-        self.look_up(stream, host, false)
+        self.look_up(stream, host, true)
     }
 
     pub(crate) fn go_alone(&self, stream: &mut Stream, host: &mut dyn Host) -> Flow {
@@ -317,16 +323,9 @@ impl Cache {
         self.look_up(stream, host, false)
     }
 
-    /// Whether the time is over in which others may be waited for.
-    pub(crate) fn is_late(&self, host: &dyn Host, fetch: &Fetch) -> bool {
-        let late = fetch.expire(now(host));
-        late.iter().for_each(ferrule_kit::Waker::wake);
-        !late.is_empty()
-    }
-
     fn stop_waiting(&self, stream: &mut Stream) {
         if let Course::Waiting(fetch, ticket) = std::mem::take(&mut stream.course) {
-            crate::leave(&fetch, ticket);
+            crate::leave(&self.storage, &fetch, ticket);
         }
     }
 
@@ -345,7 +344,15 @@ impl Cache {
         let Some(asked) = stream.asked.as_deref_mut() else { return Flow::Continue };
         let found = Found::Response { stored: &known.stored, purged: false, lacks: false };
         let serves = matches!(decide(&asked.request, found, at), Decision::Serve { .. });
-        if !serves || !self.selects(&head, &section::request(host)) {
+        // By HTTP/1.0 an answer of unknown length that breaks off looks whole.
+        let breaks_visibly = known.length.is_some()
+            || host.attribute("request.protocol") != Some(ferrule_kit::Value::from("HTTP/1.0"));
+        if !self.selects(&head, &section::request(host)) {
+            stream.lane = Some(self.lane_beside(host, asked, &head));
+            self.stop_waiting(stream);
+            return self.look_up(stream, host, true);
+        }
+        if !serves || !breaks_visibly {
             return self.go_alone(stream, host);
         }
         asked.account.age = Some(known.stored.age(at));
@@ -358,7 +365,8 @@ impl Cache {
         // Ranges do not wait, so that there are no parts here.
         let etag = head.line("etag");
         let form = answer(asked.request.method, &section::request(host), &known.stored, etag, None, at);
-        let mut prepared = prepare(form, &known.stored, &head, known.length, at);
+        let length = known.length.unwrap_or(UNKNOWN);
+        let mut prepared = prepare(form, &known.stored, &head, length, at);
         let mut fields = std::mem::take(&mut prepared.fields);
         fields.push(("cache-status".to_owned(), asked.status.member(&self.name).into_bytes()));
         let opening = opening(&prepared, fields, false, "cache_collapsed");

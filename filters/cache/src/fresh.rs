@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use ferrule_kit::{Flow, Host, Response};
+use ferrule_kit::{Flow, Host};
 
 use crate::asked::Asked;
 use crate::policy::entity_tag::{EntityTag, lists};
@@ -63,9 +63,10 @@ impl Cache {
             self.announce(host, asked, 304);
             return self.leave();
         }
-        let mut response = Response::text(502, "cache_validation_failed", "");
-        response.fields.push(("cache-status".to_owned(), asked.status.member(&self.name).into_bytes()));
-        Flow::Respond(response)
+        if self.ask_again(host, asked) {
+            return Flow::AwaitReply;
+        }
+        Flow::Respond(self.validation_failed(asked))
     }
 
     /// RFC 9111 §3.2, §4.3.4: the stored fields with those that came, and the freshness that follows from them. `answers` says that the

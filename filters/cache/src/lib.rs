@@ -7,6 +7,7 @@
 //! - A body is copied once on its way into the store and never on its way out of it.
 
 mod account;
+mod again;
 mod asked;
 mod bypass;
 pub mod collapse;
@@ -14,6 +15,8 @@ mod config;
 mod counters;
 mod fill;
 mod fresh;
+mod hit;
+mod joining;
 mod orders;
 mod part;
 pub mod policy;
@@ -35,7 +38,10 @@ use std::ops::Deref;
 use std::sync::Arc;
 use std::time::Duration;
 
-use ferrule_kit::{ConfigError, ConfigHost, Fields, Filter, Flow, Host, Message, Response, Supply};
+use ferrule_kit::{
+    CalloutError, CalloutId, ConfigError, ConfigHost, Fields, Filter, Flow, Host, Message, Ready, Reply,
+    Response, Supply,
+};
 
 use asked::Asked;
 pub use bypass::{HeaderMatcher, Matcher};
@@ -43,6 +49,7 @@ use collapse::{Progress, Ticket};
 pub use config::*;
 use fill::{Fill, Seat};
 pub use orders::{Inspect, Order, Orders, PurgeOrder, Recipient};
+use policy::cache_status::CacheStatus;
 use policy::key::KeyRules;
 use policy::rules::Rules;
 use policy::time::Time;
@@ -77,6 +84,10 @@ pub struct Compiled {
     purge: Option<Vec<Matcher>>,
     tag_names: Vec<String>,
     coarsening: BTreeMap<String, Coarsening>,
+    /// Keys are target URIs.
+    has_plain_keys: bool,
+    /// Cache-Status of a hit, but for the digits of its `ttl`.
+    hit_status: Vec<u8>,
     /// The longest that a request waits for another's header section.
     wait: Duration,
     storage: Arc<Shared>,
@@ -93,6 +104,10 @@ pub struct Stream {
     course: Course,
     /// Envoy answers in the place of the origin.
     is_local_reply: bool,
+    /// How often another's fetch was waited for.
+    waits: u8,
+    /// The key under which the fetch is shared, where it is known to be another than what is stored says.
+    lane: Option<Vec<u8>>,
     /// The storage that the course belongs to.
     storage: Option<Arc<Shared>>,
 }
@@ -137,6 +152,7 @@ impl Fetching {
 impl Filter for Cache {
     const NAME: &'static str = "cache";
     const COUNTERS: &'static [&'static str] = counters::NAMES;
+    const IS_QUICK: bool = true;
 
     type Config = Config;
     type Stream = Stream;
@@ -147,6 +163,8 @@ impl Filter for Cache {
             matchers.into_iter().enumerate().map(compile).collect::<Result<Vec<_>, _>>()
         };
         let patience = config.patience();
+        let name = config.name.clone().unwrap_or_else(|| "ferrule".to_owned());
+        let key_rules = config.key_rules()?;
         let storage = Shared::open(config.storage.name.as_deref(), config.limits()?, patience);
         if let Some(orders) = &config.orders {
             orders.check()?;
@@ -154,13 +172,18 @@ impl Filter for Cache {
         let compiled = Arc::new(Compiled {
             is_off: config.disable.is_some(),
             rules: config.rules()?,
-            key_rules: config.key_rules()?,
+            has_plain_keys: key_rules == KeyRules::default(),
+            key_rules,
+            hit_status: CacheStatus { hit: true, ttl: Some(0), ..CacheStatus::default() }
+                .member(&name)
+                .trim_end_matches('0')
+                .into(),
             tag_names: config.tag_names()?,
             coarsening: config.coarsening()?,
             post: config.content_bytes()?,
             bypass: matchers("bypass", config.bypass)?,
             purge: config.purge.map(|purge| matchers("purge.allow", purge.allow)).transpose()?,
-            name: config.name.unwrap_or_else(|| "ferrule".to_owned()),
+            name,
             wait: Duration::from_millis(patience.wait_ms),
             storage,
             storage_name: config.storage.name,
@@ -181,6 +204,14 @@ impl Filter for Cache {
 
     fn looks_back(&self) -> bool {
         false
+    }
+
+    fn quick(&self, host: &mut dyn Host, end: bool) -> Option<Box<dyn Ready>> {
+        // What access logs are told is collected on the usual way.
+        if self.is_off || self.observes || !end {
+            return None;
+        }
+        Some(Box::new(self.hit(host)?))
     }
 
     fn on_headers(&self, stream: &mut Stream, host: &mut dyn Host, message: Message, end: bool) -> Flow {
@@ -216,12 +247,25 @@ impl Filter for Cache {
         Flow::Continue
     }
 
+    fn on_reply(
+        &self,
+        stream: &mut Stream,
+        _: &mut dyn Host,
+        _: CalloutId,
+        reply: Result<Reply<'_>, CalloutError>,
+    ) -> Flow {
+        let Some(asked) = stream.asked.as_deref() else { return Flow::Continue };
+        self.on_asked_again(asked, reply)
+    }
+
     fn on_wake(&self, stream: &mut Stream, host: &mut dyn Host) -> Flow {
         let Course::Waiting(fetch, ticket) = &stream.course else { return Flow::Continue };
         let (fetch, ticket) = (Arc::clone(fetch), *ticket);
-        match fetch.look(ticket) {
-            Progress::Pending if self.is_late(host, &fetch) => self.go_alone(stream, host),
-            Progress::Pending => Flow::AwaitReply,
+        match fetch.look(ticket, now(host)) {
+            Progress::Pending => {
+                host.wake_after(self.wait);
+                Flow::AwaitReply
+            }
             Progress::TakeOver => self.take_over(stream, host, fetch),
             Progress::Landed(_) => self.look_again(stream, host),
             Progress::Streaming { head, chunks } => {
@@ -231,9 +275,13 @@ impl Filter for Cache {
         }
     }
 
-    fn on_room(&self, stream: &mut Stream, _: &mut dyn Host) -> Supply {
+    fn on_alarm(&self, stream: &mut Stream, host: &mut dyn Host) {
+        self.watch(stream, host);
+    }
+
+    fn on_room(&self, stream: &mut Stream, host: &mut dyn Host) -> Supply {
         match &mut stream.course {
-            Course::Serving(serving) => serving.supply(),
+            Course::Serving(serving) => serving.supply(now(host)),
             _ => Supply::Data { pieces: Vec::new(), end: true },
         }
     }
@@ -259,10 +307,10 @@ impl Drop for Stream {
         match std::mem::take(&mut self.course) {
             Course::Fetching(fetching) => fetching.seat.abandon(&storage),
             Course::Filling(fill) => fill.break_off(&storage),
-            Course::Waiting(fetch, ticket) => leave(&fetch, ticket),
+            Course::Waiting(fetch, ticket) => leave(&storage, &fetch, ticket),
             Course::Serving(mut serving) => {
                 if let Some((fetch, ticket)) = serving.source() {
-                    leave(&fetch, ticket);
+                    leave(&storage, &fetch, ticket);
                 }
             }
             Course::Pass | Course::Reading => {}
@@ -270,8 +318,8 @@ impl Drop for Stream {
     }
 }
 
-fn leave(fetch: &Arc<Fetch>, ticket: Ticket) {
-    if let Some(heir) = fetch.leave(ticket) {
+fn leave(storage: &Shared, fetch: &Arc<Fetch>, ticket: Ticket) {
+    if let Some(heir) = storage.flights.leave(fetch, ticket) {
         heir.wake();
     }
 }

@@ -68,8 +68,7 @@ impl Cache {
         if host.is_tunnel() {
             return Some(Bypass::Tunnel);
         }
-        // RFC 9110 §7.1: a target is a URI without fragment, and all of a URI is ASCII (RFC 3986 §2).
-        if !path.iter().all(|byte| byte.is_ascii_graphic() && *byte != b'#') {
+        if !is_target(&path) {
             return Some(Bypass::Target);
         }
         // A GET with content might be answered by it, though it has no meaning (RFC 9110 §9.3.1): it would poison the key.
@@ -93,6 +92,11 @@ impl Cache {
         self.set_course(stream, Course::Pass);
         Flow::Continue
     }
+}
+
+/// RFC 9110 §7.1: a target is a URI without fragment, and all of a URI is ASCII (RFC 3986 §2).
+pub(crate) fn is_target(path: &[u8]) -> bool {
+    path.iter().all(|byte| byte.is_ascii_graphic() && *byte != b'#')
 }
 
 impl Compiled {

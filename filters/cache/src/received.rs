@@ -46,7 +46,7 @@ impl Cache {
 
     fn invalidate(&self, host: &mut dyn Host, asked: &Asked, status: u16) {
         let uris = invalidated(asked.request.method, &asked.uri, status, &section::response(host));
-        let purge = |uri| self.storage.store.purge(&Purge::Url(url_key(&uri, &self.key_rules)), false);
+        let purge = |uri| self.storage.purge(&Purge::Url(url_key(&uri, &self.key_rules)), false);
         let count: usize = uris.into_iter().map(purge).sum();
         host.count(counters::INVALIDATED, count as u64);
     }
@@ -135,7 +135,7 @@ impl Cache {
             Ok(mut fill) => {
                 // What is asked again without the client is asked by GET.
                 if asked.request.method == Method::Get {
-                    fill.remember(host);
+                    fill.remember(host, &asked.fields);
                 }
                 asked.status.stored = true;
                 asked.status.ttl = Some(storable.stored.ttl(at));
@@ -147,8 +147,8 @@ impl Cache {
                 }
                 Flow::Continue
             }
-            Err((seat, _)) => {
-                seat.release(&self.storage, at, true);
+            Err((seat, refused)) => {
+                seat.release(&self.storage, at, refused == Refused::TooLarge);
                 self.on_unstorable(host, asked, status)
             }
         }
@@ -233,24 +233,30 @@ impl Cache {
     }
 
     pub(crate) fn on_bytes(&self, stream: &mut Stream, host: &mut dyn Host, end: bool) {
-        let Course::Filling(fill) = &mut stream.course else { return };
-        let pushed =
-            host.body(Message::Response).iter().try_for_each(|bytes| fill.push(bytes, &self.storage));
+        let mut is_new = false;
+        let pushed = match &mut stream.course {
+            Course::Filling(fill) => {
+                is_new = !end && fill.begins_to_be_watched();
+                host.body(Message::Response).iter().try_for_each(|bytes| fill.push(bytes, &self.storage))
+            }
+            _ => Ok(()),
+        };
         // A 304 has no content (RFC 9110 §15.4.5).
         if !host.allows_body(Message::Response) {
             host.replace_body(Message::Response, b"");
         }
         match pushed {
             Ok(()) if end => self.finish(stream, host),
+            Ok(()) if is_new && !self.wait.is_zero() => host.wake_after(self.wait),
             Ok(()) => {}
-            Err(_) => self.give_up(stream, host),
+            Err(refused) => self.give_up(stream, host, refused),
         }
     }
 
-    fn give_up(&self, stream: &mut Stream, host: &mut dyn Host) {
+    fn give_up(&self, stream: &mut Stream, host: &mut dyn Host, refused: Refused) {
         if let Course::Filling(fill) = std::mem::take(&mut stream.course) {
             host.count(counters::UNSTORABLE, 1);
-            fill.into_seat().release(&self.storage, now(host), true);
+            fill.into_seat().release(&self.storage, now(host), refused == Refused::TooLarge);
         }
     }
 

@@ -1,12 +1,14 @@
 //! What of the stored responses a request selects, and whether it is enough.
 
-use crate::Compiled;
+use ferrule_kit::{Fields, Host};
+
 use crate::policy::field::Section;
 use crate::policy::method::Method;
 use crate::policy::validation::Validators;
 use crate::policy::vary::selecting_value;
 use crate::store::Object;
 use crate::store::codec::Head;
+use crate::{Compiled, section};
 
 /// Whether what is stored is enough for a request (RFC 9111 §3.3).
 pub(crate) fn has_for(object: &Object, method: Method, request: &(impl Section + ?Sized)) -> bool {
@@ -20,6 +22,17 @@ impl Compiled {
         match self.coarsening.get(name) {
             Some(coarsening) => request.combined(name).map(|value| coarsening.apply(&value)),
             None => selecting_value(request, name),
+        }
+    }
+
+    /// Says to the origin what selects, and no more: its answer is for all who say that.
+    pub(crate) fn coarsen(&self, host: &mut dyn Host) {
+        for name in self.coarsening.keys() {
+            let Some(value) = self.selecting(&section::request(host), name) else { continue };
+            // Without the field, any coding would do (RFC 9110 §12.5.3).
+            let accepts_none = value.is_empty() && name == "accept-encoding";
+            let value = if accepts_none { b"identity".as_slice() } else { &value };
+            host.set_field(Fields::RequestHeaders, name, value);
         }
     }
 

@@ -9,7 +9,9 @@ use ferrule_kit::{Counter, Host, Waker};
 
 use crate::collapse::{Flight, Flights, Patience};
 use crate::counters;
+use crate::policy::key::is_of_url;
 use crate::policy::stored::Stored;
+use crate::store::codec::Head;
 use crate::store::{Limits, Purge, Store};
 
 /// What is known of a response by its header section, for those who read along.
@@ -19,8 +21,8 @@ pub(crate) struct FlightHead {
     pub(crate) stored: Stored,
     /// Its encoded head.
     pub(crate) head: Box<[u8]>,
-    /// Bytes of its body.
-    pub(crate) length: u64,
+    /// Bytes of its body, where it says how many.
+    pub(crate) length: Option<u64>,
 }
 
 /// A fetch of this cache.
@@ -70,6 +72,25 @@ impl Shared {
         })
     }
 
+    /// Removes what `purge` names, or marks it stale where `soft`. What is being fetched meanwhile answers no later request. Says how
+    /// many objects.
+    pub(crate) fn purge(&self, purge: &Purge, soft: bool) -> usize {
+        // In this order: what is begun once it is noted is no concern of it.
+        let count = self.store.purge(purge, soft);
+        let url = match purge {
+            Purge::Url(url) => Some(&url[..]),
+            Purge::Prefix(_) | Purge::Tag(_) | Purge::Everything => None,
+        };
+        self.flights.detach(url, |key, head| match (purge, head) {
+            (Purge::Url(url), _) => is_of_url(key, url),
+            (Purge::Prefix(prefix), _) => key.starts_with(prefix),
+            (Purge::Tag(tag), Some(head)) => Head::new(&head.head).tags().any(|known| known == tag),
+            // Which tags it will have is not known yet.
+            (Purge::Tag(_), None) | (Purge::Everything, _) => true,
+        });
+        count
+    }
+
     /// The storage of that name and these bounds, made if no one has it yet; without a name, a new one.
     pub(crate) fn open(name: Option<&str>, limits: Limits, patience: Patience) -> Arc<Self> {
         let Some(name) = name else { return Self::new(limits, patience) };
@@ -84,11 +105,6 @@ impl Shared {
         let storage = Self::new(limits, patience);
         named.push((name.to_owned(), limits, patience, Arc::downgrade(&storage)));
         storage
-    }
-
-    /// Purges, or marks stale where `soft`; says how many responses.
-    pub(crate) fn purge(&self, purge: &Purge, soft: bool) -> usize {
-        self.store.purge(purge, soft)
     }
 }
 

@@ -49,6 +49,20 @@ pub fn url_key(uri: &Uri, rules: &KeyRules) -> Vec<u8> {
     key
 }
 
+/// The key of a target as nearly all are written, where all of it and nothing else counts; none for one that must be read first.
+pub fn plain(scheme: &[u8], authority: &[u8], path: &[u8]) -> Option<Vec<u8>> {
+    let is_host =
+        |byte: &u8| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b':' | b'[' | b']');
+    let is_target = |byte: &u8| matches!(byte, b'!'..=b'~') && *byte != b'#';
+    let has_default_port = [&b":"[..], b":80", b":443"].iter().any(|port| authority.ends_with(port));
+    let is_plain = matches!(scheme, b"http" | b"https")
+        && authority.iter().all(is_host)
+        && !has_default_port
+        && path.first() == Some(&b'/')
+        && path.iter().all(is_target);
+    is_plain.then(|| [scheme, b"://", authority, path].concat())
+}
+
 /// The key of a request.
 pub fn key(uri: &Uri, request: &(impl Section + ?Sized), rules: &KeyRules) -> Vec<u8> {
     let mut key = url_key(uri, rules);
@@ -88,7 +102,8 @@ pub fn partition_of<'a>(key: &'a [u8], url: &[u8]) -> Option<&'a [u8]> {
     first.strip_prefix(b"p")
 }
 
-fn part(key: &mut Vec<u8>, kind: &str, name: &str, value: Option<&[u8]>) {
+/// Appends what a request says in a field, or in something of another kind, to a key.
+pub(crate) fn part(key: &mut Vec<u8>, kind: &str, name: &str, value: Option<&[u8]>) {
     key.push(0);
     key.extend_from_slice(kind.as_bytes());
     key.extend_from_slice(name.as_bytes());

@@ -71,12 +71,17 @@ pub enum Stored {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Epoch(pub(crate) u64);
 
+/// Bodies that are being filled take a fourth of all bytes at most: what is stored is of use already, those may never be.
+const FILLING_SHARE: usize = 4;
+
 /// The store. Shared by reference between threads.
 #[derive(Debug)]
 pub struct Store {
     shards: Box<[Mutex<Shard>]>,
     hasher: RandomState,
     budget: Arc<Budget>,
+    /// What of it bodies may take that are being filled.
+    filling: Arc<Budget>,
     limits: Limits,
     /// Whose turn it is to evict.
     hand: AtomicUsize,
@@ -96,6 +101,7 @@ impl Store {
             shards: (0..shards).map(shard).collect(),
             hasher: RandomState::new(),
             budget,
+            filling: Arc::new(Budget::new((limits.bytes / FILLING_SHARE).max(limits.object_bytes))),
             limits: Limits { shards, ..limits },
             hand: AtomicUsize::new(0),
             epoch: AtomicU64::new(0),
@@ -175,7 +181,8 @@ impl Store {
         found
     }
 
-    /// Charges `bytes`, and evicts what it takes to do so. None where the budget cannot hold them: what is stored in it is in use.
+    /// Charges `bytes`, and evicts what it takes to do so. None where the budget cannot hold them: what is in it is being read or
+    /// filled.
     pub fn reserve(&self, bytes: usize) -> Option<Charge> {
         let mut idle_shards = 0;
         loop {
@@ -187,6 +194,16 @@ impl Store {
             }
             idle_shards = if self.evict_one() { 0 } else { idle_shards + 1 };
         }
+    }
+
+    /// Charges bytes of a body that is being filled to the part of the budget that such bodies may take, besides [`Store::reserve`].
+    pub fn share(&self, bytes: usize) -> Option<Charge> {
+        Budget::take(&self.filling, bytes)
+    }
+
+    /// Whether that part has as many left.
+    pub fn has_share(&self, bytes: u64) -> bool {
+        usize::try_from(bytes).is_ok_and(|bytes| self.filling.has(bytes))
     }
 
     fn evict_one(&self) -> bool {
@@ -311,7 +328,7 @@ impl Store {
 }
 
 /// The URL's part of a key.
-fn url_of(key: &[u8]) -> &[u8] {
+pub(crate) fn url_of(key: &[u8]) -> &[u8] {
     key.split(|byte| *byte == 0).next().unwrap_or_default()
 }
 

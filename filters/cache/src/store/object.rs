@@ -117,6 +117,11 @@ impl Body {
         self.content.is_none()
     }
 
+    /// Whether others hold it, too.
+    pub(super) fn is_shared(&self) -> bool {
+        self.content.as_ref().is_some_and(|content| Arc::strong_count(content) > 1)
+    }
+
     /// The pieces of what is there, in order.
     pub fn chunks(&self) -> &[Chunk] {
         match self.content.as_deref().map(|content| &content.chunks) {

@@ -229,23 +229,31 @@ impl Shard {
         }
     }
 
-    /// Lets one object go; none where there is none.
+    /// Lets one object go; none where there is none whose memory would come back.
     pub(super) fn evict(&mut self) -> Option<Arc<Object>> {
         for _ in 0..CHANCES {
             let queue = self.next_queue()?;
             let place = self.slab.tail(queue);
             let slot = self.slab.get_mut(place)?;
             let asked = slot.asked;
-            match queue {
-                Queue::Small if asked > 1 => slot.asked = 0,
-                Queue::Main if asked > 0 => slot.asked -= 1,
+            let next = match queue {
+                _ if slot.is_read() => queue,
+                Queue::Small if asked > 1 => {
+                    slot.asked = 0;
+                    Queue::Main
+                }
+                Queue::Main if asked > 0 => {
+                    slot.asked -= 1;
+                    Queue::Main
+                }
                 Queue::Small | Queue::Main => return self.evict_place(place, queue),
-            }
+            };
             self.slab.unlink(place);
-            self.slab.push(Queue::Main, place);
+            self.slab.push(next, place);
         }
         let queue = self.next_queue()?;
-        self.evict_place(self.slab.tail(queue), queue)
+        let place = self.slab.tail(queue);
+        if self.slab.get(place)?.is_read() { None } else { self.evict_place(place, queue) }
     }
 
     fn evict_place(&mut self, place: u32, queue: Queue) -> Option<Arc<Object>> {

@@ -293,6 +293,21 @@ fn keys_are_spread_over_all_shards() {
 }
 
 #[test]
+fn what_is_read_stays_where_its_memory_would_not_come_back() {
+    let store = small(256 * 1024);
+    let read: Vec<_> = (0..4).map(|n| object(&store, &n.to_string(), 30_000).unwrap()).collect();
+    read.iter().for_each(|object| assert_eq!(store.insert(Arc::clone(object), store.epoch()), Stored::Yes));
+    (4..20).for_each(|n| assert!(put(&store, &n.to_string(), 30_000)));
+    assert!((0..4).all(|n| has(&store, &n.to_string())));
+    let bodies: Vec<Body> = read.iter().map(|object| object.body().clone()).collect();
+    drop(read);
+    assert!(store.reserve(200_000).is_none(), "bodies that are read pay for themselves");
+    assert!((0..4).all(|n| has(&store, &n.to_string())), "and are not evicted for nothing");
+    drop(bodies);
+    assert!(store.reserve(200_000).is_some());
+}
+
+#[test]
 fn what_came_earlier_does_not_replace_what_came_later() {
     let store = small(1 << 20);
     let dated =
