@@ -177,7 +177,7 @@ impl Cache {
         asked.account = Account { age: Some(stored.age(at)), stale, ..asked.account };
         asked.status.hit = asked.status.fwd.is_none();
         asked.status.ttl = Some(stored.ttl(at));
-        if asked.status.hit {
+        if asked.status.hit || asked.status.collapsed {
             host.count(counters::HIT, 1);
         }
         host.count(counters::STALE, u64::from(stale));
@@ -312,7 +312,8 @@ impl Cache {
     pub(crate) fn look_again(&self, stream: &mut Stream, host: &mut dyn Host) -> Flow {
         self.stop_waiting(stream);
         if let Some(asked) = stream.asked.as_deref_mut() {
-            asked.status = CacheStatus { collapsed: true, ..CacheStatus::default() };
+            // RFC 9211 §2.6: of a request that went on, by way of another's.
+            asked.status = CacheStatus { fwd: asked.status.fwd, collapsed: true, ..CacheStatus::default() };
         }
         self.look_up(stream, host, true)
     }

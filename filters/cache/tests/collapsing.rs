@@ -239,3 +239,15 @@ fn one_refreshes_what_is_stale_and_the_others_are_served_it() {
     assert_eq!(refresher.host.body(Message::Response).concat(), b"abcdef");
     assert_eq!(at(&cache, 1_000_020, &[]).cache_status(), "ferrule; hit; ttl=10");
 }
+
+#[test]
+fn who_has_credentials_and_who_has_none_do_not_wait_for_each_other() {
+    let cache = cache("{}");
+    let (mut hers, plain) = (client(&cache, &[("authorization", "Basic x")]), client(&cache, &[]));
+    assert!(hers.is_forwarded() && plain.is_forwarded());
+    assert!(client(&cache, &[]).waits() && client(&cache, &[("authorization", "Basic y")]).waits());
+    hers.head("200", &FRESH, true);
+    // What is for credentials alone says nothing of what others get: they go on waiting for one of theirs.
+    assert!(client(&cache, &[("authorization", "Basic y")]).is_forwarded());
+    assert!(client(&cache, &[]).waits());
+}
