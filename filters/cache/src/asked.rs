@@ -17,6 +17,7 @@ use crate::policy::time::Time;
 use crate::policy::uri::Uri;
 use crate::policy::validation::{Validators, conditions};
 use crate::policy::vary::selecting_value;
+use crate::recalling::Errand;
 use crate::recast::owned_fields;
 use crate::serving::{Serving, opening, prepare};
 use crate::storage::{Fetch, FlightHead};
@@ -102,7 +103,7 @@ impl Cache {
     }
 
     /// Looks in the store, and acts on what is there. `waits` says that another's fetch may be waited for.
-    fn look_up(&self, stream: &mut Stream, host: &mut dyn Host, waits: bool) -> Flow {
+    pub(crate) fn look_up(&self, stream: &mut Stream, host: &mut dyn Host, waits: bool) -> Flow {
         let Some(mut asked) = stream.asked.take() else { return Flow::Continue };
         let flow = self.act(stream, host, &mut asked, waits);
         stream.asked = Some(asked);
@@ -134,7 +135,8 @@ impl Cache {
             (Decision::Serve { stale, .. }, Some(object)) => self.serve(stream, host, asked, object, stale),
             (Decision::Validate(why), object) => self.fetch(stream, host, asked, why, object, waits),
             (Decision::Forward(why), _) => self.fetch(stream, host, asked, why, None, waits),
-            (Decision::GatewayTimeout, _) | (Decision::Serve { .. }, None) => self.gateway_timeout(asked),
+            (Decision::GatewayTimeout, object) => self.recall_only(stream, host, asked, object, waits),
+            (Decision::Serve { .. }, None) => self.gateway_timeout(asked),
         }
     }
 
@@ -197,7 +199,7 @@ impl Cache {
             self.set_course(stream, Course::Pass);
             return Flow::Continue;
         }
-        let since = self.storage.store.epoch();
+        let since = self.storage.since();
         // A part of what is not there is asked for as it came: what comes may be of use to no one else.
         let is_plain = !request.has_range || selected.is_some();
         let shares = waits && request.method == Method::Get && !request.has_range;
@@ -212,9 +214,39 @@ impl Cache {
             Some(Role::Apart) | None => None,
         };
         let strips = is_plain && (flight.is_some() || selected.is_some());
+        // Who went alone before does not wait once more; a key whose responses are not stored is not kept anywhere.
+        let recalls = waits && (flight.is_some() || !shares);
         let seat = Seat { key: asked.key.clone(), flight, since };
+        let mut errand = Errand { seat, selected: selected.cloned(), strips };
+        if recalls {
+            errand = match self.recall(stream, host, asked, errand) {
+                Ok(flow) => return flow,
+                Err(errand) => errand,
+            };
+        }
         host.count(counters::MISS, 1);
-        self.ask(stream, host, asked, seat, selected.cloned(), strips)
+        self.ask(stream, host, asked, errand.seat, errand.selected, errand.strips)
+    }
+
+    /// The second level, or 504 (RFC 9111 §5.2.1.7).
+    fn recall_only(
+        &self,
+        stream: &mut Stream,
+        host: &mut dyn Host,
+        asked: &mut Asked,
+        selected: Option<&Arc<Object>>,
+        waits: bool,
+    ) -> Flow {
+        let seat = Seat { key: asked.key.clone(), flight: None, since: self.storage.since() };
+        let errand = Errand { seat, selected: selected.cloned(), strips: false };
+        let mut looked = CacheStatus { fwd: Some(Forward::UriMiss), ..CacheStatus::default() };
+        if selected.is_some() {
+            looked.fwd = Some(Forward::Stale);
+        }
+        let status = std::mem::replace(&mut asked.status, looked);
+        let flow = if waits { self.recall(stream, host, asked, errand).ok() } else { None };
+        asked.status = status;
+        flow.unwrap_or_else(|| self.gateway_timeout(asked))
     }
 
     fn join(&self, key: &[u8], host: &mut dyn Host) -> Role<FlightHead, ferrule_kit::Waker> {
@@ -226,7 +258,7 @@ impl Cache {
     }
 
     /// Lets the request go on to the origin, with the conditions that validate what is stored.
-    fn ask(
+    pub(crate) fn ask(
         &self,
         stream: &mut Stream,
         host: &mut dyn Host,
@@ -272,7 +304,7 @@ impl Cache {
         stream.course = Course::Pass;
         let Some(mut asked) = stream.asked.take() else { return Flow::Continue };
         asked.sent = now(host);
-        let seat = Seat { key: asked.key.clone(), flight: Some(flight), since: self.storage.store.epoch() };
+        let seat = Seat { key: asked.key.clone(), flight: Some(flight), since: self.storage.since() };
         let selected = match self.find(host, &asked.key) {
             Lookup::Found(object) => Some(object),
             Lookup::Nothing | Lookup::Others => None,

@@ -13,6 +13,8 @@ use crate::policy::field::is_token;
 use crate::policy::key::{KeyRules, QueryRules};
 use crate::policy::rules::Rules;
 use crate::policy::vary::Coarsening;
+use crate::redis::Redis;
+use crate::storage::Bounds;
 use crate::store::Limits;
 
 /// How responses of a route are cached; `{}` is RFC 9111 and nothing else.
@@ -186,6 +188,9 @@ pub struct Storage {
     /// Responses of one key, told apart by Vary; 32 if not given.
     #[serde(default)]
     pub variants: Option<usize>,
+    /// A second level, which proxies share; none if not given.
+    #[serde(default)]
+    pub redis: Option<Redis>,
 }
 
 /// Bytes of a storage that is worth it.
@@ -243,6 +248,13 @@ impl Config {
         self.normalize.iter().map(coarsen).collect()
     }
 
+    pub(crate) fn bounds(&self) -> Result<Bounds, ConfigError> {
+        let (storage, limits) = (&self.storage, self.limits()?);
+        let redis =
+            storage.redis.as_ref().map(|redis| redis.settings(storage.name.as_deref())).transpose()?;
+        Ok(Bounds { limits, patience: self.patience(), redis })
+    }
+
     pub(crate) fn patience(&self) -> Patience {
         let default = Patience::default();
         Patience {
@@ -252,7 +264,7 @@ impl Config {
         }
     }
 
-    pub(crate) fn limits(&self) -> Result<Limits, ConfigError> {
+    fn limits(&self) -> Result<Limits, ConfigError> {
         let (storage, default) = (&self.storage, Limits::default());
         let bytes = storage.bytes.unwrap_or(default.bytes);
         if bytes < LEAST_BYTES {

@@ -16,6 +16,12 @@ pub(crate) const NAMES: &[&str] = &[
     "purged",
     "refreshed",
     "resumed",
+    "redis_hit",
+    "redis_miss",
+    "redis_error",
+    "redis_timeout",
+    "redis_open",
+    "redis_dropped",
 ];
 
 /// Answered from the store.
@@ -42,3 +48,15 @@ pub(crate) const PURGED: Counter = Counter(9);
 pub(crate) const REFRESHED: Counter = Counter(10);
 /// Requests sent off for the rest of a response whose client has gone.
 pub(crate) const RESUMED: Counter = Counter(11);
+/// Found on the second level.
+pub(crate) const REDIS_HIT: Counter = Counter(12);
+/// Not found there.
+pub(crate) const REDIS_MISS: Counter = Counter(13);
+/// It refused, or could not be reached.
+pub(crate) const REDIS_ERROR: Counter = Counter(14);
+/// It took too long.
+pub(crate) const REDIS_TIMEOUT: Counter = Counter(15);
+/// It was not asked, because it failed too often or has too much to do.
+pub(crate) const REDIS_OPEN: Counter = Counter(16);
+/// Responses that it was not given to keep, or could not keep.
+pub(crate) const REDIS_DROPPED: Counter = Counter(17);

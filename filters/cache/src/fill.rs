@@ -6,9 +6,9 @@ use ferrule_kit::Host;
 
 use crate::policy::stored::Stored;
 use crate::recast::Onward;
-use crate::storage::{Fetch, FlightHead, Shared};
+use crate::storage::{Fetch, FlightHead, Shared, Since};
 use crate::store::codec::Head;
-use crate::store::{Body, Charge, Chunk, Epoch, Object, Stored as Outcome};
+use crate::store::{Body, Charge, Chunk, Object, Stored as Outcome};
 
 /// Smaller pieces are joined until they are as long: a body of single bytes must not take a pointer for each.
 const LEAST_CHUNK: usize = 4 * 1024;
@@ -23,7 +23,7 @@ pub(crate) struct Seat {
     /// The fetch that others may wait for; none for who fetches on its own.
     pub(crate) flight: Option<Arc<Fetch>>,
     /// When the fetch began, in the order of purges.
-    pub(crate) since: Epoch,
+    pub(crate) since: Since,
 }
 
 impl Seat {
@@ -215,7 +215,7 @@ impl Fill {
             return Err((self.seat, refused));
         }
         let Some(object) = self.object(storage) else { return Err((self.seat, Refused::TooLarge)) };
-        let outcome = storage.store.insert(Arc::clone(&object), self.seat.since);
+        let outcome = storage.insert(&object, self.seat.since);
         self.seat.land(storage, &object);
         Ok(outcome)
     }

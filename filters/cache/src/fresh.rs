@@ -29,6 +29,9 @@ impl Cache {
             .iter()
             .filter_map(|place| self.freshen(host, asked, &fetching.asked_about[*place]))
             .collect();
+        // One that may not be stored any more comes back as it was.
+        let is_new = |object: &&Arc<Object>| fetching.asked_about.iter().all(|old| !Arc::ptr_eq(old, object));
+        freshened.iter().filter(is_new).for_each(|object| self.storage.put(object, fetching.seat.since));
         let Some(object) = freshened.into_iter().next() else {
             return self.on_unusable(host, fetching);
         };
@@ -42,7 +45,7 @@ impl Cache {
     /// what the origin knows.
     fn on_unusable(&self, host: &mut dyn Host, fetching: Fetching) -> Flow {
         for object in &fetching.asked_about {
-            self.storage.store.remove(object);
+            self.storage.remove(object);
         }
         fetching.seat.release(&self.storage, now(host), false);
         Flow::Respond(Response::text(502, "cache_validation_failed", ""))
@@ -68,7 +71,7 @@ impl Cache {
         request.has_authorization = false;
         request.method = crate::policy::method::Method::Get;
         let Ok(storable) = assess(&request, object.stored().status, &all[..], times, &self.rules) else {
-            self.storage.store.remove(object);
+            self.storage.remove(object);
             return Some(Arc::clone(object));
         };
         parts.lines.retain(|(name, _)| !storable.excluded.covers(name));
@@ -90,7 +93,7 @@ impl Cache {
             self.freshen(host, asked, &object);
         } else {
             // "the cache SHOULD consider the stored response to be stale"
-            self.storage.store.purge(&Purge::Url(asked.key.clone()), true);
+            self.storage.purge(&Purge::Url(asked.key.clone()), true);
         }
     }
 }

@@ -13,10 +13,13 @@ mod config;
 mod counters;
 mod fill;
 mod fresh;
+pub mod level;
 pub mod policy;
 mod purging;
+mod recalling;
 mod recast;
 mod received;
+mod redis;
 mod refresh;
 mod rest;
 mod section;
@@ -40,6 +43,8 @@ use policy::key::KeyRules;
 use policy::rules::Rules;
 use policy::time::Time;
 use policy::vary::Coarsening;
+use recalling::Recalling;
+pub use redis::{Breaker, Redis};
 use serving::Serving;
 use storage::{Fetch, Shared};
 use store::Object;
@@ -92,6 +97,8 @@ enum Course {
     Pass,
     /// Another stream fetches what this one needs.
     Waiting(Arc<Fetch>, Ticket),
+    /// The second level is asked, and then perhaps the origin.
+    Recalling(Box<Recalling>),
     /// The origin is asked.
     Fetching(Fetching),
     /// The origin's answer is on its way to the client and into the store.
@@ -123,7 +130,7 @@ impl Filter for Cache {
             matchers.into_iter().enumerate().map(compile).collect::<Result<Vec<_>, _>>()
         };
         let patience = config.patience();
-        let storage = Shared::open(config.storage.name.as_deref(), config.limits()?, patience);
+        let storage = Shared::open(config.storage.name.as_deref(), config.bounds()?);
         Ok(Self(Arc::new(Compiled {
             is_off: config.disable.is_some(),
             rules: config.rules()?,
@@ -166,8 +173,10 @@ impl Filter for Cache {
     }
 
     fn on_wake(&self, stream: &mut Stream, host: &mut dyn Host) -> Flow {
-        let Course::Waiting(fetch, ticket) = &stream.course else { return Flow::Continue };
-        let (fetch, ticket) = (Arc::clone(fetch), *ticket);
+        let (fetch, ticket) = match &stream.course {
+            Course::Waiting(fetch, ticket) => (Arc::clone(fetch), *ticket),
+            _ => return self.on_recalled(stream, host),
+        };
         match fetch.look(ticket) {
             Progress::Pending if self.is_late(host, &fetch) => self.go_alone(stream, host),
             Progress::Pending => Flow::AwaitReply,
@@ -204,6 +213,7 @@ impl Drop for Stream {
     fn drop(&mut self) {
         let Some(storage) = self.storage.take() else { return };
         match std::mem::take(&mut self.course) {
+            Course::Recalling(recalling) => recalling.into_seat().abandon(&storage),
             Course::Fetching(fetching) => fetching.seat.abandon(&storage),
             Course::Filling(fill) => fill.into_seat().abandon(&storage),
             Course::Waiting(fetch, ticket) => leave(&fetch, ticket),

@@ -21,7 +21,7 @@ impl Cache {
         let how = request.combined(HOW).unwrap_or_default();
         let says = |word: &[u8]| members(&how).any(|member| member.eq_ignore_ascii_case(word));
         let purges = self.purges(host, says(b"prefix"));
-        let count: usize = purges.iter().map(|purge| self.storage.store.purge(purge, says(b"soft"))).sum();
+        let count: usize = purges.iter().map(|purge| self.storage.purge(purge, says(b"soft"))).sum();
         host.count(counters::PURGED, count as u64);
         let fields = vec![("content-type".to_owned(), b"application/json".to_vec())];
         let body = format!("{{\"purged\":{count}}}\n").into_bytes();

@@ -43,7 +43,7 @@ impl Cache {
 
     fn invalidate(&self, host: &mut dyn Host, asked: &Asked, status: u16) {
         let uris = invalidated(asked.request.method, &asked.uri, status, &section::response(host));
-        let purge = |uri| self.storage.store.purge(&Purge::Url(url_key(&uri, &self.key_rules)), false);
+        let purge = |uri| self.storage.purge(&Purge::Url(url_key(&uri, &self.key_rules)), false);
         let count: usize = uris.into_iter().map(purge).sum();
         host.count(counters::INVALIDATED, count as u64);
     }
@@ -109,7 +109,7 @@ impl Cache {
                 // What the origin says now is not what it said then.
                 if let Some(object) = fetching.selected.filter(|_| status < 500 && why != Unstorable::Partial)
                 {
-                    self.storage.store.remove(&object);
+                    self.storage.remove(&object);
                 }
                 let marks = status < 500 && !matches!(why, Unstorable::Partial | Unstorable::RequestNoStore);
                 fetching.seat.release(&self.storage, at, marks);

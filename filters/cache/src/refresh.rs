@@ -18,7 +18,7 @@ impl Cache {
         let Some(recast) = object.head().recast().filter(|_| host.runs_errands()) else { return false };
         let Some(onward) = Onward::read(host) else { return false };
         let Role::Fill(fetch) = self.storage.flights.join(&asked.key, None, now(host)) else { return false };
-        let seat = Seat { key: asked.key.clone(), flight: Some(fetch), since: self.storage.store.epoch() };
+        let seat = Seat { key: asked.key.clone(), flight: Some(fetch), since: self.storage.since() };
         let Callout { cluster, fields, body, timeout } = onward.recast(recast).callout([]);
         // What is stored is selected by requests as they come here, not as they go on.
         let asked = asked.again(owned_fields(host), now(host));

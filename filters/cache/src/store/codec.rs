@@ -76,6 +76,11 @@ impl<'a> Head<'a> {
         reader.rest.is_empty().then_some(Self { bytes })
     }
 
+    /// Its bytes.
+    pub fn bytes(&self) -> &'a [u8] {
+        self.bytes
+    }
+
     /// The key.
     pub fn key(&self) -> &'a [u8] {
         Reader { rest: self.bytes }.text().unwrap_or_default()
