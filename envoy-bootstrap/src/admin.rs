@@ -52,7 +52,7 @@ impl Admin {
     /// # Errors
     /// There was no answer. An answer of whatever status is none.
     pub fn get(&self, target: &str) -> Result<Answer, AdminError> {
-        self.ask("GET", target)
+        self.ask("GET", target, "", "")
     }
 
     /// `POST target` without a body.
@@ -60,12 +60,21 @@ impl Admin {
     /// # Errors
     /// As of [`Admin::get`].
     pub fn post(&self, target: &str) -> Result<Answer, AdminError> {
-        self.ask("POST", target)
+        self.ask("POST", target, "", "")
     }
 
-    fn ask(&self, method: &str, target: &str) -> Result<Answer, AdminError> {
+    /// `POST target` with JSON.
+    ///
+    /// # Errors
+    /// As of [`Admin::get`].
+    pub fn post_json(&self, target: &str, json: &str) -> Result<Answer, AdminError> {
+        self.ask("POST", target, "content-type: application/json\r\n", json)
+    }
+
+    fn ask(&self, method: &str, target: &str, fields: &str, body: &str) -> Result<Answer, AdminError> {
         let request = format!(
-            "{method} {target} HTTP/1.1\r\nhost: admin\r\nconnection: close\r\ncontent-length: 0\r\n\r\n"
+            "{method} {target} HTTP/1.1\r\nhost: admin\r\nconnection: close\r\n{fields}content-length: {}\r\n\r\n{body}",
+            body.len()
         );
         let response = self
             .exchange(request.as_bytes())

@@ -31,7 +31,7 @@ pub use launch::{HotRestart, Launch, SpawnError};
 pub use log::Log;
 pub use ports::{Readiness, StatsServer};
 pub use supervisor::{Backoff, Incident, Supervisor};
-pub use xds::XdsTls;
+pub use xds::{XDS_CLUSTER, XdsTls};
 
 /// The version of Envoy that everything here is built for and tested with.
 pub const VERSION: &str = "1.40.0";

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use crate::Address;
 
 /// Name of the cluster that leads to the controller.
-pub(crate) const XDS_CLUSTER: &str = "xds_cluster";
+pub const XDS_CLUSTER: &str = "xds_cluster";
 
 /// Mutual TLS towards the controller, with a certificate that is replaced while Envoy runs.
 ///

@@ -4,16 +4,25 @@
 
 use std::net::IpAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::bail;
 use envoy_bootstrap::Address;
+use http_body_util::{BodyExt, Limited};
+use hyper::header::{CONTENT_TYPE, ORIGIN};
 use hyper::{Method, StatusCode};
+use serde_json::json;
+use tokio::time::timeout;
 
 use crate::http::{self, Answer, Question};
 use crate::listen::Listener;
+use crate::orders;
 
 const JSON: &str = "application/json";
 const TEXT: &str = "text/plain; charset=utf-8";
+/// Where orders to caches are given.
+const ORDERS: &str = "/cache/orders";
+const PATIENCE: Duration = Duration::from_secs(10);
 const METRICS: &str = "text/plain; version=0.0.4; charset=utf-8";
 
 /// What the admin interface shows.
@@ -24,6 +33,10 @@ pub(crate) trait Exhibit: Send + Sync + 'static {
     fn config(&self) -> String;
     /// The counters, as Prometheus reads them.
     fn metrics(&self) -> String;
+    /// Gives an order to caches, or says what is wrong with it.
+    fn order(&self, order: &[u8]) -> Result<String, String>;
+    /// What became of an order, as JSON.
+    fn account(&self, order: &str) -> Option<String>;
     /// Why proxies cannot be served yet, if so.
     fn unready(&self) -> Option<String>;
 }
@@ -45,7 +58,36 @@ pub(crate) fn is_loopback(host: &str) -> bool {
 
 /// Serves for ever.
 pub(crate) async fn serve(listener: Listener, exhibit: Arc<impl Exhibit>) {
-    http::serve(listener, move |question| std::future::ready(answer(&question, exhibit.as_ref()))).await;
+    http::serve(listener, move |question| {
+        let exhibit = Arc::clone(&exhibit);
+        async move {
+            match (question.method(), question.uri().path()) {
+                (&Method::POST, ORDERS) => take_order(question, exhibit.as_ref()).await,
+                _ => answer(&question, exhibit.as_ref()),
+            }
+        }
+    })
+    .await;
+}
+
+/// Takes an order from who is not a page in a browser: that may post to this machine, but not JSON, and not without saying where it
+/// comes from.
+async fn take_order(question: Question, exhibit: &impl Exhibit) -> Answer {
+    let refuse = |status, why: &str| http::answer(status, TEXT, format!("{why}\n"));
+    if question.headers().contains_key(ORIGIN) {
+        return refuse(StatusCode::FORBIDDEN, "not from a browser");
+    }
+    if question.headers().get(CONTENT_TYPE).is_none_or(|kind| kind != JSON) {
+        return refuse(StatusCode::UNSUPPORTED_MEDIA_TYPE, "only application/json");
+    }
+    let body = Limited::new(question.into_body(), orders::LARGEST).collect();
+    let Ok(Ok(body)) = timeout(PATIENCE, body).await else {
+        return refuse(StatusCode::PAYLOAD_TOO_LARGE, "too large, or not whole in time");
+    };
+    match exhibit.order(&body.to_bytes()) {
+        Ok(id) => http::answer(StatusCode::OK, JSON, json!({"id": id}).to_string()),
+        Err(why) => refuse(StatusCode::BAD_REQUEST, &why),
+    }
 }
 
 /// Serves for ever what anyone may know.
@@ -63,7 +105,14 @@ fn answer_health(question: &Question, exhibit: &impl Exhibit) -> Answer {
 
 fn answer(question: &Question, exhibit: &impl Exhibit) -> Answer {
     if !matches!(*question.method(), Method::GET | Method::HEAD) {
-        return http::answer(StatusCode::METHOD_NOT_ALLOWED, TEXT, "only GET\n");
+        return http::answer(StatusCode::METHOD_NOT_ALLOWED, TEXT, "only GET, and POST to /cache/orders\n");
+    }
+    let order = question.uri().path().strip_prefix(ORDERS).and_then(|rest| rest.strip_prefix('/'));
+    if let Some(order) = order {
+        return match exhibit.account(order) {
+            Some(account) => http::answer(StatusCode::OK, JSON, account),
+            None => http::answer(StatusCode::NOT_FOUND, TEXT, "no such order, or none any more\n"),
+        };
     }
     match question.uri().path() {
         "/status" => http::answer(StatusCode::OK, JSON, exhibit.status()),
@@ -74,7 +123,11 @@ fn answer(question: &Question, exhibit: &impl Exhibit) -> Answer {
             None => http::answer(StatusCode::OK, TEXT, "ok\n"),
             Some(why) => http::answer(StatusCode::SERVICE_UNAVAILABLE, TEXT, format!("{why}\n")),
         },
-        _ => http::answer(StatusCode::NOT_FOUND, TEXT, "/status /config /metrics /healthz /readyz\n"),
+        _ => http::answer(
+            StatusCode::NOT_FOUND,
+            TEXT,
+            "/status /config /metrics /healthz /readyz /cache/orders/ID\n",
+        ),
     }
 }
 
@@ -95,6 +148,12 @@ mod tests {
         }
         fn metrics(&self) -> String {
             "a 1\n".into()
+        }
+        fn order(&self, order: &[u8]) -> Result<String, String> {
+            if order == b"{}" { Ok("one".into()) } else { Err("no order".into()) }
+        }
+        fn account(&self, order: &str) -> Option<String> {
+            (order == "one").then(|| "{}".into())
         }
         fn unready(&self) -> Option<String> {
             Some("nothing read".into())
@@ -127,6 +186,13 @@ mod tests {
             assert_eq!(get("/readyz"), (503, "nothing read\n".into()));
             assert_eq!(get("/nothing").0, 404);
             assert_eq!(admin.post("/status").unwrap().status, 405);
+            assert_eq!(admin.post("/cache/orders").unwrap().status, 415, "what a page may post");
+            let order = |text: &str| admin.post_json("/cache/orders", text).unwrap();
+            assert_eq!((order("{}").status, order("{}").body), (200, r#"{"id":"one"}"#.into()));
+            assert_eq!((order("[]").status, order("[]").body), (400, "no order\n".into()));
+            assert_eq!(order(&" ".repeat(orders::LARGEST + 1)).status, 413);
+            assert_eq!(get("/cache/orders/one"), (200, "{}".into()));
+            assert_eq!(get("/cache/orders/two").0, 404);
         });
         asked.await.unwrap();
     }

@@ -1,5 +1,7 @@
 //! The command line.
 
+mod cache;
+
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -7,6 +9,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use envoy_bootstrap::Address;
 
 use crate::selection::Selection;
+pub use cache::{CacheArgs, CacheCommand, InspectArgs, PurgeArgs};
 
 /// A function gateway on stock Envoy: Gateway API and kgateway resources in, delta xDS out.
 #[derive(Debug, Parser)]
@@ -37,6 +40,9 @@ pub enum Command {
     /// Try functions behind routes
     #[command(subcommand)]
     Lambda(LambdaCommand),
+    /// See into the caches of a running controller's proxies, and take things out of them
+    #[command(subcommand)]
+    Cache(CacheCommand),
     /// Show the objects of a running controller and their status
     Get(GetArgs),
     /// Print the CustomResourceDefinitions of gateway.kgateway.dev that a cluster needs, as YAML. Those of Gateway API are

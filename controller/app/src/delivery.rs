@@ -70,6 +70,7 @@ impl Delivery {
                 proxy.refusals.insert((refused.kind, refused.name.clone()), refused);
                 peer.group
             }
+            Event::Reported { peer, .. } => peer.group,
             Event::Synced { peer, generation, refused } => {
                 let by_name =
                     refused.into_iter().map(|refused| ((refused.kind, refused.name.clone()), refused));

@@ -3,6 +3,7 @@
 mod account;
 mod admin;
 mod blame;
+mod cache;
 pub mod cli;
 mod convert;
 mod credentials;
@@ -23,6 +24,7 @@ mod metrics;
 mod object;
 mod observer;
 mod offline;
+mod orders;
 pub mod piped;
 mod pipeline;
 mod print;
@@ -59,6 +61,7 @@ pub fn main(cli: Cli) -> ExitCode {
         Command::Run(args) => block_on(run::run(*args)).map(|()| ExitCode::SUCCESS),
         Command::Controller(args) => block_on(kubernetes::control(*args)).map(|()| ExitCode::SUCCESS),
         Command::Get(args) => get::get(&args, &mut out).map(|()| ExitCode::SUCCESS),
+        Command::Cache(command) => cache::order(&command, &mut out),
         Command::Translate(args) => offline::translate(&args, &mut out, &mut err),
         Command::Check(args) => offline::check(&args, &mut out),
         Command::Crds => offline::crds(&mut out).map(|()| ExitCode::SUCCESS),

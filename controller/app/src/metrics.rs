@@ -75,6 +75,7 @@ impl Metrics {
             ("unknown_type_requests", "Requests of a type not served.", xds.unknown_type_requests),
             ("rejected_streams", "Streams refused or ended for exceeding a bound.", xds.rejected_streams),
             ("failed_handshakes", "Connections that ended with their TLS handshake.", xds.failed_handshakes),
+            ("reports", "Reports of proxies' filters received.", xds.reports),
         ] {
             page.counter(&format!("ferrule_xds_{name}_total"), help, value);
         }

@@ -72,7 +72,7 @@ impl Workbench {
         }
         let folder = Folder::new(folder).context("the current folder is gone")?;
         let (server, _) = Server::new(Options::default());
-        let pipeline = Pipeline::new(settings, Publisher::new(server.clone()), Arc::default());
+        let pipeline = Pipeline::new(settings, Publisher::shared(server.clone()), Arc::default());
         Ok(Self { folder, pipeline, server })
     }
 

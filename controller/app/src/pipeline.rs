@@ -19,7 +19,7 @@ use ferrule_translate::{
 use crate::diagnostic::{Diagnostic, Severity};
 use crate::metrics::Metrics;
 use crate::proxies::{self, Fleet};
-use crate::publish::Publisher;
+use crate::publish::{self, SharedPublisher};
 use crate::supervise::Ports;
 use crate::watch::{Changes, Invitation, Loaded, Update};
 
@@ -52,7 +52,7 @@ pub(crate) struct Pipeline {
     world: World,
     index: HashMap<ObjectRef, Arc<Loaded>>,
     translator: Translator,
-    publisher: Publisher,
+    publisher: SharedPublisher,
     metrics: Arc<Metrics>,
     tick: u64,
     proxies: ferrule_provision::Settings,
@@ -66,7 +66,7 @@ pub(crate) struct Pipeline {
 }
 
 impl Pipeline {
-    pub(crate) fn new(settings: Settings, publisher: Publisher, metrics: Arc<Metrics>) -> Self {
+    pub(crate) fn new(settings: Settings, publisher: SharedPublisher, metrics: Arc<Metrics>) -> Self {
         Self {
             world: World::default(),
             index: HashMap::new(),
@@ -142,7 +142,7 @@ impl Pipeline {
             .map(|slice| (slice.namespace.clone(), slice.name.clone()))
             .collect();
         let endpoints = self.translator.endpoints(&self.world, &slices);
-        self.publisher.replace_endpoints(&endpoints);
+        publish::lock(&self.publisher).replace_endpoints(&endpoints);
         None
     }
 
@@ -174,7 +174,7 @@ impl Pipeline {
         self.fleet = Arc::new(proxies::plan(&self.world, &translation, &self.proxies, &self.fleet));
         proxies::report(&self.world, &self.fleet, &mut translation);
         self.metrics.translations.observe(begun.elapsed());
-        let published = self.publisher.publish(&translation);
+        let published = publish::lock(&self.publisher).publish(&translation);
         let diagnostics = self.diagnostics(&translation);
         self.metrics.objects.store(self.index.len() as u64, Ordering::Relaxed);
         self.metrics.problems.store(diagnostics.len() as u64, Ordering::Relaxed);
@@ -301,6 +301,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+    use crate::publish::Publisher;
 
     fn put(kind: &str, name: &str, api_version: &str) -> Update {
         let json = json!({"apiVersion": api_version, "kind": kind, "metadata": {"name": name}, "spec": {},
@@ -314,7 +315,7 @@ mod tests {
     #[test]
     fn endpoints_are_among_the_objects_without_status_though_they_take_no_translation() {
         let (server, _events) = Server::new(Options::default());
-        let mut pipeline = Pipeline::new(Settings::default(), Publisher::new(server), Arc::default());
+        let mut pipeline = Pipeline::new(Settings::default(), Publisher::shared(server), Arc::default());
         assert!(pipeline.work_off(vec![put("Service", "s", "v1")]).is_some());
         assert!(pipeline.work_off(vec![put("EndpointSlice", "e", "discovery.k8s.io/v1")]).is_none());
         let names: Vec<&str> = pipeline.silent.keys().map(|object| &*object.name).collect();

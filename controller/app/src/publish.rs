@@ -3,16 +3,30 @@
 //! Invariants: a gateway whose resources did not change is not published again; what two translations share is not looked
 //! at.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use ferrule_translate::{ResourceKind, Resources, Translation};
+use ferrule_translate::{CacheHost, ResourceKind, Resources, Translation, with_orders};
 use ferrule_xds::{Kind, Resource, Server, Snapshot};
+use serde_json::Value;
 
 /// Publishes one translation after the other.
 pub(crate) struct Publisher {
     server: Server,
     published: BTreeMap<String, Published>,
+    /// What caches are to do, where anything.
+    orders: Option<Value>,
+}
+
+/// Who publishes translations shares it with who gives orders.
+pub(crate) type SharedPublisher = Arc<Mutex<Publisher>>;
+
+/// A gateway whose proxies have caches, as it was published.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Caching {
+    pub(crate) generation: u64,
+    pub(crate) host: CacheHost,
 }
 
 /// What was published last for a gateway.
@@ -28,12 +42,14 @@ struct Published {
 
 impl Published {
     /// Takes over what was translated; says whether that differs from what was published.
-    fn advance(&mut self, resources: &Resources) -> bool {
+    fn advance(&mut self, resources: &Resources, orders: Option<&Value>) -> bool {
         let mut differs = false;
         for (ours, theirs) in KINDS {
             for difference in self.resources.differences(resources, ours) {
                 match difference {
-                    Ok(resource) => differs |= put(&mut self.snapshot, theirs, resource),
+                    Ok(resource) => {
+                        differs |= put(&mut self.snapshot, theirs, &ordered(ours, resource, orders));
+                    }
                     Err(name) => differs |= self.snapshot.remove(theirs, name),
                 }
             }
@@ -41,6 +57,33 @@ impl Published {
         self.resources = resources.clone();
         differs
     }
+
+    /// Puts orders in the place of earlier ones; says whether that changes anything.
+    fn order(&mut self, orders: Option<&Value>) -> bool {
+        let mut differs = false;
+        for resource in self.resources.of(ResourceKind::ExtensionConfig) {
+            let ordered = ordered(ResourceKind::ExtensionConfig, resource, orders);
+            differs |= put(&mut self.snapshot, Kind::ExtensionConfig, &ordered);
+        }
+        differs
+    }
+
+    /// The host of the caches of the gateway's proxies, where they have any.
+    fn cache_host(&self) -> Option<CacheHost> {
+        let names = self.resources.of(ResourceKind::ExtensionConfig).map(|resource| &resource.name);
+        names.filter_map(|name| CacheHost::of(name)).next()
+    }
+}
+
+/// The resource, with orders in it where it configures a cache.
+fn ordered<'a>(
+    kind: ResourceKind,
+    resource: &'a ferrule_translate::Resource,
+    orders: Option<&Value>,
+) -> Cow<'a, ferrule_translate::Resource> {
+    let is_cache = kind == ResourceKind::ExtensionConfig && CacheHost::of(&resource.name).is_some();
+    let ordered = orders.filter(|_| is_cache).and_then(|orders| with_orders(resource, orders));
+    ordered.map_or(Cow::Borrowed(resource), Cow::Owned)
 }
 
 /// Puts a resource in, unless it is there.
@@ -53,8 +96,13 @@ fn put(snapshot: &mut Snapshot, kind: Kind, resource: &ferrule_translate::Resour
 }
 
 impl Publisher {
+    /// One that is shared.
+    pub(crate) fn shared(server: Server) -> SharedPublisher {
+        Arc::new(Mutex::new(Self::new(server)))
+    }
+
     pub(crate) fn new(server: Server) -> Self {
-        Self { server, published: BTreeMap::new() }
+        Self { server, published: BTreeMap::new(), orders: None }
     }
 
     /// Publishes what changed. Returns the generation of each gateway's snapshot; gateways are named `namespace/name`.
@@ -64,7 +112,7 @@ impl Publisher {
         for ((namespace, name), resources) in &translation.gateways {
             let gateway = format!("{namespace}/{name}");
             let mut published = before.remove(&gateway).unwrap_or_default();
-            let differs = published.advance(resources);
+            let differs = published.advance(resources, self.orders.as_ref());
             let generation = match published.generation.filter(|_| !differs) {
                 Some(generation) => generation,
                 None => self.server.publish(&gateway, published.snapshot.clone()),
@@ -78,6 +126,22 @@ impl Publisher {
             self.server.publish(&gateway, Snapshot::default());
         }
         generations
+    }
+
+    /// Has caches do these things, in the place of what they were to do before (`ferrule_cache::Orders`). Says which gateways have
+    /// caches.
+    pub(crate) fn order(&mut self, orders: Option<Value>) -> BTreeMap<Arc<str>, Caching> {
+        self.orders = orders;
+        let mut caching = BTreeMap::new();
+        for (gateway, published) in &mut self.published {
+            let Some(host) = published.cache_host() else { continue };
+            if published.order(self.orders.as_ref()) || published.generation.is_none() {
+                published.generation = Some(self.server.publish(gateway, published.snapshot.clone()));
+            }
+            let generation = published.generation.unwrap_or_default();
+            caching.insert(gateway.as_str().into(), Caching { generation, host });
+        }
+        caching
     }
 
     /// Puts endpoints in the place of those of their names, for every gateway that has such.
@@ -94,6 +158,11 @@ impl Publisher {
             }
         }
     }
+}
+
+/// The publisher; one that a panic left behind publishes what it holds.
+pub(crate) fn lock(publisher: &SharedPublisher) -> MutexGuard<'_, Publisher> {
+    publisher.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 fn encoded(resource: &ferrule_translate::Resource) -> Resource {

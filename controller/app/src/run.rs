@@ -16,6 +16,7 @@ use crate::filters::{self, Filters};
 use crate::listen::Listener;
 use crate::metrics::Metrics;
 use crate::observer::{Observer, SharedWriter};
+use crate::orders::Orders;
 use crate::pipeline::{Pipeline, Translated};
 use crate::publish::Publisher;
 use crate::signals::Signals;
@@ -45,7 +46,9 @@ pub(crate) async fn run(args: RunArgs) -> anyhow::Result<()> {
     let metrics = Arc::new(Metrics::default());
     let writer: SharedWriter = Arc::new(Mutex::new(StatusWriter::new(args.status_dir.clone())?));
     let (_, waiting) = watch_channel("the folder has not been read yet".to_owned());
-    let window = Window::new(writer.clone(), server.clone(), metrics.clone(), waiting);
+    let publisher = Publisher::shared(server.clone());
+    let orders = Orders::new(Arc::clone(&publisher));
+    let window = Window::new(writer.clone(), server.clone(), metrics.clone(), orders, waiting);
     let window = Arc::new(window);
     let admin = admin::bind(&args.admin).await?;
     tracing::info!("admin interface on {}; xDS on {ads}", admin.address()?);
@@ -55,7 +58,7 @@ pub(crate) async fn run(args: RunArgs) -> anyhow::Result<()> {
     }
 
     let settings = Settings { filter_host: filters.host, ..Settings::default() };
-    let pipeline = Pipeline::new(settings, Publisher::new(server), metrics.clone());
+    let pipeline = Pipeline::new(settings, publisher, metrics.clone());
     let (translations, watching) = start_pipeline(pipeline, &args)?;
     let mut observer = Observer::new(writer, metrics, fleet);
     let (_, surroundings) = mpsc::channel(1);

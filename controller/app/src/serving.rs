@@ -52,6 +52,7 @@ pub(crate) async fn observe(
                 due.get_or_insert_with(|| tokio::time::Instant::now() + GATHER);
             }
             Some(event) = events.recv() => {
+                window.orders().on_event(&event);
                 observer.on_event(event);
                 due.get_or_insert_with(|| tokio::time::Instant::now() + GATHER);
             }
@@ -63,7 +64,10 @@ pub(crate) async fn observe(
                 due = None;
                 observer.update_status();
             }
-            _ = retry.tick() => observer.run_envoys(),
+            _ = retry.tick() => {
+                observer.run_envoys();
+                window.orders().expire();
+            }
             () = signals.recv() => return,
         }
     }

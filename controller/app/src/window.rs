@@ -4,12 +4,13 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use ferrule_xds::Server;
-use serde_json::Value;
+use serde_json::{Value, json};
 use tokio::sync::watch;
 
 use crate::admin::Exhibit;
 use crate::metrics::Metrics;
 use crate::observer::{SharedWriter, lock};
+use crate::orders::Orders;
 use crate::pipeline::Translated;
 use crate::print;
 use crate::record::Record;
@@ -19,6 +20,7 @@ pub(crate) struct Window {
     writer: SharedWriter,
     server: Server,
     metrics: Arc<Metrics>,
+    orders: Orders,
     translated: AtomicBool,
     gateways: Mutex<Vec<Arc<str>>>,
     /// Why nothing has been translated, as long as nothing has.
@@ -31,16 +33,23 @@ impl Window {
         writer: SharedWriter,
         server: Server,
         metrics: Arc<Metrics>,
+        orders: Orders,
         waiting: watch::Receiver<String>,
     ) -> Self {
         Self {
             writer,
             server,
             metrics,
+            orders,
             translated: AtomicBool::new(false),
             gateways: Mutex::default(),
             waiting,
         }
+    }
+
+    /// The orders that were given here.
+    pub(crate) fn orders(&self) -> &Orders {
+        &self.orders
     }
 
     pub(crate) fn on_translation(&self, translated: &Translated) {
@@ -67,6 +76,15 @@ impl Exhibit for Window {
 
     fn metrics(&self) -> String {
         self.metrics.render(&self.server.metrics())
+    }
+
+    fn order(&self, order: &[u8]) -> Result<String, String> {
+        self.orders.give(order)
+    }
+
+    fn account(&self, order: &str) -> Option<String> {
+        let account = self.orders.account(order)?;
+        Some(json!({"complete": account.is_complete(), "proxies": account.proxies}).to_string())
     }
 
     fn unready(&self) -> Option<String> {

@@ -56,3 +56,4 @@ pub use settings::{FilterHost, Layout, ReservedPorts, Settings};
 pub use status::{Status, merge_status};
 pub use translation::{Origins, Resource, ResourceKind, Resources, Translation};
 pub use translator::Translator;
+pub use xds::orders::{CacheHost, with_orders};

@@ -4,6 +4,8 @@ use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use bytes::Bytes;
+
 use crate::Kind;
 
 /// One stream of one proxy.
@@ -72,6 +74,14 @@ pub enum Event {
         /// Everything of that snapshot that the proxy refuses; empty when it runs the whole of it.
         refused: Vec<Refused>,
     },
+    /// A filter of the proxy has something to say: what was posted to [`REPORTS`](crate::REPORTS) on the proxy's connection, which is
+    /// JSON by its own word alone.
+    Reported {
+        /// Whose filter.
+        peer: Peer,
+        /// What it says.
+        body: Bytes,
+    },
 }
 
 /// Counters since the start of the process, except `streams`.
@@ -103,6 +113,8 @@ pub struct Metrics {
     pub rejected_streams: u64,
     /// Connections that ended with their TLS handshake.
     pub failed_handshakes: u64,
+    /// Reports received.
+    pub reports: u64,
 }
 
 macro_rules! counters {
@@ -130,7 +142,8 @@ counters!(
     nacks,
     timeouts,
     rejected_streams,
-    failed_handshakes
+    failed_handshakes,
+    reports
 );
 
 pub(crate) fn count(counter: &AtomicU64, by: usize) {

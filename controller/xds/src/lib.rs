@@ -20,7 +20,7 @@ mod wire;
 
 pub use event::{Event, Metrics, Peer, Refused};
 pub use kind::Kind;
-pub use server::{Node, Options, ServeError, Server};
+pub use server::{Node, Options, REPORTS, ServeError, Server};
 pub use snapshot::{Resource, Snapshot, SnapshotBuilder};
 pub use subscription::{Limits, Notice, Outcome, Request, Response, Subscription, TooManyNames, Wait};
 pub use tls::{Tls, TlsError, TlsMaterial};

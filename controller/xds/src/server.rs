@@ -3,6 +3,8 @@
 //! Invariants: a stream never waits for another stream; a publisher never waits for a stream; a group that was never
 //! published to is remembered only while proxies wait for it.
 
+mod line;
+mod report;
 mod secure;
 mod service;
 mod stream;
@@ -13,13 +15,14 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, UnixListener};
 use tokio::sync::{Semaphore, mpsc, watch};
-use tokio_stream::Stream;
 use tokio_stream::wrappers::UnixListenerStream;
-use tonic::transport::server::{Connected, TcpIncoming};
+use tokio_stream::{Stream, StreamExt};
+use tonic::transport::server::TcpIncoming;
 
+use line::{Line, Transport};
+pub use report::REPORTS;
 use service::AggregatedDiscovery;
 
 use crate::event::Counters;
@@ -218,8 +221,9 @@ impl Server {
         shutdown: impl Future<Output = ()> + Send,
     ) -> Result<(), ServeError>
     where
-        IO: AsyncRead + AsyncWrite + Connected + Unpin + Send + 'static,
+        IO: Transport,
     {
+        let connections = connections.map(|connection| connection.map(Line::new));
         let (stop, stopped) = watch::channel(false);
         let service = AggregatedDiscovery { shared: self.shared.clone(), stop: stopped.clone() };
         let signal = async {

@@ -173,7 +173,16 @@ impl Controller {
 
     /// What `ferrule get` gives.
     pub(crate) fn get(&self, arguments: &[&str]) -> Output {
-        ferrule().arg("get").args(arguments).arg("--admin").arg(admin(self.home.path())).output().unwrap()
+        self.ask("get", arguments)
+    }
+
+    /// What `ferrule cache` gives.
+    pub(crate) fn cache(&self, arguments: &[&str]) -> Output {
+        self.ask("cache", arguments)
+    }
+
+    fn ask(&self, command: &str, arguments: &[&str]) -> Output {
+        ferrule().arg(command).args(arguments).arg("--admin").arg(admin(self.home.path())).output().unwrap()
     }
 
     pub(crate) fn id(&self) -> u32 {

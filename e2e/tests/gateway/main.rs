@@ -5,6 +5,7 @@
 mod authorization;
 mod authorization_server;
 mod aws;
+mod cache;
 mod client;
 mod controller;
 mod load;

@@ -23,7 +23,7 @@ use crate::serving::{Serving, opening, prepare};
 use crate::storage::{Fetch, FlightHead};
 use crate::store::codec::Head;
 use crate::store::{Chunk, Lookup, Object};
-use crate::{Cache, Course, Fetching, Stream, counters, method, now, section};
+use crate::{Cache, Compiled, Course, Fetching, Stream, counters, method, now, section};
 
 /// What is asked for.
 #[derive(Debug)]
@@ -60,10 +60,9 @@ impl Cache {
         }
         let mut asked = self.read(host, &method);
         let path = host.field(Fields::RequestHeaders, ":path").unwrap_or_default();
-        let bypasses = |matcher: &crate::Matcher| matcher.holds(&method, &path, &section::request(host));
         // A GET with content might be answered by it, though it has no meaning (RFC 9110 §9.3.1): it would poison the key.
         let has_content = asked.request.method.reads() && !end;
-        if host.is_tunnel() || has_content || self.bypass.iter().any(bypasses) {
+        if host.is_tunnel() || has_content || self.bypasses(&method, &path, &section::request(host)) {
             asked.status.fwd = Some(Forward::Bypass);
             host.count(counters::BYPASS, 1);
             return self.pass(stream, asked);
@@ -87,19 +86,6 @@ impl Cache {
         stream.asked = Some(Box::new(asked));
         self.set_course(stream, Course::Pass);
         Flow::Continue
-    }
-
-    /// What a request says in a field by which responses are selected, made coarser where the configuration says so.
-    pub(crate) fn selecting(&self, request: &(impl Section + ?Sized), name: &str) -> Option<Vec<u8>> {
-        match self.coarsening.get(name) {
-            Some(coarsening) => request.combined(name).map(|value| coarsening.apply(&value)),
-            None => selecting_value(request, name),
-        }
-    }
-
-    /// RFC 9111 §4.1
-    pub(crate) fn selects(&self, head: &Head<'_>, request: &(impl Section + ?Sized)) -> bool {
-        head.selectors().all(|(name, value)| self.selecting(request, name).as_deref() == value)
     }
 
     /// Looks in the store, and acts on what is there. `waits` says that another's fetch may be waited for.
@@ -375,6 +361,26 @@ impl Cache {
         let length = prepared.bytes.end;
         self.set_course(stream, Course::Serving(Serving::read_along(chunks, length, fetch, ticket)));
         Flow::Open(opening)
+    }
+}
+
+impl Compiled {
+    /// Whether the configuration has a request pass by.
+    pub(crate) fn bypasses(&self, method: &[u8], path: &[u8], request: &(impl Section + ?Sized)) -> bool {
+        self.bypass.iter().any(|matcher| matcher.holds(method, path, request))
+    }
+
+    /// What a request says in a field by which responses are selected, made coarser where the configuration says so.
+    pub(crate) fn selecting(&self, request: &(impl Section + ?Sized), name: &str) -> Option<Vec<u8>> {
+        match self.coarsening.get(name) {
+            Some(coarsening) => request.combined(name).map(|value| coarsening.apply(&value)),
+            None => selecting_value(request, name),
+        }
+    }
+
+    /// RFC 9111 §4.1
+    pub(crate) fn selects(&self, head: &Head<'_>, request: &(impl Section + ?Sized)) -> bool {
+        head.selectors().all(|(name, value)| self.selecting(request, name).as_deref() == value)
     }
 }
 

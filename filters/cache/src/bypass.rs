@@ -7,7 +7,7 @@ use crate::config::name_of;
 use crate::policy::field::Section;
 
 /// Conditions that all hold for a request; at least one is given.
-#[derive(Clone, Debug, Default, Deserialize)]
+#[derive(Clone, Debug, Default, Deserialize, PartialEq, Eq)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 pub struct Matcher {
     /// The method, as it is.
@@ -25,7 +25,7 @@ pub struct Matcher {
 }
 
 /// A condition on a field.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, PartialEq, Eq)]
 #[serde(deny_unknown_fields)]
 pub struct HeaderMatcher {
     /// Its name.

@@ -9,6 +9,7 @@ use serde::Deserialize;
 
 use crate::bypass::Matcher;
 use crate::collapse::Patience;
+use crate::orders::Orders;
 use crate::policy::field::is_token;
 use crate::policy::key::{KeyRules, QueryRules};
 use crate::policy::rules::Rules;
@@ -64,6 +65,9 @@ pub struct Config {
     /// Where responses are kept.
     #[serde(default)]
     pub storage: Storage,
+    /// What the controller wants every process to do once; never part of a policy.
+    #[serde(default)]
+    pub orders: Option<Orders>,
 }
 
 /// Something that is on by being there.

@@ -14,6 +14,7 @@ mod counters;
 mod fill;
 mod fresh;
 pub mod level;
+mod orders;
 pub mod policy;
 mod purging;
 mod recalling;
@@ -32,13 +33,14 @@ use std::ops::Deref;
 use std::sync::Arc;
 use std::time::Duration;
 
-use ferrule_kit::{ConfigError, Fields, Filter, Flow, Host, Message, Response, Supply};
+use ferrule_kit::{ConfigError, ConfigHost, Fields, Filter, Flow, Host, Message, Response, Supply};
 
 use asked::Asked;
 pub use bypass::{HeaderMatcher, Matcher};
 use collapse::{Progress, Ticket};
 pub use config::*;
 use fill::{Fill, Seat};
+pub use orders::{Inspect, Order, Orders, PurgeOrder, Recipient};
 use policy::key::KeyRules;
 use policy::rules::Rules;
 use policy::time::Time;
@@ -76,6 +78,8 @@ pub struct Compiled {
     /// The longest that a request waits for another's header section.
     wait: Duration,
     storage: Arc<Shared>,
+    storage_name: Option<String>,
+    orders: Option<Orders>,
 }
 
 /// What the filter remembers of one request and its response.
@@ -131,7 +135,10 @@ impl Filter for Cache {
         };
         let patience = config.patience();
         let storage = Shared::open(config.storage.name.as_deref(), config.bounds()?);
-        Ok(Self(Arc::new(Compiled {
+        if let Some(orders) = &config.orders {
+            orders.check()?;
+        }
+        let compiled = Arc::new(Compiled {
             is_off: config.disable.is_some(),
             rules: config.rules()?,
             key_rules: config.key_rules()?,
@@ -142,7 +149,23 @@ impl Filter for Cache {
             name: config.name.unwrap_or_else(|| "ferrule".to_owned()),
             wait: Duration::from_millis(patience.wait_ms),
             storage,
-        })))
+            storage_name: config.storage.name,
+            orders: config.orders,
+        });
+        if !compiled.is_off {
+            orders::register(&compiled);
+        }
+        Ok(Self(compiled))
+    }
+
+    fn has_threads(&self) -> bool {
+        self.storage.level().is_some()
+    }
+
+    fn on_configured(&self, host: &mut dyn ConfigHost) {
+        if let Some(orders) = &self.orders {
+            orders.carry_out(host);
+        }
     }
 
     fn looks_back(&self) -> bool {
@@ -244,6 +267,15 @@ impl Cache {
         let mut response = Response::text(504, "cache_only_if_cached", "");
         response.fields = vec![("cache-status".to_owned(), asked.status.member(&self.name).into_bytes())];
         Flow::Respond(response)
+    }
+}
+
+impl Compiled {
+    /// Whether both store the same under the same keys, and use it alike.
+    fn agrees(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.storage, &other.storage)
+            && (&self.name, &self.rules, &self.key_rules) == (&other.name, &other.rules, &other.key_rules)
+            && (&self.coarsening, &self.bypass) == (&other.coarsening, &other.bypass)
     }
 }
 

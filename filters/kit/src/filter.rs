@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use serde::de::DeserializeOwned;
 
-use crate::{CalloutError, CalloutId, FieldLines, Host, Message, Opening, Reply, Supply};
+use crate::{CalloutError, CalloutId, ConfigHost, FieldLines, Host, Message, Opening, Reply, Supply};
 
 /// What a filter wants to happen next. It names intent; each host maps it to its own statuses.
 #[derive(Debug, PartialEq, Eq)]
@@ -138,6 +138,18 @@ pub trait Filter: Send + Sync + Sized + 'static {
     /// none but these.
     fn secrets(&self) -> Vec<SecretSource> {
         Vec::new()
+    }
+
+    /// Whether threads of the filter's own may run once it is asked for something. The code of a module that has any must stay, though
+    /// its last configuration goes.
+    fn has_threads(&self) -> bool {
+        false
+    }
+
+    /// A configuration of a listener has come into being, before any of its streams; a route's own is not told of here. A host
+    /// may make several of one text, and drop some of them unused.
+    fn on_configured(&self, host: &mut dyn ConfigHost) {
+        let _ = host;
     }
 
     /// The header section of a message has come; `end` says that no body and no trailers follow.

@@ -8,6 +8,7 @@
 //! - No Envoy, no ABI and no wasm here: this crate builds for every target and knows no host by name.
 
 mod answer;
+mod config_host;
 mod driver;
 mod early;
 pub mod environment;
@@ -22,6 +23,7 @@ mod whole;
 mod wire;
 
 pub use answer::{Opening, Piece, Supply, Wake, Waker};
+pub use config_host::ConfigHost;
 pub use driver::Driver;
 pub use early::{Early, RequestHead, compile_early};
 pub use errand::Errand;

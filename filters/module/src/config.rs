@@ -4,14 +4,15 @@ use std::any::TypeId;
 use std::ffi::c_void;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::SystemTime;
 
 use ferrule_abi::{ConfigPtr, FilterPtr, ModuleStreamPtr};
-use ferrule_kit::{ConfigError, Filter, Level, compile};
+use ferrule_kit::{Callout, ConfigError, ConfigHost, Errand, Filter, Level, compile};
 
 use crate::errands::Errands;
 use crate::metrics::Metrics;
 use crate::secrets::Secrets;
-use crate::{envoy, stream};
+use crate::{alarm, envoy, stream};
 
 /// One filter of a module's list: how to make its configurations.
 #[derive(Clone, Copy, Debug)]
@@ -94,8 +95,17 @@ pub(crate) unsafe fn filter_of_route<F: Filter>(route: *const c_void) -> Option<
     Some(Arc::clone(unsafe { &(*route.cast::<Route<F>>()).filter }))
 }
 
-fn new_listener<F: Filter>(config: ConfigPtr, json: &[u8]) -> Result<*const c_void, ConfigError> {
+/// A filter whose code stays as long as its threads may run.
+fn compile_to_stay<F: Filter>(json: &[u8]) -> Result<F, ConfigError> {
     let filter = compile::<F>(json)?;
+    if filter.has_threads() && !alarm::stay_loaded() {
+        return Err(ConfigError::new("", "needs threads, for which the module cannot be kept loaded"));
+    }
+    Ok(filter)
+}
+
+fn new_listener<F: Filter>(config: ConfigPtr, json: &[u8]) -> Result<*const c_void, ConfigError> {
+    let filter = compile_to_stay::<F>(json)?;
     // SAFETY: `config_new` runs, so its configuration is alive.
     let means = unsafe {
         Means {
@@ -105,12 +115,31 @@ fn new_listener<F: Filter>(config: ConfigPtr, json: &[u8]) -> Result<*const c_vo
         }
     };
     let errands = Arc::clone(&means.errands);
+    filter.on_configured(&mut Configuring(&errands));
     let head = ListenerHead { open: stream::open::<F>, free: free::<Listener<F>>, errands };
     Ok(Box::into_raw(Box::new(Listener { head, filter, means })).cast_const().cast())
 }
 
+/// A listener's configuration that is being made.
+#[derive(Debug)]
+struct Configuring<'a>(&'a Errands);
+
+impl ConfigHost for Configuring<'_> {
+    fn runs_errands(&self) -> bool {
+        self.0.run()
+    }
+
+    fn send_off(&mut self, request: Callout, errand: Box<dyn Errand>) {
+        self.0.send_off(request, errand);
+    }
+
+    fn now(&self) -> SystemTime {
+        SystemTime::now()
+    }
+}
+
 fn new_route<F: Filter>(json: &[u8]) -> Result<*const c_void, ConfigError> {
-    let filter = Arc::new(compile::<F>(json)?);
+    let filter = Arc::new(compile_to_stay::<F>(json)?);
     let head = RouteHead { filter: TypeId::of::<F>(), free: free_route::<F> };
     ROUTES.fetch_add(1, Ordering::Relaxed);
     Ok(Box::into_raw(Box::new(Route { head, filter })).cast_const().cast())

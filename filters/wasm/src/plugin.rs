@@ -38,6 +38,8 @@ struct Written {
 pub struct Plugin<F> {
     default: Option<Arc<F>>,
     routes: HashMap<Box<[u8]>, Arc<F>>,
+    /// Every configuration, those among them that are no route's.
+    all: Vec<Arc<F>>,
     buffer_limit: usize,
 }
 
@@ -59,7 +61,8 @@ impl<F: Filter> Plugin<F> {
             Ok((route.as_bytes().into(), Arc::clone(filter)))
         });
         let routes = routes.collect::<Result<_, _>>()?;
-        Ok(Self { default, routes, buffer_limit: written.buffer_limit.unwrap_or(DEFAULT_BUFFER_LIMIT) })
+        let all = default.iter().chain(configs.values()).cloned().collect();
+        Ok(Self { default, routes, all, buffer_limit: written.buffer_limit.unwrap_or(DEFAULT_BUFFER_LIMIT) })
     }
 
     /// The filter for a stream; `route` is asked for the route's name only where that matters.
@@ -68,9 +71,9 @@ impl<F: Filter> Plugin<F> {
         own.or(self.default.as_ref()).cloned()
     }
 
-    /// The filters of all routes; one that several routes share comes several times.
+    /// Every configuration once, those among them that are no route's.
     pub fn filters(&self) -> impl Iterator<Item = &F> {
-        self.default.iter().chain(self.routes.values()).map(Arc::as_ref)
+        self.all.iter().map(Arc::as_ref)
     }
 
     /// Bytes of one message that the filter may hold.
@@ -163,7 +166,7 @@ mod tests {
         assert_eq!(plugin.buffer_limit(), 7);
         let mut filters: Vec<_> = plugin.filters().map(|filter| filter.0.as_str()).collect();
         filters.sort_unstable();
-        assert_eq!(filters, ["a", "a", "b", "d"]);
+        assert_eq!(filters, ["a", "b", "d"]);
     }
 
     #[test]

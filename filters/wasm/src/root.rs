@@ -4,8 +4,9 @@ use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::rc::Rc;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::SystemTime;
 
-use ferrule_kit::{ConfigError, Counter, Filter, Level};
+use ferrule_kit::{Callout, ConfigError, ConfigHost, Counter, Errand, Filter, Level};
 
 use crate::Plugin;
 use crate::hostcalls;
@@ -61,10 +62,28 @@ fn configured<F: Filter>(json: &[u8]) -> Result<Configured<F>, ConfigError> {
     Ok(Configured { plugin, metrics, prefixed })
 }
 
+/// A plugin's configuration that is being made. Requests that belong to no stream are none of a plugin's: each worker has its own, and
+/// would make the same.
+#[derive(Debug)]
+struct Configuring;
+
+impl ConfigHost for Configuring {
+    fn runs_errands(&self) -> bool {
+        false
+    }
+
+    fn send_off(&mut self, _: Callout, _: Box<dyn Errand>) {}
+
+    fn now(&self) -> SystemTime {
+        SystemTime::now()
+    }
+}
+
 impl<F: Filter> PluginContext for Root<F> {
     fn configure(&self, size: usize) -> bool {
         match configured(&hostcalls::buffer(Buffer::PluginConfiguration, size)) {
             Ok(configured) => {
+                configured.plugin.filters().for_each(|filter: &F| filter.on_configured(&mut Configuring));
                 *self.configured.borrow_mut() = Some(Rc::new(configured));
                 true
             }

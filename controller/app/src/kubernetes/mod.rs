@@ -48,6 +48,7 @@ use crate::credentials::Wishes;
 use crate::listen::Listener;
 use crate::metrics::Metrics;
 use crate::observer::{Observer, SharedWriter, Surroundings};
+use crate::orders::Orders;
 use crate::pipeline::Pipeline;
 use crate::proxies::Fleet;
 use crate::publish::Publisher;
@@ -105,7 +106,9 @@ pub(crate) async fn control(args: ControllerArgs) -> anyhow::Result<()> {
     let (wanted_in, wanted) = mpsc::unbounded_channel();
     let writer: SharedWriter = Arc::new(Mutex::new(StatusWriter::to(wanted_in)));
     let (waiting_in, waiting) = signal::channel(String::new());
-    let window = Arc::new(Window::new(writer.clone(), server.clone(), metrics.clone(), waiting));
+    let publisher = Publisher::shared(server.clone());
+    let orders = Orders::new(Arc::clone(&publisher));
+    let window = Arc::new(Window::new(writer.clone(), server.clone(), metrics.clone(), orders, waiting));
     let answering = answer(&args, &window).await?;
 
     let (accounts_in, accounts) = signal::channel(Vec::new());
@@ -120,7 +123,7 @@ pub(crate) async fn control(args: ControllerArgs) -> anyhow::Result<()> {
     let reserved_ports = ferrule_provision::reserved_ports();
     let reserved_ports = reserved_ports.map(|(port, purpose)| (port, purpose.to_owned())).into();
     let translator = Settings { filter_host: host, layout, reserved_ports, ..Settings::default() };
-    let pipeline = Pipeline::new(translator, Publisher::new(server), metrics.clone()).with_proxies(settings);
+    let pipeline = Pipeline::new(translator, publisher, metrics.clone()).with_proxies(settings);
     let (translated_in, translations) = mpsc::unbounded_channel();
     let fleet = leading.fleet.clone();
     let tell = reading.news;

@@ -28,7 +28,7 @@ impl Fixture {
             std::fs::copy(file.path(), home.path().join(file.file_name())).unwrap();
         }
         let (server, _) = Server::new(Options::default());
-        let pipeline = Pipeline::new(Settings::default(), Publisher::new(server), Arc::default());
+        let pipeline = Pipeline::new(Settings::default(), Publisher::shared(server), Arc::default());
         let observer = Observer::new(SharedWriter::default(), Arc::default(), None);
         let folder = Folder::new(home.path()).unwrap();
         let mut fixture = Self { home, folder, pipeline, observer };

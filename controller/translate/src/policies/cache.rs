@@ -25,6 +25,9 @@ impl Policy for Cache {
 
     fn compile(&self, spec: &TrafficPolicySpec, _: &References) -> Option<Result<Contribution, Vec<Fault>>> {
         let json = spec.cache.clone()?;
+        if json.get("orders").is_some() {
+            return Some(Err(vec![(format!("{FIELD}.orders"), "unknown field `orders`".to_owned())]));
+        }
         Some(match ferrule_kit::compile::<Filter>(json.to_string().as_bytes()) {
             Ok(_) => Ok(Contribution { json, secrets: BTreeSet::new(), decompresses: false }),
             Err(error) if error.field.is_empty() => Err(vec![(FIELD.to_owned(), error.reason)]),

@@ -17,6 +17,7 @@ pub(crate) mod manager;
 pub(crate) mod matching;
 pub(crate) mod mirror;
 pub(crate) mod misdirected;
+pub(crate) mod orders;
 pub(crate) mod outbound;
 pub(crate) mod per_filter;
 pub(crate) mod prerouting;

@@ -17,7 +17,6 @@ use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
 use tokio_stream::Stream;
 use tokio_stream::wrappers::ReceiverStream;
-use tonic::transport::server::Connected;
 use x509_parser::extensions::GeneralName;
 use x509_parser::prelude::{FromDer, X509Certificate};
 
@@ -30,13 +29,6 @@ const HANDSHAKES: usize = 512;
 const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
 /// After the kernel had no connection to give, as when files have run out.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
-
-/// Who is at the other end of a connection.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Client {
-    /// The URI SANs of its certificate.
-    pub(super) uris: Arc<[String]>,
-}
 
 /// The connections of a listener whose handshakes succeed.
 pub(super) fn incoming(
@@ -104,12 +96,12 @@ async fn secure(stream: TcpStream, acceptor: TlsAcceptor) -> io::Result<Secured>
     let (_, session) = stream.get_ref();
     let chain = session.peer_certificates().unwrap_or_default();
     let invalid = || io::Error::new(io::ErrorKind::InvalidData, "the client's certificate cannot be read");
-    let (client, left) = chain.first().and_then(|leaf| read(leaf)).ok_or_else(invalid)?;
-    Ok(Secured { stream, client, expiry: Box::pin(sleep(left)) })
+    let (uris, left) = chain.first().and_then(|leaf| read(leaf)).ok_or_else(invalid)?;
+    Ok(Secured { stream, uris, expiry: Box::pin(sleep(left)) })
 }
 
-/// Who a certificate is of, and how long it is valid from now.
-fn read(certificate: &[u8]) -> Option<(Client, Duration)> {
+/// The URI SANs of a certificate, and how long it is valid from now.
+fn read(certificate: &[u8]) -> Option<(Arc<[String]>, Duration)> {
     let (_, certificate) = X509Certificate::from_der(certificate).ok()?;
     let names = certificate.subject_alternative_name().ok()?;
     let names = names.iter().flat_map(|names| &names.value.general_names);
@@ -119,21 +111,20 @@ fn read(certificate: &[u8]) -> Option<(Client, Duration)> {
     });
     let end = Duration::from_secs(u64::try_from(certificate.validity().not_after.timestamp()).ok()?);
     let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).ok()?;
-    Some((Client { uris: uris.collect() }, end.saturating_sub(now)))
+    Some((uris.collect(), end.saturating_sub(now)))
 }
 
 /// A connection over TLS. Once the client's certificate has run out, it breaks; the client comes back with another.
 pub(super) struct Secured {
     stream: TlsStream<TcpStream>,
-    client: Client,
+    uris: Arc<[String]>,
     expiry: Pin<Box<Sleep>>,
 }
 
-impl Connected for Secured {
-    type ConnectInfo = Client;
-
-    fn connect_info(&self) -> Client {
-        self.client.clone()
+impl Secured {
+    /// The URI SANs of the client's certificate.
+    pub(super) fn uris(&self) -> Arc<[String]> {
+        Arc::clone(&self.uris)
     }
 }
 

@@ -12,8 +12,8 @@ use tonic::server::{Grpc, NamedService, StreamingService};
 use tonic::{Request, Response, Status, Streaming};
 use tonic_prost::ProstCodec;
 
-use super::secure::Client;
-use super::{Shared, stream};
+use super::line::Party;
+use super::{REPORTS, Shared, report, stream};
 use crate::event::count;
 use crate::wire::{DeltaDiscoveryRequest, DeltaDiscoveryResponse};
 
@@ -47,6 +47,9 @@ where
     fn call(&mut self, request: http::Request<B>) -> Self::Future {
         let service = self.clone();
         Box::pin(async move {
+            if request.uri().path() == REPORTS {
+                return Ok(report::take(&service.shared, request).await);
+            }
             if request.uri().path() != METHOD {
                 return Ok(Status::unimplemented("only DeltaAggregatedResources is served").into_http());
             }
@@ -63,9 +66,8 @@ impl StreamingService<DeltaDiscoveryRequest> for AggregatedDiscovery {
     type Future = BoxFuture<Response<Self::ResponseStream>, Status>;
 
     fn call(&mut self, request: Request<Streaming<DeltaDiscoveryRequest>>) -> Self::Future {
-        let client = request.extensions().get::<Client>();
-        let uris = client.map(|client| Arc::clone(&client.uris)).unwrap_or_default();
-        let accepted = self.accept(request.into_inner(), uris);
+        let party = request.extensions().get::<Party>().cloned().unwrap_or_default();
+        let accepted = self.accept(request.into_inner(), party);
         Box::pin(async move { accepted })
     }
 }
@@ -74,7 +76,7 @@ impl AggregatedDiscovery {
     fn accept(
         &self,
         requests: Streaming<DeltaDiscoveryRequest>,
-        uris: Arc<[String]>,
+        party: Party,
     ) -> Result<Response<<Self as StreamingService<DeltaDiscoveryRequest>>::ResponseStream>, Status> {
         let Ok(permit) = self.shared.streams.clone().try_acquire_owned() else {
             count(&self.shared.counters.rejected_streams, 1);
@@ -82,7 +84,7 @@ impl AggregatedDiscovery {
         };
         // One response in the channel and one in the transport is all that a slow proxy can make us keep.
         let (responses, receiver) = mpsc::channel(1);
-        let ends = stream::Ends { requests, responses, stop: self.stop.clone(), uris };
+        let ends = stream::Ends { requests, responses, stop: self.stop.clone(), party };
         let shared = self.shared.clone();
         tokio::spawn(async move {
             stream::run(shared, ends).await;

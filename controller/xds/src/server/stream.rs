@@ -10,6 +10,7 @@ use tokio::sync::{mpsc, watch};
 use tokio::time::Instant;
 use tonic::{Status, Streaming};
 
+use super::line::Party;
 use super::{Node, Published, Shared};
 use crate::event::{Event, Peer, count};
 use crate::subscription::{Limits, Notice, Outcome, Response, Subscription, Wait};
@@ -20,8 +21,8 @@ pub(super) struct Ends {
     pub(super) requests: Streaming<DeltaDiscoveryRequest>,
     pub(super) responses: mpsc::Sender<Result<DeltaDiscoveryResponse, Status>>,
     pub(super) stop: watch::Receiver<bool>,
-    /// URI SANs of the client's certificate.
-    pub(super) uris: Arc<[String]>,
+    /// Who is at the other end of the connection.
+    pub(super) party: Party,
 }
 
 /// The stream is over; the proxy is told why, unless it ended it.
@@ -52,7 +53,7 @@ async fn greet(shared: &Arc<Shared>, ends: &mut Ends) -> Over {
         Err(over) => return over,
     };
     let node = first.node.clone().unwrap_or_default();
-    let node = Node { id: node.id, cluster: node.cluster, uris: Arc::clone(&ends.uris) };
+    let node = Node { id: node.id, cluster: node.cluster, uris: Arc::clone(&ends.party.uris) };
     let group = match (shared.options.group_of)(&node) {
         Ok(group) => group,
         Err(reason) => {
@@ -65,9 +66,11 @@ async fn greet(shared: &Arc<Shared>, ends: &mut Ends) -> Over {
     let peer = Peer { group: group.into(), node: node.id.into(), stream };
     let snapshots = shared.watch_group(&peer.group);
     shared.tell(Event::Connected(peer.clone())).await;
+    ends.party.join(peer.clone());
     let mut session = Session::new(shared, ends, peer.clone(), snapshots);
     let over = session.serve(first).await;
     drop(session);
+    ends.party.leave(&peer);
     shared.unwatch_group(&peer.group);
     shared.tell(Event::Disconnected(peer)).await;
     over

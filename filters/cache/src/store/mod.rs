@@ -140,6 +140,23 @@ impl Store {
         variants
     }
 
+    /// All objects of the URL with this key, most recent first. Where keys say more than a URL, it costs as much as a purge by tag of
+    /// one shard.
+    pub fn of_url(&self, url: &[u8]) -> Vec<Arc<Object>> {
+        let shard = &self.shards[self.place(url)];
+        if !lock(shard).has_parts() {
+            return self.variants(url);
+        }
+        let (mut found, mut place) = (Vec::new(), Some(0));
+        while let Some(from) = place {
+            let (some, next) = lock(shard).of_url(from, url);
+            found.extend(some);
+            place = next;
+        }
+        found.sort_by_key(|object: &Arc<Object>| std::cmp::Reverse(object.stored().date));
+        found
+    }
+
     /// Charges `bytes`, and evicts what it takes to do so. None where the budget cannot hold them: what is stored in it is in use.
     pub fn reserve(&self, bytes: usize) -> Option<Charge> {
         let mut idle_shards = 0;

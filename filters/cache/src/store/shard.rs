@@ -13,6 +13,7 @@ use super::object::Object;
 use super::purge::{Noted, Purge, Recent};
 use super::slab::{NONE, Queue, Slab};
 use super::{Epoch, Lookup};
+use crate::policy::key::is_of_url;
 
 /// The small queue is a tenth of all bytes.
 const SMALL_SHARE: usize = 10;
@@ -274,6 +275,15 @@ impl Shard {
         let meant: Vec<u32> = (from..to).filter(is_meant).collect();
         let purged = meant.into_iter().filter_map(|place| self.purge_place(place, soft)).collect();
         (purged, (to < all).then_some(to))
+    }
+
+    /// Objects of a URL among some places from one on, and where to go on.
+    pub(super) fn of_url(&self, from: u32, url: &[u8]) -> (Vec<Arc<Object>>, Option<u32>) {
+        let all = self.slab.places() as u32;
+        let to = all.min(from + PURGED_AT_ONCE);
+        let objects = (from..to).filter_map(|place| self.slab.object(place));
+        let found = objects.filter(|object| is_of_url(object.key(), url)).cloned().collect();
+        (found, (to < all).then_some(to))
     }
 
     fn purge_place(&mut self, place: u32, soft: bool) -> Option<Arc<Object>> {
