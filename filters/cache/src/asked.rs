@@ -214,27 +214,6 @@ impl Cache {
         self.ask(stream, host, asked, errand.seat, errand.selected, errand.strips)
     }
 
-    /// The second level, or 504 (RFC 9111 §5.2.1.7).
-    fn recall_only(
-        &self,
-        stream: &mut Stream,
-        host: &mut dyn Host,
-        asked: &mut Asked,
-        selected: Option<&Arc<Object>>,
-        waits: bool,
-    ) -> Flow {
-        let seat = Seat { key: asked.key.clone(), flight: None, since: self.storage.since() };
-        let errand = Errand { seat, selected: selected.cloned(), strips: false };
-        let mut looked = CacheStatus { fwd: Some(Forward::UriMiss), ..CacheStatus::default() };
-        if selected.is_some() {
-            looked.fwd = Some(Forward::Stale);
-        }
-        let status = std::mem::replace(&mut asked.status, looked);
-        let flow = if waits { self.recall(stream, host, asked, errand).ok() } else { None };
-        asked.status = status;
-        flow.unwrap_or_else(|| self.gateway_timeout(asked))
-    }
-
     fn join(&self, key: &[u8], host: &mut dyn Host) -> Role<FlightHead, ferrule_kit::Waker> {
         let at = now(host);
         self.storage.flights.expire(at).iter().for_each(ferrule_kit::Waker::wake);

@@ -14,7 +14,7 @@ use crate::policy::field::is_token;
 use crate::policy::key::{KeyRules, QueryRules};
 use crate::policy::rules::Rules;
 use crate::policy::vary::Coarsening;
-use crate::redis::Redis;
+use crate::redis::{Redis, Secret};
 use crate::storage::Bounds;
 use crate::store::Limits;
 
@@ -65,6 +65,9 @@ pub struct Config {
     /// Where responses are kept.
     #[serde(default)]
     pub storage: Storage,
+    /// Secrets to follow besides that of `storage.redis`: those of the listener's routes, which cannot follow their own.
+    #[serde(default)]
+    pub secrets: Vec<Secret>,
     /// What the controller wants every process to do once; never part of a policy.
     #[serde(default)]
     pub orders: Option<Orders>,

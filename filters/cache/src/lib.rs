@@ -33,7 +33,9 @@ use std::ops::Deref;
 use std::sync::Arc;
 use std::time::Duration;
 
-use ferrule_kit::{ConfigError, ConfigHost, Fields, Filter, Flow, Host, Message, Response, Supply};
+use ferrule_kit::{
+    ConfigError, ConfigHost, Fields, Filter, Flow, Host, Message, Response, SecretSource, Supply,
+};
 
 use asked::Asked;
 pub use bypass::{HeaderMatcher, Matcher};
@@ -46,7 +48,7 @@ use policy::rules::Rules;
 use policy::time::Time;
 use policy::vary::Coarsening;
 use recalling::Recalling;
-pub use redis::{Breaker, Redis};
+pub use redis::{Breaker, Redis, Secret};
 use serving::Serving;
 use storage::{Fetch, Shared};
 use store::Object;
@@ -79,6 +81,7 @@ pub struct Compiled {
     wait: Duration,
     storage: Arc<Shared>,
     storage_name: Option<String>,
+    secrets: Vec<SecretSource>,
     orders: Option<Orders>,
 }
 
@@ -149,6 +152,14 @@ impl Filter for Cache {
             name: config.name.unwrap_or_else(|| "ferrule".to_owned()),
             wait: Duration::from_millis(patience.wait_ms),
             storage,
+            secrets: config
+                .storage
+                .redis
+                .and_then(|redis| redis.password)
+                .into_iter()
+                .chain(config.secrets)
+                .map(Into::into)
+                .collect(),
             storage_name: config.storage.name,
             orders: config.orders,
         });
@@ -156,6 +167,10 @@ impl Filter for Cache {
             orders::register(&compiled);
         }
         Ok(Self(compiled))
+    }
+
+    fn secrets(&self) -> Vec<SecretSource> {
+        self.secrets.clone()
     }
 
     fn has_threads(&self) -> bool {

@@ -62,6 +62,9 @@ impl Cache {
         if !is_of_use || asked.request.is_for_origin {
             return Err(errand);
         }
+        if let Some(password) = level.secret().and_then(|name| host.secret(name)) {
+            level.log_in(&password);
+        }
         let Some(waker) = host.waker() else { return Err(errand) };
         let wanted = self.wanted(host, asked, errand.selected.as_deref());
         let recall = Recall::new(wanted, Arc::clone(&self.storage), waker);
@@ -74,6 +77,27 @@ impl Cache {
         let until = Time(now(host).0.saturating_add(patience));
         self.set_course(stream, Course::Recalling(Box::new(Recalling { recall, until, errand })));
         Ok(Flow::AwaitReply)
+    }
+
+    /// The second level, or 504 (RFC 9111 §5.2.1.7).
+    pub(crate) fn recall_only(
+        &self,
+        stream: &mut Stream,
+        host: &mut dyn Host,
+        asked: &mut Asked,
+        selected: Option<&Arc<Object>>,
+        waits: bool,
+    ) -> Flow {
+        let seat = Seat { key: asked.key.clone(), flight: None, since: self.storage.since() };
+        let errand = Errand { seat, selected: selected.cloned(), strips: false };
+        let mut looked = CacheStatus { fwd: Some(Forward::UriMiss), ..CacheStatus::default() };
+        if selected.is_some() {
+            looked.fwd = Some(Forward::Stale);
+        }
+        let status = std::mem::replace(&mut asked.status, looked);
+        let flow = if waits { self.recall(stream, host, asked, errand).ok() } else { None };
+        asked.status = status;
+        flow.unwrap_or_else(|| self.gateway_timeout(asked))
     }
 
     fn wanted(&self, host: &dyn Host, asked: &Asked, known: Option<&Object>) -> Wanted {

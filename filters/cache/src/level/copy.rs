@@ -14,7 +14,7 @@ use crate::store::{Chunk, Object};
 /// The first byte: another layout is another number.
 const FORMAT: u8 = 1;
 /// Bytes of the digest at an entry's end.
-const SEAL: usize = 16;
+pub const SEAL: usize = 16;
 /// Bytes of one piece of a body. The allocators of Redis and of most machines waste less on a little less than 64 KiB.
 pub const PIECE: usize = 64 * 1024 - 512;
 
@@ -40,17 +40,14 @@ pub struct Copy<'a> {
 pub fn encode(object: &Object, since: Mark, digest: &BodyDigest) -> Vec<u8> {
     let entry = encode_entry(object.stored(), object.head_bytes());
     let (since, length) = (since.0.to_le_bytes(), object.body().len().to_le_bytes());
-    let mut bytes = [&[FORMAT][..], &since, &length, digest, &entry].concat();
-    let seal = seal(&bytes);
-    bytes.extend_from_slice(&seal);
-    bytes
+    seal([&[FORMAT][..], &since, &length, digest, &entry].concat())
 }
 
 /// Reads bytes of unknown origin; none where they are not an entry of this layout from end to end.
 pub fn decode(bytes: &[u8]) -> Option<Copy<'_>> {
     let (sealed, found) = bytes.split_at_checked(bytes.len().checked_sub(SEAL)?)?;
     let (format, rest) = sealed.split_first()?;
-    if *format != FORMAT || *found != seal(sealed) {
+    if *format != FORMAT || *found != seal_of(sealed) {
         return None;
     }
     let (since, rest) = rest.split_first_chunk()?;
@@ -61,7 +58,14 @@ pub fn decode(bytes: &[u8]) -> Option<Copy<'_>> {
     Some(Copy { since, length, digest: *digest, stored, head })
 }
 
-fn seal(bytes: &[u8]) -> [u8; SEAL] {
+/// Puts the digest of bytes at their end.
+pub fn seal(mut bytes: Vec<u8>) -> Vec<u8> {
+    let seal = seal_of(&bytes);
+    bytes.extend_from_slice(&seal);
+    bytes
+}
+
+fn seal_of(bytes: &[u8]) -> [u8; SEAL] {
     let mut seal = [0; SEAL];
     seal.copy_from_slice(&Sha256::digest(bytes)[..SEAL]);
     seal

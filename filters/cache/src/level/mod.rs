@@ -24,6 +24,12 @@ use crate::store::{Object, Purge};
 
 /// A second level. Nothing here ever blocks.
 pub(crate) trait Level: Debug + Send + Sync {
+    /// The secret that the level's password is, where it has one.
+    fn secret(&self) -> Option<&str>;
+
+    /// Says what the secret is now.
+    fn log_in(&self, password: &[u8]);
+
     /// Begins to look for what `recall` wants, which is told how that ended; false where it is not even tried.
     fn recall(&self, recall: &Arc<Recall>) -> bool;
 

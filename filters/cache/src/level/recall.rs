@@ -87,7 +87,7 @@ impl Recall {
             since,
             stored: copy.stored,
             variant: copy::variant_id(&copy.head),
-            head: copy.head.bytes().into(),
+            head: copy.head.bytes.into(),
             digest: copy.digest,
             length: copy.length,
             is_stale: verdict == Verdict::Stale,

@@ -1,6 +1,7 @@
 //! A connection that comes about when it is needed, and anew when it has broken.
 
 use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
 
 use redis::aio::MultiplexedConnection;
@@ -12,12 +13,14 @@ use tokio::sync::Mutex;
 use tokio::time::timeout;
 
 use super::Settings;
+use super::handle::Common;
 
 /// The connection.
 pub(super) struct Connection {
-    client: Client,
-    connect_timeout: Duration,
-    open: Mutex<Option<MultiplexedConnection>>,
+    settings: Settings,
+    common: Arc<Common>,
+    /// With the version of the password that it was made by.
+    open: Mutex<Option<(u64, MultiplexedConnection)>>,
 }
 
 impl fmt::Debug for Connection {
@@ -56,13 +59,8 @@ impl Failed {
 }
 
 impl Connection {
-    pub(super) fn new(settings: &Settings) -> RedisResult<Self> {
-        let login =
-            RedisConnectionInfo::default().set_db(i64::from(settings.database)).set_skip_set_lib_name();
-        let address = ConnectionAddr::Tcp(settings.host.clone(), settings.port);
-        let info = address.into_connection_info()?.set_redis_settings(login);
-        let (client, connect_timeout) = (Client::open(info)?, settings.connect_timeout);
-        Ok(Self { client, connect_timeout, open: Mutex::new(None) })
+    pub(super) fn new(settings: &Settings, common: &Arc<Common>) -> Self {
+        Self { settings: settings.clone(), common: Arc::clone(common), open: Mutex::new(None) }
     }
 
     /// Has `exchange` done over it within that time.
@@ -89,14 +87,32 @@ impl Connection {
 
     async fn get(&self) -> RedisResult<MultiplexedConnection> {
         let mut open = self.open.lock().await;
-        if let Some(connection) = &*open {
+        if let Some((version, connection)) = &*open
+            && *version == self.common.password.version()
+        {
             return Ok(connection.clone());
         }
+        let (version, password) = self.common.password.get();
+        let client = self.client(password)?;
         // Who asks has a time of its own.
         let config = AsyncConnectionConfig::new()
-            .set_connection_timeout(Some(self.connect_timeout))
+            .set_connection_timeout(Some(self.settings.connect_timeout))
             .set_response_timeout(None);
-        let connection = self.client.get_multiplexed_async_connection_with_config(&config).await?;
-        Ok(open.insert(connection).clone())
+        let connection = client.get_multiplexed_async_connection_with_config(&config).await?;
+        *open = Some((version, connection.clone()));
+        Ok(connection)
+    }
+
+    fn client(&self, password: Option<String>) -> RedisResult<Client> {
+        let Settings { host, port, database, username, .. } = &self.settings;
+        let mut login = RedisConnectionInfo::default().set_db(i64::from(*database)).set_skip_set_lib_name();
+        if let Some(password) = password {
+            login = login.set_password(password);
+            if let Some(username) = username {
+                login = login.set_username(username);
+            }
+        }
+        let address = ConnectionAddr::Tcp(host.clone(), *port);
+        Client::open(address.into_connection_info()?.set_redis_settings(login))
     }
 }

@@ -11,6 +11,7 @@ use super::Settings;
 use super::exchange::Names;
 use super::keeper::{Keep, Keeper};
 use super::looker::{Looker, jitter};
+use super::password::Password;
 use super::pending::Pending;
 use super::thread::Thread;
 use crate::level::breaker::Breaker;
@@ -43,6 +44,7 @@ pub(super) struct Common {
     /// Bytes of responses that wait to be kept.
     pub(super) queued: AtomicUsize,
     pub(super) dropped: AtomicU64,
+    pub(super) password: Password,
 }
 
 impl Common {
@@ -56,6 +58,7 @@ impl Common {
             looks: AtomicUsize::new(0),
             queued: AtomicUsize::new(0),
             dropped: AtomicU64::new(0),
+            password: Password::default(),
         }
     }
 
@@ -117,8 +120,8 @@ impl RedisLevel {
         let who = format!("{:016x}", RandomState::new().hash_one(std::process::id()));
         let names = Names { prefix: self.settings.prefix.clone(), who };
         let common = || Arc::clone(&self.common);
-        let looker = Looker::new(&self.settings, names.clone(), common(), self.storage.clone()).ok()?;
-        let keeper = Keeper::new(&self.settings, names, common(), self.limits.variants).ok()?;
+        let looker = Looker::new(&self.settings, names.clone(), common(), self.storage.clone());
+        let keeper = Keeper::new(&self.settings, names, common(), self.limits.variants);
         let ((orders, ordered), (kept, keeps)) = (unbounded_channel(), unbounded_channel());
         let weak = Arc::downgrade(&thread);
         thread.run(looker.run(ordered, weak));
@@ -142,6 +145,14 @@ impl RedisLevel {
 }
 
 impl Level for RedisLevel {
+    fn secret(&self) -> Option<&str> {
+        self.settings.password.as_deref()
+    }
+
+    fn log_in(&self, password: &[u8]) {
+        self.common.password.set(password);
+    }
+
     fn recall(&self, recall: &Arc<Recall>) -> bool {
         if !self.common.is_closed() {
             return false;

@@ -63,21 +63,16 @@ pub(super) struct Keeper {
 }
 
 impl Keeper {
-    pub(super) fn new(
-        settings: &Settings,
-        names: Names,
-        common: Arc<Common>,
-        variants: usize,
-    ) -> redis::RedisResult<Self> {
-        Ok(Self {
+    pub(super) fn new(settings: &Settings, names: Names, common: Arc<Common>, variants: usize) -> Self {
+        Self {
             names,
+            connection: Connection::new(settings, &common),
             common,
-            connection: Connection::new(settings)?,
             budget: settings.bytes,
             variants,
             within: PATIENCE.max(settings.timeout * 10),
             put: Script::new(PUT),
-        })
+        }
     }
 
     /// Keeps what comes until no more can come.

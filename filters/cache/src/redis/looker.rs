@@ -58,10 +58,10 @@ impl Looker {
         names: Names,
         common: Arc<Common>,
         storage: Weak<Shared>,
-    ) -> redis::RedisResult<Arc<Self>> {
+    ) -> Arc<Self> {
         let breaker = Arc::clone(&common.breaker);
-        Ok(Arc::new(Self {
-            connection: Connection::new(settings)?,
+        Arc::new(Self {
+            connection: Connection::new(settings, &common),
             settings: settings.clone(),
             names,
             common,
@@ -69,7 +69,7 @@ impl Looker {
             breaker,
             heard: Mutex::default(),
             polls: AtomicBool::new(false),
-        }))
+        })
     }
 
     /// Does what is ordered until no one orders any more.

@@ -18,6 +18,8 @@ mod keeper;
 #[cfg(not(target_family = "wasm"))]
 mod looker;
 #[cfg(not(target_family = "wasm"))]
+mod password;
+#[cfg(not(target_family = "wasm"))]
 mod pending;
 mod settings;
 #[cfg(not(target_family = "wasm"))]
@@ -26,7 +28,7 @@ mod thread;
 use std::sync::Weak;
 
 pub(crate) use settings::Settings;
-pub use settings::{Breaker, Redis};
+pub use settings::{Breaker, Redis, Secret};
 
 use crate::level::Level;
 use crate::storage::Shared;

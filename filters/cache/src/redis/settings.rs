@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use ferrule_kit::ConfigError;
+use ferrule_kit::{ConfigError, SecretSource};
 use serde::Deserialize;
 
 use crate::level::breaker;
@@ -16,6 +16,12 @@ pub struct Redis {
     /// The database's number.
     #[serde(default)]
     pub database: u32,
+    /// Who logs in, where there is a password; `default` if not given.
+    #[serde(default)]
+    pub username: Option<String>,
+    /// The password; none if not given.
+    #[serde(default)]
+    pub password: Option<Secret>,
     /// What all keys begin with, before the storage's name; `ferrule:` if not given.
     #[serde(default)]
     pub key_prefix: Option<String>,
@@ -32,6 +38,23 @@ pub struct Redis {
     /// When Redis is left alone.
     #[serde(default)]
     pub breaker: Breaker,
+}
+
+/// Where a secret comes from: a generic secret of Envoy's.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+pub struct Secret {
+    /// Its name in the secret discovery service, or among the static secrets of the bootstrap.
+    pub sds_name: String,
+    /// An `envoy.config.core.v3.ConfigSource`; none for a static secret of the bootstrap. Read in a listener's configuration only.
+    #[serde(default)]
+    pub sds_config: Option<serde_json::Value>,
+}
+
+impl From<Secret> for SecretSource {
+    fn from(Secret { sds_name, sds_config }: Secret) -> Self {
+        Self { name: sds_name, config_source: sds_config.map(|source| source.to_string()) }
+    }
 }
 
 /// When Redis is left alone, and for how long.
@@ -52,6 +75,9 @@ pub(crate) struct Settings {
     pub(crate) host: String,
     pub(crate) port: u16,
     pub(crate) database: u32,
+    pub(crate) username: Option<String>,
+    /// The name of the secret that the password is.
+    pub(crate) password: Option<String>,
     pub(crate) prefix: String,
     pub(crate) bytes: u64,
     pub(crate) timeout: Duration,
@@ -72,6 +98,9 @@ impl Redis {
         }
         let (host, port) = host_and_port(&self.address)
             .ok_or_else(|| wrong(".address", format!("`{}` is no host:port", self.address)))?;
+        if self.username.is_some() && self.password.is_none() {
+            return Err(wrong(".username", "has no password".to_owned()));
+        }
         let bytes = self.bytes.unwrap_or(1 << 30);
         if bytes < LEAST_BYTES {
             return Err(wrong(".bytes", format!("is less than {LEAST_BYTES}")));
@@ -95,6 +124,8 @@ impl Redis {
             host,
             port,
             database: self.database,
+            username: self.username.clone(),
+            password: self.password.as_ref().map(|secret| secret.sds_name.clone()),
             prefix: storage.map_or_else(|| prefix.to_owned(), |name| format!("{prefix}{name}:")),
             bytes,
             timeout: milliseconds(".timeoutMilliseconds", self.timeout_milliseconds, 100, 10_000)?,

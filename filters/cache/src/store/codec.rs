@@ -27,7 +27,7 @@ pub struct Parts {
 /// An encoded head.
 #[derive(Clone, Copy, Debug)]
 pub struct Head<'a> {
-    bytes: &'a [u8],
+    pub(crate) bytes: &'a [u8],
 }
 
 impl<'a> Head<'a> {
@@ -74,11 +74,6 @@ impl<'a> Head<'a> {
             reader.line()?;
         }
         reader.rest.is_empty().then_some(Self { bytes })
-    }
-
-    /// Its bytes.
-    pub fn bytes(&self) -> &'a [u8] {
-        self.bytes
     }
 
     /// The key.
