@@ -111,7 +111,9 @@ impl Cache {
 
     /// The look may be over, or its time.
     pub(crate) fn on_recalled(&self, stream: &mut Stream, host: &mut dyn Host) -> Flow {
-        let Course::Recalling(recalling) = &stream.course else { return Flow::Continue };
+        let (Some(_), Course::Recalling(recalling)) = (self.storage.level(), &stream.course) else {
+            return Flow::Continue;
+        };
         let (at, until) = (now(host), recalling.until);
         let outcome = match recalling.recall.outcome() {
             Outcome::Pending if at < until => {

@@ -56,21 +56,13 @@ type Named = Vec<(String, Bounds, Weak<Shared>)>;
 static NAMED: Mutex<Named> = Mutex::new(Vec::new());
 
 impl Shared {
-    /// One with another second level than the bounds say.
-    pub(crate) fn with(
-        bounds: &Bounds,
-        level: impl FnOnce(&Weak<Self>) -> Option<Box<dyn Level>>,
-    ) -> Arc<Self> {
-        let Bounds { limits, patience, .. } = *bounds;
-        Arc::new_cyclic(|this| Self {
-            store: Store::new(limits),
-            flights: Flights::new(patience, limits.shards),
-            level: level(this),
-        })
-    }
-
     fn new(bounds: &Bounds) -> Arc<Self> {
-        Self::with(bounds, |this| bounds.redis.clone().and_then(|redis| redis.level(this, bounds.limits)))
+        let Bounds { limits, patience, redis } = bounds;
+        Arc::new_cyclic(|this| Self {
+            store: Store::new(*limits),
+            flights: Flights::new(*patience, limits.shards),
+            level: redis.clone().and_then(|redis| redis.level(this, *limits)),
+        })
     }
 
     /// The storage of that name and these bounds, made if no one has it yet; without a name, a new one.
@@ -87,14 +79,14 @@ impl Shared {
         storage
     }
 
-    /// The second level.
+    /// The second level; none in a wasm module, whatever is configured, so that the module has nothing of what asks it.
     pub(crate) fn level(&self) -> Option<&dyn Level> {
-        self.level.as_deref()
+        if cfg!(target_family = "wasm") { None } else { self.level.as_deref() }
     }
 
     /// The present moment; to be asked before a fetch begins.
     pub(crate) fn since(&self) -> Since {
-        let level = self.level().map(Level::mark).unwrap_or_default();
+        let level = self.level().map(|level| level.mark()).unwrap_or_default();
         Since { memory: self.store.epoch(), level }
     }
 

@@ -4,6 +4,7 @@
 mod collapsing;
 mod origin;
 mod pressure;
+mod redis;
 mod refreshing;
 
 use std::net::TcpListener;

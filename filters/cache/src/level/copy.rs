@@ -3,12 +3,14 @@
 //! Invariant: an entry, and a body, is used only if every byte of it is as it was written; a digest says so. (Not who wrote it: who
 //! may write to the level may write what he likes.)
 
+use std::borrow::Cow;
+
 use sha2::{Digest, Sha256};
 
 use super::Mark;
 use crate::policy::stored::Stored;
 use crate::policy::time::Time;
-use crate::store::codec::{Head, decode_entry, encode_entry};
+use crate::store::codec::{Head, Parts, decode_entry, encode_entry};
 use crate::store::{Chunk, Object};
 
 /// The first byte: another layout is another number.
@@ -36,9 +38,13 @@ pub struct Copy<'a> {
     pub head: Head<'a>,
 }
 
-/// Writes an entry.
+/// Writes an entry. What a proxy made of the request, which may be a secret of its own, does not leave the process.
 pub fn encode(object: &Object, since: Mark, digest: &BodyDigest) -> Vec<u8> {
-    let entry = encode_entry(object.stored(), object.head_bytes());
+    let head = match object.head().recast() {
+        Some(_) => Cow::Owned(Head::encode(&Parts { recast: None, ..object.parts() }).into_vec()),
+        None => Cow::Borrowed(object.head_bytes()),
+    };
+    let entry = encode_entry(object.stored(), &head);
     let (since, length) = (since.0.to_le_bytes(), object.body().len().to_le_bytes());
     seal([&[FORMAT][..], &since, &length, digest, &entry].concat())
 }
@@ -142,7 +148,6 @@ pub fn worth_for(stored: &Stored, head: &Head<'_>, now: Time) -> Option<u64> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::store::codec::Parts;
     use crate::store::{Body, Limits, Store};
     use proptest::prelude::*;
 
@@ -195,6 +200,16 @@ mod tests {
             prop_assert!(all.iter().rev().skip(1).all(|piece| piece.len() == PIECE));
             prop_assert_eq!(all.concat(), chunks.concat());
         }
+    }
+
+    #[test]
+    fn what_a_proxy_made_of_a_request_stays_in_it() {
+        let recast = Some(vec![("x-api-key".to_owned(), b"s3cret".to_vec())]);
+        let object = object(&Parts { key: b"k".to_vec(), recast, ..Parts::default() }, Vec::new());
+        let bytes = encode(&object, Mark(1), &digest(&[]));
+        assert!(!bytes.windows(6).any(|window| window == b"s3cret"));
+        let copy = decode(&bytes).unwrap();
+        assert!(copy.head.key() == b"k" && copy.head.recast().is_none());
     }
 
     #[test]
