@@ -74,7 +74,7 @@ cluster-test: cluster-programs
 cluster-programs:
     cargo build -p ferrule-cluster -p ferrule-controller -p ferrule-native -p ferrule-probe -p envoy-bootstrap
 
-# Figures of one AREA beside their baselines, from one run: filters, transformation, transformation-soak [REQUESTS], lambda, lambda-soak [REQUESTS], control-plane
+# Figures of one AREA beside their baselines, from one run: filters, transformation, transformation-soak [REQUESTS], lambda, lambda-soak [REQUESTS], cache, cache-soak [REQUESTS], control-plane
 bench AREA *ARGUMENTS:
     cargo build --release -p ferrule-native -p ferrule-probe -p ferrule-controller -p ferrule-cluster -p bench
     cargo run --release -p wasm-build

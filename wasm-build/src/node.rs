@@ -11,8 +11,14 @@ use crate::toolchain::Toolchain;
 use crate::workspace::Workspace;
 
 /// The crates that know no host: what they do must not depend on where they run.
-const PURE: [&str; 5] =
-    ["ferrule-aws", "ferrule-json", "ferrule-kit", "ferrule-lambda", "ferrule-transformation"];
+const PURE: [&str; 6] = [
+    "ferrule-aws",
+    "ferrule-cache",
+    "ferrule-json",
+    "ferrule-kit",
+    "ferrule-lambda",
+    "ferrule-transformation",
+];
 
 const RUNNER: &str = "wasm-bindgen-test-runner";
 

@@ -54,7 +54,7 @@ async fn run(
     let writer = Arc::new(Mutex::new(StatusWriter::new(None)?));
     let (_ready, waiting) = watch_channel(String::new());
     let publisher = Publisher::shared(server.clone());
-    let orders = Orders::new(Arc::clone(&publisher));
+    let orders = Arc::new(Orders::new(Arc::clone(&publisher)));
     let window = Arc::new(Window::new(writer.clone(), server.clone(), metrics.clone(), orders, waiting));
     tokio::spawn(admin::serve(admin::bind(&admin).await?, window.clone()));
     let pipeline = Pipeline::new(settings, publisher, metrics.clone());

@@ -47,7 +47,7 @@ pub(crate) async fn run(args: RunArgs) -> anyhow::Result<()> {
     let writer: SharedWriter = Arc::new(Mutex::new(StatusWriter::new(args.status_dir.clone())?));
     let (_, waiting) = watch_channel("the folder has not been read yet".to_owned());
     let publisher = Publisher::shared(server.clone());
-    let orders = Orders::new(Arc::clone(&publisher));
+    let orders = Arc::new(Orders::new(Arc::clone(&publisher)));
     let window = Window::new(writer.clone(), server.clone(), metrics.clone(), orders, waiting);
     let window = Arc::new(window);
     let admin = admin::bind(&args.admin).await?;

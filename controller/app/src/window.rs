@@ -20,7 +20,7 @@ pub(crate) struct Window {
     writer: SharedWriter,
     server: Server,
     metrics: Arc<Metrics>,
-    orders: Orders,
+    orders: Arc<Orders>,
     translated: AtomicBool,
     gateways: Mutex<Vec<Arc<str>>>,
     /// Why nothing has been translated, as long as nothing has.
@@ -33,7 +33,7 @@ impl Window {
         writer: SharedWriter,
         server: Server,
         metrics: Arc<Metrics>,
-        orders: Orders,
+        orders: Arc<Orders>,
         waiting: watch::Receiver<String>,
     ) -> Self {
         Self {
@@ -48,7 +48,7 @@ impl Window {
     }
 
     /// The orders that were given here.
-    pub(crate) fn orders(&self) -> &Orders {
+    pub(crate) fn orders(&self) -> &Arc<Orders> {
         &self.orders
     }
 
@@ -84,7 +84,7 @@ impl Exhibit for Window {
 
     fn account(&self, order: &str) -> Option<String> {
         let account = self.orders.account(order)?;
-        Some(json!({"complete": account.is_complete(), "proxies": account.proxies}).to_string())
+        Some(json!({"complete": account.is_complete(), "unheard": account.unheard, "proxies": account.proxies}).to_string())
     }
 
     fn unready(&self) -> Option<String> {

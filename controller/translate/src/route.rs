@@ -63,6 +63,8 @@ pub(crate) struct Entry {
     pub(crate) body: Vec<u8>,
     /// Encoded `RouteMatch`: equal bytes match equal requests.
     pub(crate) matcher: Vec<u8>,
+    /// Names the requests that it is for, where not their URL alone chooses them.
+    pub(crate) selects: Option<String>,
     /// Policies of the rule over those of the route.
     pub(crate) applied: Applied,
     /// Filters that ask first.
@@ -210,6 +212,7 @@ impl Match<'_> {
         let applied = inputs.applied[*place].clone();
         matcher.runtime_fraction = share.fraction();
         let encoded = matcher.encode_to_vec();
+        let selects = selects(&matcher, &encoded, number);
         let auths = share.action.auths.clone().into();
         let (has_sessions, has_edits) = (share.action.has_sessions(), share.action.has_edits());
         let outbound = share.action.outbound.clone();
@@ -231,6 +234,7 @@ impl Match<'_> {
             name,
             body,
             matcher: encoded,
+            selects,
             applied,
             auths,
             has_sessions,
@@ -239,4 +243,14 @@ impl Match<'_> {
             field: format!("spec.rules[{place}].matches[{at}]"),
         }
     }
+}
+
+/// See [`Entry::selects`]: the same for the same matcher, whatever rules stand around it.
+fn selects(matcher: &RouteMatch, encoded: &[u8], share: Option<usize>) -> Option<String> {
+    let by_url = matcher.headers.is_empty() && matcher.query_parameters.is_empty();
+    if by_url && matcher.runtime_fraction.is_none() {
+        return None;
+    }
+    let share = share.map(|share| format!("-{share}")).unwrap_or_default();
+    Some(format!("{:016x}{share}", rapidhash::v3::rapidhash_v3(encoded)))
 }

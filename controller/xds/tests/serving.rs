@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use envoy_types::pb::envoy::config::core::v3::Node;
 use envoy_types::pb::envoy::service::discovery::v3 as pb;
-use ferrule_xds::{Event, Kind, Options, Resource, Server, Snapshot};
+use ferrule_xds::{Event, Kind, Options, REPORTS, Resource, Server, Snapshot};
 use pb::aggregated_discovery_service_client::AggregatedDiscoveryServiceClient as Client;
 use tokio::net::{TcpListener, UnixListener};
 use tokio::sync::{mpsc, oneshot};
@@ -325,4 +325,42 @@ async fn a_unix_socket_serves_too() {
     let mut proxy = Proxy::over(channel).await.unwrap();
     proxy.hello(Kind::Cluster, "gw").await;
     assert_eq!(proxy.accept().await, ["a"]);
+}
+
+/// The status that the server answers a report with.
+async fn report(channel: &Channel, kind: &str, body: String) -> u16 {
+    let request = http::Request::post(format!("http://xds{REPORTS}")).header("content-type", kind);
+    let request = request.body(tonic::body::Body::new(body)).unwrap();
+    let answer = tower::ServiceExt::oneshot(channel.clone(), request);
+    tokio::time::timeout(LONG, answer).await.expect("an answer").unwrap().status().as_u16()
+}
+
+#[tokio::test]
+async fn a_report_is_that_of_the_proxy_whose_stream_is_on_the_connection() {
+    let mut running = serve(Options::default()).await;
+    let endpoint = Endpoint::from_shared(format!("http://{}", running.address)).unwrap();
+    let (channel, other) = (endpoint.connect().await.unwrap(), endpoint.connect().await.unwrap());
+    let json = "application/json";
+    assert_eq!(report(&channel, json, "{}".into()).await, 403, "without a stream");
+    running.server.publish("g", clusters(&["a"]));
+    let mut proxy = Proxy::over(channel.clone()).await.unwrap();
+    proxy.hello(Kind::Cluster, "g").await;
+    proxy.accept().await;
+    let Event::Connected(peer) = event(&mut running.events).await else { panic!("not connected") };
+    assert_eq!(report(&other, json, "{}".into()).await, 403, "another connection");
+    assert_eq!(report(&channel, "text/plain", "{}".into()).await, 415);
+    assert_eq!(report(&channel, json, "x".repeat((256 << 10) + 1)).await, 413);
+    assert_eq!(report(&channel, json, "{}".into()).await, 204);
+    let reported = async {
+        loop {
+            if let Event::Reported { peer, body } = event(&mut running.events).await {
+                return (peer, body);
+            }
+        }
+    };
+    assert_eq!(reported.await, (peer.clone(), "{}".into()));
+    assert_eq!(running.server.metrics().reports, 1);
+    drop(proxy);
+    while event(&mut running.events).await != Event::Disconnected(peer.clone()) {}
+    assert_eq!(report(&channel, json, "{}".into()).await, 403, "its stream has ended");
 }

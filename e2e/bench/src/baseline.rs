@@ -78,6 +78,22 @@ pub(crate) fn aws_request_signing(unsigned_payload: bool) -> Filter {
     Filter { listener: typed("aws_request_signing", "AwsRequestSigning", config), route: None }
 }
 
+/// Keeps responses in memory.
+pub(crate) fn cache() -> Filter {
+    let storage = extension("http.cache.simple_http_cache.v3.SimpleHttpCacheConfig");
+    Filter { listener: typed("cache", "CacheConfig", json!({"typed_config": storage})), route: None }
+}
+
+/// Its successor.
+pub(crate) fn cache_v2() -> Filter {
+    let storage = extension("http.cache_v2.simple_http_cache.v3.SimpleHttpCacheV2Config");
+    Filter { listener: typed("cache_v2", "CacheV2Config", json!({"typed_config": storage})), route: None }
+}
+
+fn extension(message: &str) -> Value {
+    json!({"@type": format!("type.googleapis.com/envoy.extensions.{message}")})
+}
+
 fn typed(filter: &str, message: &str, mut config: Value) -> Value {
     config["@type"] =
         format!("type.googleapis.com/envoy.extensions.filters.http.{filter}.v3.{message}").into();

@@ -18,3 +18,17 @@ pub(crate) fn nanoseconds(pid: u32) -> Result<u64> {
     }
     Ok(total)
 }
+
+/// The same of `pid` and all processes that it has begun: servers have their workers in processes of their own.
+///
+/// # Errors
+/// As of [`nanoseconds`].
+pub(crate) fn of_family(pid: u32) -> Result<u64> {
+    let mut total = nanoseconds(pid)?;
+    for thread in fs::read_dir(format!("/proc/{pid}/task"))? {
+        for child in fs::read_to_string(thread?.path().join("children"))?.split_whitespace() {
+            total += of_family(child.parse()?)?;
+        }
+    }
+    Ok(total)
+}

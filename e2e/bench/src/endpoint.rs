@@ -1,4 +1,4 @@
-//! A service of AWS as far as a benchmark needs one: reads a request to its end and gives the answer that it was made for.
+//! A service as far as benchmarks need one, also one of AWS: reads a request to its end and gives the answer that it was made for.
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
@@ -17,16 +17,39 @@ const CALL: &str = "post /2015-03-31/functions/";
 /// # Errors
 /// No port is free.
 pub(crate) fn start(lines: &str, body: &str) -> Result<SocketAddr> {
+    let answer = Answer { lines: lines.to_owned(), body: body.to_owned() };
+    start_by(move |head, length| answer.to(head, length))
+}
+
+/// Answers by what `answer` makes of a request's head, in lower case, and the length of its body.
+///
+/// # Errors
+/// No port is free.
+pub(crate) fn start_by(answer: impl Fn(&str, usize) -> String + Send + Sync + 'static) -> Result<SocketAddr> {
     let listener = TcpListener::bind("127.0.0.1:0")?;
     let address = listener.local_addr()?;
-    let answer = Arc::new(Answer { lines: lines.to_owned(), body: body.to_owned() });
+    let answer = Arc::new(answer);
     std::thread::spawn(move || {
         for connection in listener.incoming().flatten() {
             let answer = answer.clone();
-            std::thread::spawn(move || answer.serve(connection));
+            std::thread::spawn(move || serve(connection, &*answer));
         }
     });
     Ok(address)
+}
+
+/// `None` at the connection's end.
+fn serve(connection: TcpStream, answer: impl Fn(&str, usize) -> String) -> Option<()> {
+    connection.set_nodelay(true).ok()?;
+    let mut reader = BufReader::with_capacity(128 * 1024, connection);
+    let mut body = Vec::new();
+    loop {
+        let head = read_head(&mut reader)?;
+        let length = content_length(&head);
+        body.resize(length, 0);
+        reader.read_exact(&mut body).ok()?;
+        reader.get_mut().write_all(answer(&head, length).as_bytes()).ok()?;
+    }
 }
 
 struct Answer {
@@ -35,20 +58,6 @@ struct Answer {
 }
 
 impl Answer {
-    /// `None` at the connection's end.
-    fn serve(&self, connection: TcpStream) -> Option<()> {
-        connection.set_nodelay(true).ok()?;
-        let mut reader = BufReader::with_capacity(128 * 1024, connection);
-        let mut body = Vec::new();
-        loop {
-            let head = read_head(&mut reader)?;
-            let length = content_length(&head);
-            body.resize(length, 0);
-            reader.read_exact(&mut body).ok()?;
-            reader.get_mut().write_all(self.to(&head, length).as_bytes()).ok()?;
-        }
-    }
-
     fn to(&self, head: &str, length: usize) -> String {
         let signed = head.contains("\r\nauthorization: aws4-hmac-sha256 ");
         if head.starts_with(CALL) && !signed {

@@ -5,6 +5,7 @@
 mod api_server;
 mod attach;
 mod baseline;
+mod cache;
 mod client;
 mod control_plane;
 mod cpu;
@@ -52,6 +53,7 @@ fn main() -> ExitCode {
 }
 
 const AREAS: &str = "filters, transformation, transformation-soak [REQUESTS], lambda, lambda-soak [REQUESTS], \
+                     cache, cache-soak [REQUESTS], \
                      control-plane [data | lines]";
 
 fn run(arguments: &[&str]) -> Result<Vec<figure::Figure>> {
@@ -64,6 +66,9 @@ fn run(arguments: &[&str]) -> Result<Vec<figure::Figure>> {
         ["lambda"] => lambda::run(&artefacts),
         ["lambda-soak"] => lambda::soak(&artefacts, lambda::CALLS),
         ["lambda-soak", calls] => lambda::soak(&artefacts, calls.parse()?),
+        ["cache"] => cache::run(&artefacts),
+        ["cache-soak"] => cache::soak(&artefacts, cache::REQUESTS),
+        ["cache-soak", requests] => cache::soak(&artefacts, requests.parse()?),
         ["controller", layout, folder] => source::control(layout, folder).map(|()| Vec::new()),
         ["control-plane", "data"] => data_plane::run(&artefacts),
         ["control-plane", "lines"] => data_plane::run_lines(&artefacts),

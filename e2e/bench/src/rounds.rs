@@ -43,21 +43,54 @@ impl Costs {
 /// # Errors
 /// Envoy does not start, a request fails, or a variant does not do its work.
 pub(crate) fn measure(variants: Vec<Variant>, rounds: usize) -> Result<Costs> {
+    measure_beside(variants, Vec::new(), rounds)
+}
+
+/// The same, in turn with other servers.
+///
+/// # Errors
+/// As of [`measure`].
+pub(crate) fn measure_beside(variants: Vec<Variant>, peers: Vec<Peer>, rounds: usize) -> Result<Costs> {
     let serving = Serving::start(&variants)?;
     for (variant, address) in variants.iter().zip(&serving.addresses) {
         variant.check(&serving.runtime.block_on(load::once(*address, &variant.traffic.to(PROOF)))?)?;
     }
-    let mut samples = vec![Vec::with_capacity(rounds); variants.len()];
+    let ours = variants.into_iter().zip(&serving.addresses);
+    let envoy = serving.envoy.id();
+    let ours = ours.map(|(variant, address)| Peer { variant, address: *address, process: envoy });
+    let peers: Vec<Peer> = ours.chain(peers).collect();
+    let mut samples = vec![Vec::with_capacity(rounds); peers.len()];
     for round in 0..=rounds {
-        for turn in 0..variants.len() {
-            let at = (turn + round) % variants.len();
-            let cost = serving.cost(&variants[at], serving.addresses[at])?;
+        for turn in 0..peers.len() {
+            let at = (turn + round) % peers.len();
+            let cost = peers[at].cost(&serving.runtime)?;
             if round > 0 {
                 samples[at].push(cost);
             }
         }
     }
-    Ok(Costs(variants.into_iter().zip(samples).collect()))
+    Ok(Costs(peers.into_iter().map(|peer| peer.variant).zip(samples).collect()))
+}
+
+/// A server under measurement.
+pub(crate) struct Peer {
+    /// What it is called and sent.
+    pub(crate) variant: Variant,
+    /// Where it listens.
+    pub(crate) address: SocketAddr,
+    /// Whose CPU time counts, with that of its children.
+    pub(crate) process: u32,
+}
+
+impl Peer {
+    /// CPU microseconds of a request, over one round.
+    fn cost(&self, runtime: &tokio::runtime::Runtime) -> Result<f64> {
+        let (request, requests) = (self.variant.traffic.to("/"), self.variant.traffic.requests);
+        let before = cpu::of_family(self.process)?;
+        runtime.block_on(load::run(self.address, &request, requests))?;
+        let used = cpu::of_family(self.process)? - before;
+        Ok(used as f64 / 1_000.0 / requests as f64)
+    }
 }
 
 /// An Envoy with a listener for each variant, and what it takes to send it requests.
@@ -80,15 +113,6 @@ impl Serving {
         let addresses = addresses(&envoy, variants)?;
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         Ok(Self { envoy, addresses, runtime })
-    }
-
-    /// Envoy CPU microseconds of a request, over one round.
-    fn cost(&self, variant: &Variant, address: SocketAddr) -> Result<f64> {
-        let (request, requests) = (variant.traffic.to("/"), variant.traffic.requests);
-        let before = cpu::nanoseconds(self.envoy.id())?;
-        self.runtime.block_on(load::run(address, &request, requests))?;
-        let used = cpu::nanoseconds(self.envoy.id())? - before;
-        Ok(used as f64 / 1_000.0 / requests as f64)
     }
 }
 

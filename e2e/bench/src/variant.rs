@@ -34,6 +34,8 @@ pub(crate) struct Variant {
     filters: Vec<Filter>,
     /// Who answers, if not Envoy itself.
     service: Option<SocketAddr>,
+    /// Bytes that Envoy itself answers with.
+    answer: usize,
     /// Header lines of the answer to [`PROOF`] if the filters do their work.
     proof: Vec<String>,
 }
@@ -47,6 +49,7 @@ impl Variant {
             traffic: traffic.clone(),
             filters: Vec::new(),
             service: None,
+            answer: 1024,
             proof: Vec::new(),
         }
     }
@@ -64,6 +67,11 @@ impl Variant {
     /// The same with a service behind it.
     pub(crate) fn before(self, service: SocketAddr) -> Self {
         Self { service: Some(service), ..self }
+    }
+
+    /// The same with so many bytes in Envoy's own answer.
+    pub(crate) fn answers(self, bytes: usize) -> Self {
+        Self { answer: bytes, ..self }
     }
 
     /// Says which `x-out` the filters give the request.
@@ -105,7 +113,7 @@ impl Variant {
         let manager = json!({
             "@type": "type.googleapis.com/envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager",
             "stat_prefix": self.name,
-            "route_config": {"virtual_hosts": [{"name": "all", "domains": ["*"], "routes": self.routes()}]},
+            "route_config": {"max_direct_response_body_size_bytes": self.answer.max(1024), "virtual_hosts": [{"name": "all", "domains": ["*"], "routes": self.routes()}]},
             "http_filters": filters,
         });
         json!({"name": self.name, "address": {"socket_address": {"address": "127.0.0.1", "port_value": 0}},
@@ -141,7 +149,7 @@ impl Variant {
              "response_headers_to_add": [shown("x-out", "%REQ(x-out)%"), shown("x-length", "%REQ(content-length)%")],
              "typed_per_filter_config": per_filter},
             {"name": "all", "match": {"prefix": "/"},
-             "direct_response": {"status": 200, "body": {"inline_string": "x".repeat(1024)}},
+             "direct_response": {"status": 200, "body": {"inline_string": "x".repeat(self.answer)}},
              "typed_per_filter_config": per_filter},
         ])
     }

@@ -97,7 +97,8 @@ impl HttpHeader {
         Self { key_ptr: std::ptr::null(), key_length: 0, value_ptr: std::ptr::null(), value_length: 0 };
 
     /// A field line to lend to Envoy.
-    pub fn new(name: &str, value: &[u8]) -> Self {
+    pub fn new(name: impl AsRef<[u8]>, value: &[u8]) -> Self {
+        let name = name.as_ref();
         Self {
             key_ptr: name.as_ptr(),
             key_length: name.len(),

@@ -4,9 +4,11 @@ use std::sync::Arc;
 
 use ferrule_kit::{FieldLines, Fields, Flow, Host, Message};
 
+use crate::account::Account;
 use crate::collapse::{Role, Ticket};
 use crate::fill::Seat;
 use crate::policy::answer::answer;
+use crate::policy::cache_control::RequestDirectives;
 use crate::policy::cache_status::CacheStatus;
 use crate::policy::field::Section;
 use crate::policy::key;
@@ -15,15 +17,16 @@ use crate::policy::request::Request;
 use crate::policy::reuse::{Decision, Forward, Found, decide};
 use crate::policy::time::Time;
 use crate::policy::uri::Uri;
-use crate::policy::validation::{Validators, conditions};
-use crate::policy::vary::selecting_value;
+use crate::policy::validation::conditions;
+use crate::reason::{count_bypass, is_for_others};
 use crate::recalling::Errand;
 use crate::recast::owned_fields;
-use crate::serving::{Serving, opening, prepare};
+use crate::selecting::{has_for, validators};
+use crate::serving::{Serving, UNKNOWN, opening, prepare};
 use crate::storage::{Fetch, FlightHead};
 use crate::store::codec::Head;
 use crate::store::{Chunk, Lookup, Object};
-use crate::{Cache, Compiled, Course, Fetching, Stream, counters, method, now, section};
+use crate::{Cache, Course, Fetching, Stream, counters, method, now, section};
 
 /// What is asked for.
 #[derive(Debug)]
@@ -36,16 +39,40 @@ pub(crate) struct Asked {
     /// When the origin was asked.
     pub(crate) sent: Time,
     pub(crate) status: CacheStatus,
+    pub(crate) account: Account,
 }
 
 impl Asked {
+    /// The key of the fetch that others may wait for. What comes for credentials is mostly for one client alone (RFC 9111 §3.5): those who
+    /// have none neither wait for it nor take its fate for theirs.
+    pub(crate) fn flight_key(&self) -> Vec<u8> {
+        let mut key = self.key.clone();
+        if self.request.has_authorization {
+            key.extend_from_slice(b"\0a");
+        }
+        key
+    }
+
     /// The same asked for by no client, with these fields.
     pub(crate) fn again(&self, fields: FieldLines, now: Time) -> Self {
-        let request = Request { method: Method::Get, has_range: false, ..self.request };
-        let status = CacheStatus::default();
-        Self { request, uri: self.uri.clone(), key: self.key.clone(), fields, sent: now, status }
+        // What a client wants of its answer is nothing to those who come after it.
+        let directives = RequestDirectives::default();
+        let request = Request { method: Method::Get, has_range: false, directives, ..self.request };
+        let (uri, key) = (self.uri.clone(), self.key.clone());
+        Self {
+            request,
+            uri,
+            key,
+            fields,
+            sent: now,
+            status: CacheStatus::default(),
+            account: Account::default(),
+        }
     }
 }
+
+/// A request waits for others' fetches so often at most: each may show that it wants another variant.
+const MOST_WAITS: u8 = 4;
 
 /// A copy of the client's own conditions goes no further than here: what the origin is asked is for all.
 const CLIENT_CONDITIONS: [&str; 2] = ["if-none-match", "if-modified-since"];
@@ -58,14 +85,12 @@ impl Cache {
         {
             return self.on_purge(host, allowed);
         }
-        let mut asked = self.read(host, &method);
-        let path = host.field(Fields::RequestHeaders, ":path").unwrap_or_default();
-        // A GET with content might be answered by it, though it has no meaning (RFC 9110 §9.3.1): it would poison the key.
-        let has_content = asked.request.method.reads() && !end;
-        if host.is_tunnel() || has_content || self.bypasses(&method, &path, &section::request(host)) {
-            asked.status.fwd = Some(Forward::Bypass);
-            host.count(counters::BYPASS, 1);
-            return self.pass(stream, asked);
+        let asked = self.read(host, &method);
+        if let Some(why) = self.passes_by(host, &method, &asked, end) {
+            return self.pass_by(stream, host, asked, why);
+        }
+        if asked.request.method == Method::Post && self.post.is_some() {
+            return self.on_post(stream, host, asked, end);
         }
         stream.asked = Some(Box::new(asked));
         self.look_up(stream, host, true)
@@ -79,13 +104,8 @@ impl Cache {
         let section = section::request(host);
         let request = Request::read(method, &section, &self.rules);
         let key = if request.method.reads() { key::key(&uri, &section, &self.key_rules) } else { Vec::new() };
-        Asked { request, uri, key, fields: Vec::new(), sent: now(host), status: CacheStatus::default() }
-    }
-
-    fn pass(&self, stream: &mut Stream, asked: Asked) -> Flow {
-        stream.asked = Some(Box::new(asked));
-        self.set_course(stream, Course::Pass);
-        Flow::Continue
+        let (status, account) = (CacheStatus::default(), Account::default());
+        Asked { request, uri, key, fields: Vec::new(), sent: now(host), status, account }
     }
 
     /// Looks in the store, and acts on what is there. `waits` says that another's fetch may be waited for.
@@ -105,35 +125,38 @@ impl Cache {
             true => self.find(host, &asked.key),
             false => Lookup::Nothing,
         };
+        // Who has waited and is not answered by what came waits again for another variant alone.
+        let waits = waits && (stream.waits == 0 || !matches!(lookup, Lookup::Found(_)));
         let (found, object) = match &lookup {
             Lookup::Nothing => (Found::Nothing, None),
             Lookup::Others => (Found::OtherVariants, None),
             Lookup::Found(object) => {
-                (Found::Response { stored: object.stored(), purged: object.is_purged() }, Some(object))
+                let lacks = !has_for(object, asked.request.method, &section::request(host));
+                (Found::Response { stored: object.stored(), purged: object.is_purged(), lacks }, Some(object))
             }
         };
         match (decide(&asked.request, found, now(host)), object) {
             (Decision::Serve { refresh: true, .. }, Some(object))
-                if !self.is_being_refreshed(asked) && !self.refresh_apart(host, asked, object) =>
+                if !self.is_being_refreshed(host, asked) && !self.refresh_apart(host, asked, object) =>
             {
                 self.fetch(stream, host, asked, Forward::Stale, Some(object), waits)
             }
             (Decision::Serve { stale, .. }, Some(object)) => self.serve(stream, host, asked, object, stale),
             (Decision::Validate(why), object) => self.fetch(stream, host, asked, why, object, waits),
-            (Decision::Forward(why), _) => self.fetch(stream, host, asked, why, None, waits),
+            (Decision::Forward(why), object) => self.fetch(stream, host, asked, why, object, waits),
             (Decision::GatewayTimeout, object) => self.recall_only(stream, host, asked, object, waits),
             (Decision::Serve { .. }, None) => self.gateway_timeout(asked),
         }
     }
 
-    fn find(&self, host: &dyn Host, key: &[u8]) -> Lookup {
+    pub(crate) fn find(&self, host: &dyn Host, key: &[u8]) -> Lookup {
         let request = section::request(host);
         self.storage.store.find(key, |object| self.selects(&object.head(), &request))
     }
 
     /// While one request refreshes a stale response, others are served it (RFC 5861 §3).
-    fn is_being_refreshed(&self, asked: &Asked) -> bool {
-        self.storage.flights.is_under_way(&asked.key)
+    fn is_being_refreshed(&self, host: &dyn Host, asked: &Asked) -> bool {
+        self.storage.flights.is_under_way(&self.lane(host, asked), now(host))
     }
 
     /// Answers from the store.
@@ -146,13 +169,14 @@ impl Cache {
         stale: bool,
     ) -> Flow {
         let at = now(host);
-        let (stored, head, length) = (object.stored(), object.head(), object.body().len());
+        let (stored, head, length) = (object.stored(), object.head(), object.body().complete());
         let (method, etag) = (asked.request.method, head.line("etag"));
         let form = if asked.fields.is_empty() {
             answer(method, &section::request(host), stored, etag, Some(length), at)
         } else {
             answer(method, &asked.fields[..], stored, etag, Some(length), at)
         };
+        asked.account = Account { age: Some(stored.age(at)), stale, ..asked.account };
         asked.status.hit = asked.status.fwd.is_none();
         asked.status.ttl = Some(stored.ttl(at));
         if asked.status.hit {
@@ -163,7 +187,7 @@ impl Cache {
         let mut fields = std::mem::take(&mut prepared.fields);
         fields.push(("cache-status".to_owned(), asked.status.member(&self.name).into_bytes()));
         let opening = opening(&prepared, fields, method == Method::Head, "cache_hit");
-        let serving = Serving::stored(object.body().chunks(), prepared.bytes);
+        let serving = Serving::stored(object.body(), object.body().place(prepared.bytes));
         self.set_course(stream, Course::Serving(serving));
         Flow::Open(opening)
     }
@@ -181,45 +205,44 @@ impl Cache {
         asked.status.fwd = Some(why);
         asked.sent = now(host);
         let request = asked.request;
-        if !request.method.reads() || request.is_for_origin || request.directives.no_store {
+        if let Some(why) = is_for_others(&request) {
+            count_bypass(host, asked, why);
             self.set_course(stream, Course::Pass);
             return Flow::Continue;
         }
         let since = self.storage.since();
         // A part of what is not there is asked for as it came: what comes may be of use to no one else.
-        let is_plain = !request.has_range || selected.is_some();
-        let shares = waits && request.method == Method::Get && !request.has_range;
-        let flight = match shares.then(|| self.join(&asked.key, host)) {
+        let usable = selected.filter(|_| why != Forward::Partial);
+        let is_plain = !request.has_range || usable.is_some();
+        let waits = waits && stream.waits < MOST_WAITS;
+        let shares = waits && request.method.is_stored() && !request.has_range;
+        let lane = stream.lane.take().unwrap_or_else(|| self.lane(host, asked));
+        let flight = match shares.then(|| self.join(&lane, host)) {
             Some(Role::Wait(fetch, ticket)) => {
-                host.count(counters::COLLAPSED, 1);
+                host.count(counters::COLLAPSED, u64::from(stream.waits == 0));
+                stream.waits += 1;
                 self.set_course(stream, Course::Waiting(fetch, ticket));
-                host.wake_after(self.wait);
                 return Flow::AwaitReply;
             }
-            Some(Role::Fill(fetch)) => Some(fetch),
-            Some(Role::Apart) | None => None,
+            Some(Role::Fill(fetch)) => match self.came_meanwhile(host, asked, selected) {
+                Some(object) => {
+                    Seat { key: lane, flight: Some(fetch), since }.land(&self.storage, &object);
+                    return self.act(stream, host, asked, false);
+                }
+                None => Some(fetch),
+            },
+            Some(Role::Busy | Role::Apart) | None => None,
         };
-        let strips = is_plain && (flight.is_some() || selected.is_some());
+        let strips = is_plain && (flight.is_some() || usable.is_some());
         // Who went alone before does not wait once more; a key whose responses are not stored is not kept anywhere.
         let recalls = waits && (flight.is_some() || !shares);
-        let seat = Seat { key: asked.key.clone(), flight, since };
-        let mut errand = Errand { seat, selected: selected.cloned(), strips };
-        if recalls {
-            errand = match self.recall(stream, host, asked, errand) {
-                Ok(flow) => return flow,
-                Err(errand) => errand,
-            };
-        }
-        host.count(counters::MISS, 1);
-        self.ask(stream, host, asked, errand.seat, errand.selected, errand.strips)
-    }
-
-    fn join(&self, key: &[u8], host: &mut dyn Host) -> Role<FlightHead, ferrule_kit::Waker> {
-        let at = now(host);
-        self.storage.flights.expire(at).iter().for_each(ferrule_kit::Waker::wake);
-        let waker =
-            if !self.wait.is_zero() && self.storage.flights.is_under_way(key) { host.waker() } else { None };
-        self.storage.flights.join(key, waker, at)
+        let seat = Seat { key: lane, flight, since };
+        let errand = Errand { seat, selected: selected.cloned(), strips };
+        let looked = if recalls { self.recall(stream, host, asked, errand) } else { Err(errand) };
+        looked.unwrap_or_else(|errand| {
+            host.count(counters::MISS, 1);
+            self.ask(stream, host, asked, errand.seat, errand.selected, errand.strips)
+        })
     }
 
     /// Lets the request go on to the origin, with the conditions that validate what is stored.
@@ -233,21 +256,25 @@ impl Cache {
         strips: bool,
     ) -> Flow {
         asked.fields = owned_fields(host);
+        self.coarsen(host);
         if strips {
             CLIENT_CONDITIONS.iter().for_each(|name| host.remove_field(Fields::RequestHeaders, name));
         }
-        let asked_about = match &selected {
-            Some(object) => self.ask_about(host, object),
-            None => Vec::new(),
-        };
-        self.set_course(stream, Course::Fetching(Fetching { seat, selected, asked_about }));
+        let lacks = asked.status.fwd == Some(Forward::Partial);
+        let mut fetching = Fetching { seat, selected, lacks, asked_about: Vec::new() };
+        // RFC 9110 §13.1.2: to others than GET and HEAD, these conditions mean something else.
+        if let Some(object) = fetching.usable().filter(|_| asked.request.method != Method::PostByContent) {
+            fetching.asked_about = self.ask_about(host, object);
+        }
+        self.set_course(stream, Course::Fetching(fetching));
         Flow::Continue
     }
 
     /// RFC 9111 §4.3.1
     pub(crate) fn ask_about(&self, host: &mut dyn Host, selected: &Arc<Object>) -> Vec<Arc<Object>> {
         let mut variants = self.storage.store.variants(selected.key());
-        variants.retain(|object| !Arc::ptr_eq(object, selected));
+        // What a part of another variant could not answer need not be confirmed.
+        variants.retain(|object| !Arc::ptr_eq(object, selected) && object.body().runs().is_none());
         variants.insert(0, Arc::clone(selected));
         let lines = {
             let validators: Vec<_> = variants.iter().map(|object| validators(object)).collect();
@@ -256,7 +283,10 @@ impl Cache {
         if lines.is_empty() {
             return Vec::new();
         }
-        ["range", "if-range"].iter().for_each(|name| host.remove_field(Fields::RequestHeaders, name));
+        // Of what is incomplete, no more than the range is asked for where it is not confirmed.
+        if selected.body().runs().is_none() {
+            ["range", "if-range"].iter().for_each(|name| host.remove_field(Fields::RequestHeaders, name));
+        }
         let has_tags = lines.iter().any(|(name, _)| *name == "if-none-match");
         lines.iter().for_each(|(name, value)| host.set_field(Fields::RequestHeaders, name, value));
         // A date is asked about for the selected one alone.
@@ -269,10 +299,16 @@ impl Cache {
         stream.course = Course::Pass;
         let Some(mut asked) = stream.asked.take() else { return Flow::Continue };
         asked.sent = now(host);
-        let seat = Seat { key: asked.key.clone(), flight: Some(flight), since: self.storage.since() };
+        host.count(counters::MISS, 1);
+        let seat = Seat { key: flight.key().to_vec(), flight: Some(flight), since: self.storage.since() };
         let selected = match self.find(host, &asked.key) {
             Lookup::Found(object) => Some(object),
             Lookup::Nothing | Lookup::Others => None,
+        };
+        let whole = |object: &Arc<Object>| object.body().runs().is_none();
+        asked.status.fwd = match &selected {
+            Some(object) if !whole(object) => Some(Forward::Partial),
+            _ => asked.status.fwd.filter(|why| *why != Forward::Partial).or(Some(Forward::UriMiss)),
         };
         let flow = self.ask(stream, host, &mut asked, seat, selected, true);
         stream.asked = Some(asked);
@@ -285,7 +321,7 @@ impl Cache {
         if let Some(asked) = stream.asked.as_deref_mut() {
             asked.status = CacheStatus { collapsed: true, ..CacheStatus::default() };
         }
-        self.look_up(stream, host, false)
+        self.look_up(stream, host, true)
     }
 
     pub(crate) fn go_alone(&self, stream: &mut Stream, host: &mut dyn Host) -> Flow {
@@ -293,16 +329,9 @@ impl Cache {
         self.look_up(stream, host, false)
     }
 
-    /// Whether the time is over in which others may be waited for.
-    pub(crate) fn is_late(&self, host: &dyn Host, fetch: &Fetch) -> bool {
-        let late = fetch.expire(now(host));
-        late.iter().for_each(ferrule_kit::Waker::wake);
-        !late.is_empty()
-    }
-
     fn stop_waiting(&self, stream: &mut Stream) {
         if let Course::Waiting(fetch, ticket) = std::mem::take(&mut stream.course) {
-            crate::leave(&fetch, ticket);
+            crate::leave(&self.storage, &fetch, ticket);
         }
     }
 
@@ -319,11 +348,20 @@ impl Cache {
         let at = now(host);
         let head = Head::new(&known.head);
         let Some(asked) = stream.asked.as_deref_mut() else { return Flow::Continue };
-        let found = Found::Response { stored: &known.stored, purged: false };
+        let found = Found::Response { stored: &known.stored, purged: false, lacks: false };
         let serves = matches!(decide(&asked.request, found, at), Decision::Serve { .. });
-        if !serves || !self.selects(&head, &section::request(host)) {
+        // By HTTP/1.0 an answer of unknown length that breaks off looks whole.
+        let breaks_visibly = known.length.is_some()
+            || host.attribute("request.protocol") != Some(ferrule_kit::Value::from("HTTP/1.0"));
+        if !self.selects(&head, &section::request(host)) {
+            stream.lane = Some(self.lane_beside(host, asked, &head));
+            self.stop_waiting(stream);
+            return self.look_up(stream, host, true);
+        }
+        if !serves || !breaks_visibly {
             return self.go_alone(stream, host);
         }
+        asked.account.age = Some(known.stored.age(at));
         asked.status = CacheStatus {
             fwd: asked.status.fwd,
             collapsed: true,
@@ -333,7 +371,8 @@ impl Cache {
         // Ranges do not wait, so that there are no parts here.
         let etag = head.line("etag");
         let form = answer(asked.request.method, &section::request(host), &known.stored, etag, None, at);
-        let mut prepared = prepare(form, &known.stored, &head, known.length, at);
+        let length = known.length.unwrap_or(UNKNOWN);
+        let mut prepared = prepare(form, &known.stored, &head, length, at);
         let mut fields = std::mem::take(&mut prepared.fields);
         fields.push(("cache-status".to_owned(), asked.status.member(&self.name).into_bytes()));
         let opening = opening(&prepared, fields, false, "cache_collapsed");
@@ -341,33 +380,6 @@ impl Cache {
         self.set_course(stream, Course::Serving(Serving::read_along(chunks, length, fetch, ticket)));
         Flow::Open(opening)
     }
-}
-
-impl Compiled {
-    /// Whether the configuration has a request pass by.
-    pub(crate) fn bypasses(&self, method: &[u8], path: &[u8], request: &(impl Section + ?Sized)) -> bool {
-        self.bypass.iter().any(|matcher| matcher.holds(method, path, request))
-    }
-
-    /// What a request says in a field by which responses are selected, made coarser where the configuration says so.
-    pub(crate) fn selecting(&self, request: &(impl Section + ?Sized), name: &str) -> Option<Vec<u8>> {
-        match self.coarsening.get(name) {
-            Some(coarsening) => request.combined(name).map(|value| coarsening.apply(&value)),
-            None => selecting_value(request, name),
-        }
-    }
-
-    /// RFC 9111 §4.1
-    pub(crate) fn selects(&self, head: &Head<'_>, request: &(impl Section + ?Sized)) -> bool {
-        head.selectors().all(|(name, value)| self.selecting(request, name).as_deref() == value)
-    }
-}
-
-/// What validates a stored response.
-pub(crate) fn validators(object: &Object) -> Validators<'_> {
-    let head = object.head();
-    let etag = head.line("etag").filter(|tag| crate::policy::entity_tag::EntityTag::parse(tag).is_some());
-    Validators { etag: etag.map(Into::into), last_modified: head.line("last-modified").map(Into::into) }
 }
 
 /// Removes the fields that belong to the connection from the origin alone (RFC 9110 §7.6.1: MUST NOT be forwarded).

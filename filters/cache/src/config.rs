@@ -46,6 +46,10 @@ pub struct Config {
     /// Whether responses with Set-Cookie are stored: `Store` (if none is given) or `Skip`.
     #[serde(default)]
     pub set_cookie: SetCookie,
+    /// Present, even if empty: responses to POST are stored, too, and answer requests with equal content. Only where POST asks, and
+    /// changes nothing.
+    #[serde(default)]
+    pub post: Option<Post>,
     /// Requests that pass by, the first matcher that holds.
     #[serde(default)]
     pub bypass: Vec<Matcher>,
@@ -59,6 +63,9 @@ pub struct Config {
     /// Who may send `PURGE`; no one if not given.
     #[serde(default)]
     pub purge: Option<Purge>,
+    /// What access logs can show.
+    #[serde(default)]
+    pub observe: Observe,
     /// How requests for one key wait for each other.
     #[serde(default)]
     pub collapse: Collapse,
@@ -94,6 +101,10 @@ pub struct Key {
     /// Names of cookies that count.
     #[serde(default)]
     pub cookies: Vec<String>,
+    /// What is stored is for requests of configurations with the same one alone. The controller gives one to routes that not the URL
+    /// alone chooses.
+    #[serde(default)]
+    pub partition: Option<String>,
 }
 
 /// Which parameters of the query count; a final `*` in a name stands for any end.
@@ -166,6 +177,25 @@ pub struct Purge {
     pub allow: Vec<Matcher>,
 }
 
+/// What access logs can show.
+#[derive(Clone, Copy, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Observe {
+    /// Sets dynamic metadata `ferrule.cache` of each request, which costs each of them some.
+    #[serde(default)]
+    pub metadata: bool,
+}
+
+/// Which POSTs are answered from the store.
+#[derive(Clone, Copy, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+pub struct Post {
+    /// Bytes of content that are held until all of it has come; a request with more passes by. 64 KiB if not given, and never more
+    /// than Envoy buffers.
+    #[serde(default)]
+    pub content_bytes: Option<usize>,
+}
+
 /// How requests for one key wait for each other.
 #[derive(Clone, Copy, Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
@@ -200,6 +230,9 @@ pub struct Storage {
     pub redis: Option<Redis>,
 }
 
+/// Bytes of content of a POST that are held if nothing else is said, and at most.
+const CONTENT_BYTES: usize = 64 * 1024;
+const MOST_CONTENT_BYTES: usize = 16 << 20;
 /// Bytes of a storage that is worth it.
 const LEAST_BYTES: usize = 64 * 1024;
 /// Bytes for which a part of the storage of its own is worth it.
@@ -237,7 +270,21 @@ impl Config {
             QueryRules { allow: key.query.allow.clone(), deny: key.query.deny.clone(), sort: key.query.sort };
         let headers = names_of("key.headers", &key.headers)?;
         names_of("key.cookies", &key.cookies)?;
-        Ok(KeyRules { ignore_host: key.ignore_host, query, headers, cookies: key.cookies.clone() })
+        if let Some(partition) = &key.partition {
+            name_of("key.partition", partition)?;
+        }
+        let (cookies, partition) = (key.cookies.clone(), key.partition.clone());
+        Ok(KeyRules { ignore_host: key.ignore_host, query, headers, cookies, partition })
+    }
+
+    /// Bytes of content of a POST that are held, where POSTs are answered from the store.
+    pub(crate) fn content_bytes(&self) -> Result<Option<usize>, ConfigError> {
+        let Some(post) = self.post else { return Ok(None) };
+        let bytes = post.content_bytes.unwrap_or(CONTENT_BYTES);
+        if bytes > MOST_CONTENT_BYTES {
+            return Err(ConfigError::new("post.contentBytes", format!("is more than {MOST_CONTENT_BYTES}")));
+        }
+        Ok(Some(bytes))
     }
 
     pub(crate) fn tag_names(&self) -> Result<Vec<String>, ConfigError> {

@@ -142,7 +142,7 @@ impl Cache {
     /// What was found is in memory now: it answers, or is validated.
     fn on_hit(&self, stream: &mut Stream, host: &mut dyn Host, errand: Errand, object: Arc<Object>) -> Flow {
         let Some(asked) = stream.asked.as_deref_mut() else { return Flow::Continue };
-        let found = Found::Response { stored: object.stored(), purged: object.is_purged() };
+        let found = Found::Response { stored: object.stored(), purged: object.is_purged(), lacks: false };
         if matches!(decide(&asked.request, found, now(host)), Decision::Serve { .. }) {
             asked.status = CacheStatus { detail: Some(DETAIL), ..CacheStatus::default() };
             errand.seat.land(&self.storage, &object);

@@ -1,19 +1,22 @@
 //! The response side: what of the origin's answer is stored, what it confirms, and what it makes unusable.
 
+use std::sync::Arc;
+
 use ferrule_kit::{Fields, Flow, Host, Message};
 
 use crate::asked::{Asked, remove_connection_fields};
 use crate::fill::{Fill, Refused};
 use crate::policy::answer::{Answer, answer};
-use crate::policy::field::{Section, members};
+use crate::policy::field::{Section, words};
 use crate::policy::invalidation::invalidated;
 use crate::policy::key::url_key;
 use crate::policy::method::Method;
+use crate::policy::partial::{Span, span_of};
 use crate::policy::response_fields::goes_into_not_modified;
 use crate::policy::stale;
 use crate::policy::storability::{Storable, Times, Unstorable, assess};
 use crate::store::codec::{Head, Parts};
-use crate::store::{Purge, Stored};
+use crate::store::{Object, Purge, Stored};
 use crate::{Cache, Course, Fetching, Stream, counters, now, recast, section};
 
 impl Cache {
@@ -38,7 +41,7 @@ impl Cache {
             self.invalidate(host, asked, status);
         }
         self.announce(host, asked, status);
-        Flow::Leave
+        self.leave()
     }
 
     fn invalidate(&self, host: &mut dyn Host, asked: &Asked, status: u16) {
@@ -49,7 +52,7 @@ impl Cache {
     }
 
     /// What every response says of this cache (RFC 9211), and what none of them carries on.
-    fn announce(&self, host: &mut dyn Host, asked: &mut Asked, status: u16) {
+    pub(crate) fn announce(&self, host: &mut dyn Host, asked: &mut Asked, status: u16) {
         remove_connection_fields(host, Message::Response);
         self.tag_names.iter().for_each(|name| host.remove_field(Fields::ResponseHeaders, name));
         asked.status.fwd_status = (status_of(host) != status).then_some(status);
@@ -70,19 +73,20 @@ impl Cache {
             return self.on_not_modified(stream, host, asked, fetching);
         }
         // RFC 5861 §4
-        if let Some(object) = fetching.selected.as_ref().filter(|_| stale::is_error(status))
+        if let Some(object) = fetching.usable().filter(|_| stale::is_error(status))
             && stale::if_error(object.stored(), &asked.request, at)
         {
             let object = object.clone();
             fetching.seat.release(&self.storage, at, false);
-            asked.status.fwd_status = Some(status);
+            // RFC 9211 §2.3: what the next hop said; Envoy's own word is none of it.
+            asked.status.fwd_status = (!stream.is_local_reply).then_some(status);
             return self.serve(stream, host, asked, &object, true);
         }
         if asked.request.method == Method::Head {
             self.on_head(host, asked, status, stream.is_local_reply);
             fetching.seat.abandon(&self.storage);
             self.announce(host, asked, status);
-            return Flow::Leave;
+            return self.leave();
         }
         self.on_full(stream, host, asked, fetching, status, end)
     }
@@ -98,20 +102,19 @@ impl Cache {
         end: bool,
     ) -> Flow {
         let at = now(host);
-        let times = Times { request: asked.sent, response: at };
-        let assessed = match stream.is_local_reply {
-            true => Err(Unstorable::Status),
-            false => assess(&asked.request, status, &section::response(host), times, &self.rules),
-        };
-        let storable = match assessed {
+        let status = if stream.is_local_reply { out_of_reach(host, &fetching, status) } else { status };
+        let span = part_of(host, asked, &fetching, status);
+        let storable = match self.assess(stream, host, asked, if span.is_some() { 200 } else { status }) {
             Ok(storable) => storable,
             Err(why) => {
-                // What the origin says now is not what it said then.
-                if let Some(object) = fetching.selected.filter(|_| status < 500 && why != Unstorable::Partial)
-                {
+                let is_origins = !stream.is_local_reply && status < 500;
+                let marks = is_origins && (why.is_of_response() || why == Unstorable::Authorization);
+                // What answers the client's own condition or range, or someone with credentials, says nothing of what others get.
+                let is_for_one = matches!(status, 304 | 416) || asked.request.has_authorization;
+                let tells = is_origins && why.is_of_response() && !is_for_one;
+                if let Some(object) = fetching.selected.filter(|_| tells) {
                     self.storage.remove(&object);
                 }
-                let marks = status < 500 && !matches!(why, Unstorable::Partial | Unstorable::RequestNoStore);
                 fetching.seat.release(&self.storage, at, marks);
                 return self.on_unstorable(host, asked, status);
             }
@@ -124,9 +127,16 @@ impl Cache {
             std::mem::replace(&mut seat, alone).release(&self.storage, at, true);
         }
         let declared = if end { Some(0) } else { declared_length(host) };
-        match Fill::begin(seat, storable.stored, head, declared, &self.storage) {
+        let begun = match span {
+            Some(span) => Fill::begin_part(seat, storable.stored, head, span, &self.storage),
+            None => Fill::begin(seat, storable.stored, head, declared, &self.storage),
+        };
+        match begun {
             Ok(mut fill) => {
-                fill.remember(host);
+                // What is asked again without the client is asked by GET.
+                if asked.request.method == Method::Get {
+                    fill.remember(host, &asked.fields);
+                }
                 asked.status.stored = true;
                 asked.status.ttl = Some(storable.stored.ttl(at));
                 self.answer_client(host, asked, &storable, at);
@@ -137,17 +147,32 @@ impl Cache {
                 }
                 Flow::Continue
             }
-            Err((seat, _)) => {
-                seat.release(&self.storage, at, true);
+            Err((seat, refused)) => {
+                seat.release(&self.storage, at, refused == Refused::TooLarge);
                 self.on_unstorable(host, asked, status)
             }
+        }
+    }
+
+    fn assess(
+        &self,
+        stream: &Stream,
+        host: &dyn Host,
+        asked: &Asked,
+        status: u16,
+    ) -> Result<Storable, Unstorable> {
+        let times = Times { request: asked.sent, response: now(host) };
+        match () {
+            () if stream.is_local_reply => Err(Unstorable::Status),
+            () if self.tags(host).len() > MAX_TAGS => Err(Unstorable::Tags),
+            () => assess(&asked.request, status, &section::response(host), times, &self.rules),
         }
     }
 
     fn on_unstorable(&self, host: &mut dyn Host, asked: &mut Asked, status: u16) -> Flow {
         host.count(counters::UNSTORABLE, 1);
         self.announce(host, asked, status);
-        Flow::Leave
+        self.leave()
     }
 
     fn parts(&self, host: &dyn Host, asked: &Asked, storable: &Storable) -> Parts {
@@ -156,8 +181,9 @@ impl Cache {
             key: asked.key.clone(),
             selectors: storable.vary.iter().map(selector).collect(),
             tags: self.tags(host),
-            lines: self.lines(host, |name| storable.excluded.covers(name)),
-            recast: (storable.stored.stale_while_revalidate > 0)
+            // Which part of the content it is says the body.
+            lines: self.lines(host, |name| storable.excluded.covers(name) || name == "content-range"),
+            recast: (storable.stored.stale_while_revalidate > 0 && asked.request.method == Method::Get)
                 .then(|| recast::differences(&asked.fields, host))
                 .flatten(),
         }
@@ -177,15 +203,11 @@ impl Cache {
         lines.filter(|(name, _)| !is_left_out(name) && is_kept(name)).collect()
     }
 
-    /// Tags are words, parted by blanks (Surrogate-Key) or commas (Cache-Tag).
+    /// The tags by which the response may be purged.
     pub(crate) fn tags(&self, host: &dyn Host) -> Vec<Vec<u8>> {
         let response = section::response(host);
         let values = self.tag_names.iter().filter_map(|name| response.combined(name));
-        let words = |value: &[u8]| {
-            let members = members(value).flat_map(|member| member.split(|byte| *byte == b' '));
-            members.filter(|word| !word.is_empty()).map(<[u8]>::to_vec).collect::<Vec<_>>()
-        };
-        values.flat_map(|value| words(&value)).take(MAX_TAGS).collect()
+        values.flat_map(|value| words(&value).map(<[u8]>::to_vec).collect::<Vec<_>>()).collect()
     }
 
     /// The client's own conditions did not go to the origin: it may have this response already.
@@ -211,24 +233,30 @@ impl Cache {
     }
 
     pub(crate) fn on_bytes(&self, stream: &mut Stream, host: &mut dyn Host, end: bool) {
-        let Course::Filling(fill) = &mut stream.course else { return };
-        let pushed =
-            host.body(Message::Response).iter().try_for_each(|bytes| fill.push(bytes, &self.storage));
+        let mut is_new = false;
+        let pushed = match &mut stream.course {
+            Course::Filling(fill) => {
+                is_new = !end && fill.begins_to_be_watched();
+                host.body(Message::Response).iter().try_for_each(|bytes| fill.push(bytes, &self.storage))
+            }
+            _ => Ok(()),
+        };
         // A 304 has no content (RFC 9110 §15.4.5).
         if !host.allows_body(Message::Response) {
             host.replace_body(Message::Response, b"");
         }
         match pushed {
             Ok(()) if end => self.finish(stream, host),
+            Ok(()) if is_new && !self.wait.is_zero() => host.wake_after(self.wait),
             Ok(()) => {}
-            Err(_) => self.give_up(stream, host),
+            Err(refused) => self.give_up(stream, host, refused),
         }
     }
 
-    fn give_up(&self, stream: &mut Stream, host: &mut dyn Host) {
+    fn give_up(&self, stream: &mut Stream, host: &mut dyn Host, refused: Refused) {
         if let Course::Filling(fill) = std::mem::take(&mut stream.course) {
             host.count(counters::UNSTORABLE, 1);
-            fill.into_seat().release(&self.storage, now(host), true);
+            fill.into_seat().release(&self.storage, now(host), refused == Refused::TooLarge);
         }
     }
 
@@ -246,8 +274,27 @@ impl Cache {
     }
 }
 
-/// More tags of a response are ignored.
+/// A response with more tags is not stored: a purge by one that was left out would leave it.
 const MAX_TAGS: usize = 256;
+
+/// RFC 9111 §5.2.2.2: where what is stored must be validated and the origin cannot be reached, "a cache MUST generate an error response",
+/// which SHOULD be a 504.
+fn out_of_reach(host: &mut dyn Host, fetching: &Fetching, status: u16) -> u16 {
+    let must_validate = |object: &Arc<Object>| stale::is_forbidden(object.stored());
+    if !matches!(status, 502 | 503) || !fetching.usable().is_some_and(must_validate) {
+        return status;
+    }
+    host.set_field(Fields::ResponseHeaders, ":status", b"504");
+    504
+}
+
+/// What a 206 carries, where that can be kept.
+fn part_of(host: &dyn Host, asked: &Asked, fetching: &Fetching, status: u16) -> Option<Span> {
+    // The validation of a whole response asks for no range.
+    let asks = fetching.asked_about.first().is_none_or(|object| object.body().runs().is_some());
+    let is_part = status == 206 && asked.request.method == Method::Get && asks;
+    is_part.then(|| span_of(&asked.fields[..], &section::response(host))).flatten()
+}
 
 fn status_of(host: &dyn Host) -> u16 {
     let status = host.field(Fields::ResponseHeaders, ":status").unwrap_or_default();

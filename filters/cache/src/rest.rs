@@ -13,18 +13,29 @@ use crate::policy::entity_tag::EntityTag;
 use crate::policy::range::content_range;
 use crate::policy::time::Time;
 use crate::storage::Shared;
-use crate::{Cache, counters};
+use crate::store::Stored as Outcome;
+use crate::{Cache, Course, Stream, counters, now};
 
 impl Cache {
     /// The client of a fetch has gone away: what is missing is fetched for those who read along.
-    pub(crate) fn fetch_rest(&self, host: &mut dyn Host, mut fill: Box<Fill>) {
-        let (Some(onward), Some(_)) = (fill.onward(), fill.declared()) else {
-            return fill.into_seat().abandon(&self.storage);
-        };
-        let tag = strong_tag(&fill);
-        if tag.is_none() && fill.head().line("last-modified").is_none() {
-            return fill.into_seat().abandon(&self.storage);
+    pub(crate) fn fetch_rest(&self, host: &mut dyn Host, fill: Box<Fill>) {
+        if fill.declared() == Some(fill.length()) {
+            // Nothing is missing but the word that nothing is.
+            let storage = Arc::clone(&self.storage);
+            return Rest { storage, fill: Some(fill), known: 0, now: now(host) }.finish();
         }
+        if let Some(fill) = self.hand_over(host, fill) {
+            fill.break_off(&self.storage);
+        }
+    }
+
+    /// Has a request of its own bring what is missing; gives the fill back where no one reads it along, or that cannot be.
+    fn hand_over(&self, host: &mut dyn Host, mut fill: Box<Fill>) -> Option<Box<Fill>> {
+        let tag = strong_tag(&fill);
+        if fill.declared().is_none() || (tag.is_none() && fill.head().line("last-modified").is_none()) {
+            return Some(fill);
+        }
+        let Some(onward) = fill.onward() else { return Some(fill) };
         let range = |tag: Vec<u8>| {
             let range = format!("bytes={}-", fill.length()).into_bytes();
             [("range".to_owned(), range), ("if-range".to_owned(), tag)]
@@ -34,6 +45,21 @@ impl Cache {
         let rest = Rest { storage, fill: Some(fill), known: 0, now: Time(0) };
         host.count(counters::RESUMED, 1);
         host.send_off(callout, Box::new(rest));
+        None
+    }
+
+    /// A client that takes nothing holds the fetch up: others who read along must not depend on it.
+    pub(crate) fn watch(&self, stream: &mut Stream, host: &mut dyn Host) {
+        let Course::Filling(fill) = &mut stream.course else { return };
+        if fill.gets_on() {
+            return host.wake_after(self.wait);
+        }
+        if let Course::Filling(fill) = std::mem::take(&mut stream.course)
+            && let Some(fill) = self.hand_over(host, fill)
+        {
+            stream.course = Course::Filling(fill);
+            host.wake_after(self.wait);
+        }
     }
 }
 
@@ -57,6 +83,7 @@ impl Rest {
     fn goes_on(&mut self, lines: &Lines<'_>) -> bool {
         let Some(fill) = &self.fill else { return false };
         let (length, declared) = (fill.length(), fill.declared().unwrap_or(0));
+        let Some(last) = declared.checked_sub(1) else { return false };
         let same = |name| line(lines, name).is_some() && line(lines, name) == fill.head().line(name);
         let is_same = match strong_tag(fill) {
             Some(_) => same("etag"),
@@ -66,7 +93,7 @@ impl Rest {
         match line(lines, ":status") {
             Some(b"206") => {
                 self.known = length;
-                is_same && says("content-range", content_range(length, declared - 1, declared))
+                is_same && says("content-range", content_range(length, last, declared))
             }
             Some(b"200") => is_same && says("content-length", declared.to_string()),
             _ => false,
@@ -85,8 +112,10 @@ impl Rest {
 
     fn finish(&mut self) {
         let Some(fill) = self.fill.take() else { return };
-        if let Err((seat, refused)) = fill.finish(&self.storage) {
-            seat.release(&self.storage, self.now, refused == Refused::TooLarge);
+        match fill.finish(&self.storage) {
+            Ok(Outcome::Yes) => self.storage.owe(counters::STORED, 1),
+            Ok(Outcome::Purged) => {}
+            Err((seat, refused)) => seat.release(&self.storage, self.now, refused == Refused::TooLarge),
         }
     }
 }

@@ -13,11 +13,15 @@ use crate::policy::response_fields::goes_into_not_modified;
 use crate::policy::stored::Stored;
 use crate::policy::time::Time;
 use crate::storage::Fetch;
-use crate::store::Chunk;
 use crate::store::codec::Head;
+use crate::store::pieces::cut;
+use crate::store::{Body, Chunk};
 
 /// Bytes handed out at once.
 const AT_ONCE: usize = 256 * 1024;
+
+/// The length of a body that has not come to its end, and whose head does not say.
+pub(crate) const UNKNOWN: u64 = u64::MAX;
 
 /// The head of an answer.
 pub(crate) struct Prepared {
@@ -54,7 +58,7 @@ pub(crate) fn prepare(answer: Answer, stored: &Stored, head: &Head<'_>, length: 
         Answer::Whole | Answer::NotModified => {}
     }
     // RFC 9110 §8.6: none in a 204; in a 304 it would say the length of another message.
-    if !matches!(status, 204 | 304) {
+    if !matches!(status, 204 | 304) && bytes.end != UNKNOWN {
         add("content-length", (bytes.end - bytes.start).to_string());
     }
     // RFC 9111 §5.1: MUST be sent with what is not just now validated.
@@ -69,19 +73,21 @@ pub(crate) struct Serving {
     /// Bytes of the stored body taken so far.
     taken: u64,
     end: u64,
+    /// What the bytes are part of: it is charged to the store's budget until this lets go of it.
+    _held: Option<Body>,
     /// The fetch that the rest comes from.
     source: Option<(Arc<Fetch>, Ticket)>,
 }
 
 impl Serving {
     /// Some bytes of a stored body.
-    pub(crate) fn stored(chunks: &[Chunk], bytes: std::ops::Range<u64>) -> Self {
-        let mut serving = Self { end: bytes.end, ..Self::default() };
-        serving.take(chunks, bytes.start);
+    pub(crate) fn stored(body: &Body, bytes: std::ops::Range<u64>) -> Self {
+        let mut serving = Self { end: bytes.end, _held: Some(body.clone()), ..Self::default() };
+        serving.take(body.chunks(), bytes.start);
         serving
     }
 
-    /// All bytes of a body that is being fetched.
+    /// All bytes of a body that is being fetched; what was fetched stays charged while its flight is held.
     pub(crate) fn read_along(chunks: &[Chunk], length: u64, fetch: Arc<Fetch>, ticket: Ticket) -> Self {
         let mut serving = Self { end: length, source: Some((fetch, ticket)), ..Self::default() };
         serving.take_next(chunks);
@@ -90,17 +96,11 @@ impl Serving {
 
     /// Takes what stands from `first` on in a body that these are the pieces of.
     fn take(&mut self, chunks: &[Chunk], first: u64) {
-        let mut at = 0;
-        for chunk in chunks {
-            let (from, to) = (at, at + chunk.len() as u64);
-            at = to;
-            let (begin, end) = (first.max(from), self.end.min(to));
-            if begin < end {
-                let place = |position: u64| usize::try_from(position - from).unwrap_or(usize::MAX);
-                self.ready.push_back(Piece::new(Arc::clone(chunk), place(begin)..place(end)));
-            }
+        self.taken = self.taken.max(first);
+        for (chunk, range) in cut(chunks, first..self.end) {
+            self.taken += range.len() as u64;
+            self.ready.push_back(Piece::new(Arc::clone(chunk), range));
         }
-        self.taken = self.end.min(at);
     }
 
     /// Takes pieces that follow on what was taken.
@@ -117,9 +117,9 @@ impl Serving {
     }
 
     /// What to send next.
-    pub(crate) fn supply(&mut self) -> Supply {
+    pub(crate) fn supply(&mut self, now: Time) -> Supply {
         if self.ready.is_empty() && self.taken < self.end {
-            match self.read_on() {
+            match self.read_on(now) {
                 Ok(true) => {}
                 Ok(false) => return Supply::Wait,
                 Err(()) => return Supply::Reset,
@@ -138,9 +138,9 @@ impl Serving {
     }
 
     /// Whether there is more now; an error where there will not be.
-    fn read_on(&mut self) -> Result<bool, ()> {
+    fn read_on(&mut self, now: Time) -> Result<bool, ()> {
         let Some((fetch, ticket)) = &self.source else { return Err(()) };
-        match fetch.look(*ticket) {
+        match fetch.look(*ticket, now) {
             Progress::Pending => Ok(false),
             Progress::Streaming { chunks, .. } => {
                 self.take_next(&chunks);
@@ -148,6 +148,7 @@ impl Serving {
             }
             Progress::Landed(object) => {
                 let from = self.taken;
+                self.end = self.end.min(object.body().len());
                 self.take(object.body().chunks(), from);
                 if self.taken < self.end { Err(()) } else { Ok(true) }
             }
@@ -165,4 +166,23 @@ pub(crate) fn opening(
 ) -> Opening {
     let end = is_head || prepared.bytes.is_empty();
     Opening { status: prepared.status, fields, end, details: details.into() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::{Limits, Store};
+
+    #[test]
+    fn what_is_served_is_charged_until_it_has_been_sent() {
+        let store = Store::new(Limits::default());
+        let chunks: Vec<Chunk> = vec![vec![0; 100_000].into()];
+        let idle = store.bytes();
+        let body = Body::new(chunks.clone(), store.reserve(Body::cost(&chunks)).unwrap());
+        let serving = Serving::stored(&body, 0..100_000);
+        drop(body);
+        assert!(store.bytes() >= idle + 100_000);
+        drop(serving);
+        assert_eq!(store.bytes(), idle);
+    }
 }

@@ -1,173 +1,16 @@
-//! Streams that wait for each other: many drivers, one filter, one recording origin.
+//! Streams that wait for each other: who of them asks the origin, and for whom.
 
 #![allow(clippy::panic, clippy::unwrap_used)]
 
+mod clients;
+
 use std::sync::Arc;
-use std::time::{Duration, UNIX_EPOCH};
+use std::time::Duration;
 
 use ferrule_cache::Cache;
-use ferrule_kit::{
-    Driver, Event, Fields, Hold, Host, MemoryHost, Message, Opening, Response, Step, Wakes, compile,
-};
+use ferrule_kit::{Driver, Event, Host, MemoryHost, Message, Response, Step};
 
-const FRESH: [(&str, &str); 2] = [("cache-control", "max-age=60"), ("content-length", "6")];
-
-struct Client {
-    driver: Driver<Cache>,
-    host: MemoryHost,
-    wakes: Wakes,
-    /// What was last asked of the host.
-    step: Step,
-    answer: Option<Opening>,
-    body: Vec<u8>,
-    done: bool,
-}
-
-fn cache(config: &str) -> Arc<Cache> {
-    Arc::new(compile::<Cache>(config.as_bytes()).unwrap())
-}
-
-fn client(cache: &Arc<Cache>, lines: &[(&str, &str)]) -> Client {
-    at(cache, 1_000_000, lines)
-}
-
-fn at(cache: &Arc<Cache>, seconds: u64, lines: &[(&str, &str)]) -> Client {
-    let mut fields =
-        vec![(":method", "GET"), (":path", "/x"), (":authority", "a.example"), (":scheme", "http")];
-    fields.retain(|(name, _)| lines.iter().all(|(own, _)| own != name));
-    fields.extend(lines);
-    let wakes = Wakes::default();
-    let host = MemoryHost {
-        clock: UNIX_EPOCH + Duration::from_secs(seconds),
-        wakes: Some(wakes.clone()),
-        ..MemoryHost::with_request(fields)
-    };
-    let mut client = Client {
-        driver: Driver::new(Arc::clone(cache)),
-        host,
-        wakes,
-        step: Step::Pass,
-        answer: None,
-        body: Vec::new(),
-        done: false,
-    };
-    client.tell(Event::Headers { message: Message::Request, end: true });
-    client
-}
-
-impl Client {
-    fn tell(&mut self, event: Event<'_>) {
-        self.step = self.driver.on(event, &mut self.host);
-        match std::mem::replace(&mut self.step, Step::Pass) {
-            Step::Open(opening) => {
-                self.done = opening.end;
-                self.answer = Some(opening);
-                self.step = Step::Stop(Hold::Stream);
-                self.pump();
-            }
-            step => self.step = step,
-        }
-    }
-
-    /// Takes what there is to send.
-    fn pump(&mut self) {
-        while !self.done {
-            match self.driver.on(Event::Room, &mut self.host) {
-                Step::Send { pieces, end } => {
-                    pieces.iter().for_each(|piece| self.body.extend_from_slice(piece));
-                    self.done = end;
-                }
-                step => {
-                    self.step = step;
-                    return;
-                }
-            }
-        }
-    }
-
-    /// Lets the client act on its wakes, if there were any.
-    fn wake(&mut self) {
-        if self.wakes.take() == 0 {
-            return;
-        }
-        if self.answer.is_some() {
-            self.pump();
-        } else {
-            self.tell(Event::Woken);
-        }
-    }
-
-    fn waits(&self) -> bool {
-        self.step == Step::Stop(Hold::Stream) && self.answer.is_none()
-    }
-
-    /// Whether the request is at the origin.
-    fn is_forwarded(&self) -> bool {
-        matches!(self.step, Step::Pass | Step::Resume(Message::Request)) && self.answer.is_none()
-    }
-
-    fn head(&mut self, status: &str, lines: &[(&str, &str)], end: bool) {
-        let lines = std::iter::once((":status", status)).chain(lines.iter().copied());
-        let lines = lines.map(|(name, value)| (name.to_owned(), value.as_bytes().to_vec()));
-        self.host.arrive(Fields::ResponseHeaders, lines.collect());
-        self.tell(Event::Headers { message: Message::Response, end });
-    }
-
-    fn data(&mut self, bytes: &str, end: bool) {
-        self.host.push_body(Message::Response, bytes);
-        self.tell(Event::Data { message: Message::Response, end });
-        self.host.pass_body(Message::Response);
-    }
-
-    fn cache_status(&self) -> String {
-        let fields = &self.answer.as_ref().unwrap().fields;
-        let line = fields.iter().find(|(name, _)| name == "cache-status").unwrap();
-        String::from_utf8(line.1.clone()).unwrap()
-    }
-}
-
-fn waiters(cache: &Arc<Cache>, count: usize) -> Vec<Client> {
-    let waiters: Vec<_> = (0..count).map(|_| client(cache, &[])).collect();
-    assert!(waiters.iter().all(Client::waits));
-    waiters
-}
-
-#[test]
-fn many_misses_make_one_request_and_stream_as_bytes_arrive() {
-    let cache = cache("{}");
-    let mut filler = client(&cache, &[]);
-    assert!(filler.is_forwarded());
-    let mut waiters = waiters(&cache, 100);
-    filler.head("200", &[("cache-control", "max-age=60"), ("content-length", "10000")], false);
-    let (first, second) = ("a".repeat(6000), "b".repeat(4000));
-    filler.data(&first, false);
-    for waiter in &mut waiters {
-        waiter.wake();
-        assert_eq!((waiter.body.len(), waiter.done), (6000, false));
-    }
-    filler.data(&second, true);
-    for waiter in &mut waiters {
-        waiter.wake();
-        assert_eq!((waiter.body.len(), waiter.done), (10_000, true));
-        assert_eq!(waiter.cache_status(), "ferrule; fwd=uri-miss; collapsed; ttl=60");
-        assert!(waiter.body.starts_with(b"aa") && waiter.body.ends_with(b"bb"));
-    }
-    assert!(client(&cache, &[]).done);
-}
-
-#[test]
-fn without_a_length_waiters_get_the_response_once_it_is_whole() {
-    let cache = cache("{}");
-    let mut filler = client(&cache, &[]);
-    let mut waiters = waiters(&cache, 3);
-    filler.head("200", &[("cache-control", "max-age=60")], false);
-    filler.data("abc", false);
-    waiters.iter_mut().for_each(Client::wake);
-    assert!(waiters.iter().all(Client::waits));
-    filler.data("def", true);
-    waiters.iter_mut().for_each(Client::wake);
-    assert!(waiters.iter().all(|waiter| waiter.done && waiter.body == b"abcdef"));
-}
+use clients::{Client, FRESH, at, cache, client, waiters};
 
 #[test]
 fn an_uncacheable_answer_releases_all_and_leaves_a_marker() {
@@ -196,23 +39,6 @@ fn a_waiter_takes_over_when_the_filler_goes_away() {
 }
 
 #[test]
-fn a_response_that_breaks_off_is_whole_for_no_one() {
-    let cache = cache("{}");
-    let mut filler = client(&cache, &[]);
-    let mut waiters = waiters(&cache, 2);
-    filler.head("200", &[("cache-control", "max-age=60"), ("content-length", "10000")], false);
-    filler.data(&"a".repeat(6000), false);
-    waiters[0].wake();
-    assert_eq!(waiters[0].body.len(), 6000);
-    drop(filler);
-    waiters.iter_mut().for_each(Client::wake);
-    assert_eq!(waiters[0].step, Step::Reset);
-    // Who had sent nothing asks the origin itself.
-    assert!(waiters[1].is_forwarded());
-    assert!(client(&cache, &[]).is_forwarded());
-}
-
-#[test]
 fn a_body_of_another_length_than_said_is_stored_for_no_one() {
     let cache = cache("{}");
     let mut filler = client(&cache, &[]);
@@ -221,28 +47,55 @@ fn a_body_of_another_length_than_said_is_stored_for_no_one() {
     assert!(client(&cache, &[]).is_forwarded());
 }
 
-#[test]
-fn waiters_whose_fields_select_another_variant_go_alone() {
-    let cache = cache("{}");
-    let mut filler = client(&cache, &[("x-a", "1")]);
-    let (mut same, mut other) = (client(&cache, &[("x-a", "1")]), client(&cache, &[("x-a", "2")]));
-    filler.head("200", &[("vary", "x-a"), ("cache-control", "max-age=60"), ("content-length", "6")], false);
-    filler.data("abcdef", true);
-    same.wake();
-    other.wake();
-    assert!(same.done && same.body == b"abcdef");
-    assert!(other.is_forwarded());
+/// Ten who want each of three variants, and how many of them went to the origin, where bodies come whole or in two pieces.
+fn fetches_of_variants(cache: &Arc<Cache>, seconds: u64, cuts: bool) -> usize {
+    let varies = [("vary", "x-a"), ("cache-control", "max-age=60"), ("content-length", "6")];
+    let mut clients: Vec<_> =
+        (0..30).map(|n| at(cache, seconds, &[("x-a", ["1", "2", "3"][n % 3])])).collect();
+    let (mut fetches, mut asked) = (0, vec![false; clients.len()]);
+    while clients.iter().any(|client| !client.done) {
+        for (client, asked) in clients.iter_mut().zip(&mut asked) {
+            client.wake();
+            if client.is_forwarded() && !client.done {
+                *asked = true;
+                fetches += 1;
+                client.head("200", &varies, false);
+                if cuts {
+                    client.data("abc", false);
+                    client.data("def", true);
+                } else {
+                    client.data("abcdef", true);
+                }
+                client.done = true;
+            }
+        }
+    }
+    for (client, asked) in clients.iter().zip(asked) {
+        assert!(asked || client.body == b"abcdef");
+    }
+    fetches
 }
 
 #[test]
-fn a_waiter_is_answered_by_its_own_conditions() {
+fn waiters_who_want_another_variant_wait_for_each_other() {
+    for cuts in [false, true] {
+        let cache = cache("{}");
+        assert_eq!(fetches_of_variants(&cache, 1_000_000, cuts), 3);
+        // All of them are stale.
+        assert_eq!(fetches_of_variants(&cache, 1_000_100, cuts), 3);
+    }
+}
+
+#[test]
+fn variants_are_fetched_side_by_side() {
     let cache = cache("{}");
-    let mut filler = client(&cache, &[]);
-    let mut waiter = client(&cache, &[("if-none-match", "\"a\"")]);
-    filler.head("200", &[("etag", "\"a\""), ("cache-control", "max-age=60"), ("content-length", "6")], false);
-    waiter.wake();
-    assert_eq!(waiter.answer.as_ref().unwrap().status, 304);
-    assert!(waiter.done);
+    let mut first = client(&cache, &[("x-a", "1")]);
+    let mut others: Vec<_> = ["2", "2", "3", "3"].map(|value| client(&cache, &[("x-a", value)])).into();
+    assert!(others.iter().all(Client::waits));
+    first.head("200", &[("vary", "x-a"), ("cache-control", "max-age=60"), ("content-length", "6")], false);
+    others.iter_mut().for_each(Client::wake);
+    let at_origin: Vec<bool> = others.iter().map(Client::is_forwarded).collect();
+    assert_eq!(at_origin, [true, false, true, false]);
 }
 
 #[test]
@@ -251,9 +104,13 @@ fn waiting_is_bounded_in_time_and_number() {
     let filler = client(&cache, &[]);
     let mut waiters = waiters(&cache, 2);
     assert!(client(&cache, &[]).is_forwarded());
+    for waiter in &mut waiters {
+        waiter.host.clock += Duration::from_secs(1);
+        waiter.tell(Event::Woken);
+        assert!(waiter.is_forwarded());
+    }
+    // Who comes later does not wait for what those have waited for in vain.
     assert!(at(&cache, 1_000_001, &[]).is_forwarded());
-    waiters.iter_mut().for_each(Client::wake);
-    assert!(waiters.iter().all(Client::is_forwarded));
     drop(filler);
 }
 
@@ -275,6 +132,69 @@ fn without_wakers_everyone_asks_the_origin() {
     filler.head("200", &FRESH, false);
     filler.data("abcdef", true);
     assert!(client(&cache, &[]).done);
+}
+
+#[test]
+fn when_all_go_away_the_next_fetches_for_those_who_come_then() {
+    let cache = cache("{}");
+    let filler = client(&cache, &[]);
+    let waiters = waiters(&cache, 3);
+    drop(filler);
+    // None of them has acted on its wake.
+    drop(waiters);
+    let mut filler = client(&cache, &[]);
+    let mut waiter = client(&cache, &[]);
+    assert!(filler.is_forwarded() && waiter.waits());
+    filler.head("200", &FRESH, false);
+    filler.data("abcdef", true);
+    waiter.wake();
+    assert_eq!(waiter.body, b"abcdef");
+}
+
+/// Many workers miss at once, and the origin answers at once or once all of them have asked.
+fn fetches_of_a_race(answers_at_once: bool) -> Vec<usize> {
+    use std::sync::Barrier;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    const THREADS: usize = 8;
+    const ROUNDS: usize = 300;
+    let (cache, barrier) = (cache("{}"), Barrier::new(THREADS));
+    let fetches: Vec<_> = (0..ROUNDS).map(|_| AtomicUsize::new(0)).collect();
+    std::thread::scope(|scope| {
+        for _ in 0..THREADS {
+            scope.spawn(|| {
+                for (round, fetches) in fetches.iter().enumerate() {
+                    barrier.wait();
+                    let mut client = client(&cache, &[(":path", &format!("/{round}"))]);
+                    if client.is_forwarded() {
+                        fetches.fetch_add(1, Ordering::Relaxed);
+                        if !answers_at_once {
+                            barrier.wait();
+                        }
+                        client.head("200", &FRESH, false);
+                        client.data("abcdef", true);
+                    } else if !answers_at_once {
+                        barrier.wait();
+                    }
+                    while !client.done && !client.is_forwarded() {
+                        client.wake();
+                        std::thread::yield_now();
+                    }
+                }
+            });
+        }
+    });
+    fetches.into_iter().map(AtomicUsize::into_inner).collect()
+}
+
+#[test]
+fn workers_that_miss_at_once_make_one_request() {
+    assert!(fetches_of_a_race(false).iter().all(|fetches| *fetches == 1));
+}
+
+#[test]
+fn who_misses_while_the_response_is_stored_is_answered_by_it() {
+    assert!(fetches_of_a_race(true).iter().all(|fetches| *fetches == 1));
 }
 
 #[test]
@@ -318,25 +238,4 @@ fn one_refreshes_what_is_stale_and_the_others_are_served_it() {
     refresher.head("304", &[("etag", "\"a\""), ("cache-control", "max-age=10")], true);
     assert_eq!(refresher.host.body(Message::Response).concat(), b"abcdef");
     assert_eq!(at(&cache, 1_000_020, &[]).cache_status(), "ferrule; hit; ttl=10");
-}
-
-#[test]
-fn streams_share_the_bytes_of_the_store() {
-    let cache = cache("{}");
-    let mut filler = client(&cache, &[]);
-    filler.head("200", &FRESH, false);
-    filler.data("abcdef", true);
-    let piece = || {
-        let lines = [(":method", "GET"), (":path", "/x"), (":authority", "a.example"), (":scheme", "http")];
-        let mut host = MemoryHost::with_request(lines);
-        host.clock = UNIX_EPOCH + Duration::from_secs(1_000_000);
-        let mut driver = Driver::new(Arc::clone(&cache));
-        let step = driver.on(Event::Headers { message: Message::Request, end: true }, &mut host);
-        assert!(matches!(step, Step::Open(_)));
-        match driver.on(Event::Room, &mut host) {
-            Step::Send { pieces, end: true } => pieces[0].as_ptr(),
-            step => panic!("{step:?}"),
-        }
-    };
-    assert_eq!(piece(), piece());
 }

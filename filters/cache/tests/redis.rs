@@ -17,10 +17,10 @@ const PATIENCE: Duration = Duration::from_secs(20);
 const FRESH: (&str, &str) = ("cache-control", "max-age=600");
 
 /// Counters by what is counted.
-const HIT: Counter = Counter(12);
-const ERROR: Counter = Counter(14);
-const TIMEOUT: Counter = Counter(15);
-const OPEN: Counter = Counter(16);
+const HIT: Counter = Counter(24);
+const ERROR: Counter = Counter(26);
+const TIMEOUT: Counter = Counter(27);
+const OPEN: Counter = Counter(28);
 
 /// A proxy's cache.
 fn proxy(redis: &Redis, more: &str) -> Arc<Cache> {
@@ -429,7 +429,7 @@ fn a_redis_that_stands_still_costs_its_time_out_and_no_more() {
         redis.address()
     );
     let cache = Arc::new(compile::<Cache>(json.as_bytes()).unwrap());
-    wait_until("there is no connection", || ask(&cache, "/x", &[]).counted(Counter(13)) == 1);
+    wait_until("there is no connection", || ask(&cache, "/x", &[]).counted(Counter(25)) == 1);
     redis.stop();
     let clients: Vec<_> = (0..4).map(|at| ask(&cache, &format!("/{at}"), &[])).collect();
     assert!(clients.iter().all(Client::is_forwarded));

@@ -48,6 +48,22 @@ pub struct Opening {
     pub details: Cow<'static, str>,
 }
 
+/// An answer that is all at hand, and that others may hold, too. It is one that clients can read: its status is from 200 on, and no
+/// value could end its line.
+pub trait Ready {
+    /// Status code (RFC 9110 §15).
+    fn status(&self) -> u16;
+
+    /// Tells each field line besides `:status`, in order, content-length among them.
+    fn lines<'a>(&'a self, each: &mut dyn FnMut(&'a [u8], &'a [u8]));
+
+    /// How many pieces the body has; none for no body.
+    fn pieces(&self) -> usize;
+
+    /// The piece of that place.
+    fn piece(&self, place: usize) -> &[u8];
+}
+
 /// Bytes that others hold, too: they reach the proxy without a copy in between.
 #[derive(Clone, Debug)]
 pub struct Piece {

@@ -194,9 +194,12 @@ impl<F: Filter, P: Deref<Target = F>> Driver<F, P> {
         }
     }
 
-    /// A wake tells nothing to who waits for nothing: it may be late.
+    /// A wake changes nothing for messages that wait for nothing: it may be late.
     fn on_wake(&mut self, host: &mut dyn Host) -> Step {
-        let Some(message) = self.waiting() else { return Step::Pass };
+        let Some(message) = self.waiting() else {
+            self.filter.on_alarm(&mut self.stream, host);
+            return Step::Pass;
+        };
         let flow = self.filter.on_wake(&mut self.stream, host);
         self.after(message, flow, Told::Reply, host)
     }

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use serde::de::DeserializeOwned;
 
-use crate::{CalloutError, CalloutId, ConfigHost, FieldLines, Host, Message, Opening, Reply, Supply};
+use crate::{CalloutError, CalloutId, ConfigHost, FieldLines, Host, Message, Opening, Ready, Reply, Supply};
 
 /// What a filter wants to happen next. It names intent; each host maps it to its own statuses.
 #[derive(Debug, PartialEq, Eq)]
@@ -109,6 +109,9 @@ pub trait Filter: Send + Sync + Sized + 'static {
     /// Names of the filter's histograms, each recorded by [`Host::record`].
     const HISTOGRAMS: &'static [&'static str] = &[];
 
+    /// Whether [`Filter::quick`] ever answers.
+    const IS_QUICK: bool = false;
+
     /// Configuration as written; strict, so an unknown field is an error.
     type Config: DeserializeOwned;
 
@@ -150,6 +153,14 @@ pub trait Filter: Send + Sync + Sized + 'static {
     /// may make several of one text, and drop some of them unused.
     fn on_configured(&self, host: &mut dyn ConfigHost) {
         let _ = host;
+    }
+
+    /// What [`Filter::on_headers`] would answer this request with, where its header section and nothing of the stream's memory decides
+    /// that; none to be asked as usual. A host may ask this before it makes anything of a stream: the usual answer then costs a
+    /// fraction.
+    fn quick(&self, host: &mut dyn Host, end: bool) -> Option<Box<dyn Ready>> {
+        let _ = (host, end);
+        None
     }
 
     /// The header section of a message has come; `end` says that no body and no trailers follow.
@@ -209,6 +220,12 @@ pub trait Filter: Send + Sync + Sized + 'static {
     fn on_wake(&self, stream: &mut Self::Stream, host: &mut dyn Host) -> Flow {
         let _ = (stream, host);
         Flow::Continue
+    }
+
+    /// A [`crate::Waker`] of this stream was used, or a time is over ([`crate::Host::wake_after`]), while nothing is held and no answer
+    /// was begun.
+    fn on_alarm(&self, stream: &mut Self::Stream, host: &mut dyn Host) {
+        let _ = (stream, host);
     }
 
     /// There is room for more of the answer begun by [`Flow::Open`].

@@ -184,6 +184,14 @@ pub trait Host {
     /// All field lines in order. Costs as much as there are lines: ask by name where a name is known.
     fn field_lines(&self, fields: Fields) -> Vec<(Octets<'_>, Octets<'_>)>;
 
+    /// Tells each field line in order, as far as the host lends them: for who looks at all of them once.
+    ///
+    /// Says false where it lends none; then [`Host::field_lines`] tells.
+    fn each_field<'a>(&'a self, fields: Fields, each: &mut dyn FnMut(&'a [u8], &'a [u8])) -> bool {
+        let _ = (fields, each);
+        false
+    }
+
     /// Whether the message has a trailer section, as far as is known.
     fn has_trailers(&self, message: Message) -> bool {
         !self.field_lines(message.trailers()).is_empty()

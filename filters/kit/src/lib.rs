@@ -22,7 +22,7 @@ mod step;
 mod whole;
 mod wire;
 
-pub use answer::{Opening, Piece, Supply, Wake, Waker};
+pub use answer::{Opening, Piece, Ready, Supply, Wake, Waker};
 pub use config_host::ConfigHost;
 pub use driver::Driver;
 pub use early::{Early, RequestHead, compile_early};

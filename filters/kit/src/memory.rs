@@ -190,6 +190,11 @@ impl Host for MemoryHost {
         lines.map(|(_, value)| Cow::Borrowed(value.as_slice())).collect()
     }
 
+    fn each_field<'a>(&'a self, fields: Fields, each: &mut dyn FnMut(&'a [u8], &'a [u8])) -> bool {
+        self.lines(fields).iter().for_each(|(name, value)| each(name.as_bytes(), value));
+        true
+    }
+
     fn field_lines(&self, fields: Fields) -> Vec<(Octets<'_>, Octets<'_>)> {
         self.lines(fields).iter().map(|(n, v)| (n.as_bytes().into(), v.as_slice().into())).collect()
     }

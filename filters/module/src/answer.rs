@@ -6,10 +6,13 @@
 use std::cell::Cell;
 
 use ferrule_abi::{FilterPtr, HttpHeader, ModuleStreamPtr};
-use ferrule_kit::{Event, Opening, Piece, Step};
+use ferrule_kit::{Event, Opening, Piece, Ready, Step};
 
 use crate::stream::{Head, Hook, destroy, tell};
 use crate::{act, envoy};
+
+/// As many as an answer has, or nearly.
+const LINES: usize = 24;
 
 /// Where the answer of a stream stands.
 #[derive(Debug, Default)]
@@ -59,6 +62,36 @@ pub(crate) unsafe fn open(filter: FilterPtr, stream: ModuleStreamPtr, opening: &
         (callbacks.http_send_response_headers)(filter, lines.as_mut_ptr(), lines.len(), opening.end);
         answer.sending.set(false);
         send(filter, stream);
+    }
+}
+
+/// Gives an answer that is at hand.
+///
+/// # Safety
+/// As for [`open`].
+pub(crate) unsafe fn give(filter: FilterPtr, stream: ModuleStreamPtr, ready: &dyn Ready) {
+    let Some(callbacks) = envoy::callbacks() else { return };
+    let mut lines: Vec<HttpHeader> = Vec::with_capacity(LINES);
+    let status = [100, 10, 1].map(|place| b'0' + (ready.status() / place % 10) as u8);
+    lines.push(HttpHeader::new(":status", &status));
+    ready.lines(&mut |name, value| lines.push(HttpHeader::new(name, value)));
+    let pieces = ready.pieces();
+    // SAFETY: the caller vouches for stream and filter; lines and pieces outlive the calls, and nothing frees the stream while it
+    // sends.
+    unsafe {
+        let head = &*stream.cast::<Head>();
+        head.answer.sending.set(true);
+        (callbacks.http_send_response_headers)(filter, lines.as_mut_ptr(), lines.len(), pieces == 0);
+        for place in 0..pieces {
+            if head.is_doomed() {
+                break;
+            }
+            (callbacks.http_send_response_data)(filter, ready.piece(place).into(), place + 1 == pieces);
+        }
+        head.answer.sending.set(false);
+        if head.is_doomed() {
+            destroy(stream);
+        }
     }
 }
 

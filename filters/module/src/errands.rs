@@ -12,6 +12,9 @@ use ferrule_kit::{Callout, Errand, Octets};
 use crate::envoy;
 use crate::host::milliseconds;
 
+/// As many wait, and as many are under way, at most: others are dropped. The main thread has else to do.
+const MOST: usize = 1024;
+
 /// The requests of one listener's configuration.
 #[derive(Debug)]
 pub(crate) struct Errands {
@@ -62,7 +65,13 @@ impl Errands {
     /// From any thread.
     pub(crate) fn send_off(&self, request: Callout, errand: Box<dyn Errand>) {
         let Some(Scheduler(envoy, scheduler)) = &self.scheduler else { return };
-        lock(&self.waiting).push((request, errand));
+        let mut waiting = lock(&self.waiting);
+        if waiting.len() >= MOST {
+            // An errand is dropped without the lock.
+            return drop(waiting);
+        }
+        waiting.push((request, errand));
+        drop(waiting);
         // SAFETY: not deleted yet; Envoy takes it from any thread.
         unsafe { (envoy.http_filter_config_scheduler_commit)(*scheduler, 0) };
     }
@@ -74,6 +83,9 @@ impl Errands {
     pub(crate) unsafe fn start(&self, config: ConfigPtr) {
         let waiting = std::mem::take(&mut *lock(&self.waiting));
         for (request, errand) in waiting {
+            if lock(&self.under_way).len() >= MOST {
+                continue;
+            }
             *lock(&self.starting) = Some(errand);
             // SAFETY: the caller vouches for the configuration.
             let id = unsafe { start(config, &request) };

@@ -18,7 +18,7 @@ use ferrule_kit::{CalloutError, CalloutId, Event, Hold, Message, Reply, Wake};
 use crate::config::{Export, ListenerHead, RouteHead, make};
 use crate::errands::Errands;
 use crate::stream::{Head, Hook, destroy as destroy_stream, finish, has_answered, has_left, tell};
-use crate::{act, answer, envoy};
+use crate::{act, answer, envoy, stream};
 
 /// Null, which fails the load, where the process lacks a callback.
 pub fn program_init() -> *const c_char {
@@ -73,8 +73,14 @@ pub unsafe fn new(config: ModuleConfigPtr, filter: FilterPtr) -> ModuleStreamPtr
 }
 
 pub unsafe fn request_headers(filter: FilterPtr, stream: ModuleStreamPtr, end: bool) -> HeadersStatus {
-    // SAFETY: as the module says.
-    unsafe { headers(filter, stream, Message::Request, end) }
+    // SAFETY: as the module says; the stream is not touched after it was answered.
+    unsafe {
+        if let Some(ready) = stream::ask(stream, filter, end) {
+            answer::give(filter, stream, &*ready);
+            return HeadersStatus::StopIteration;
+        }
+        headers(filter, stream, Message::Request, end)
+    }
 }
 
 pub unsafe fn response_headers(filter: FilterPtr, stream: ModuleStreamPtr, end: bool) -> HeadersStatus {

@@ -108,6 +108,23 @@ impl Host for NativeHost<'_> {
         }
     }
 
+    fn each_field<'a>(&'a self, fields: Fields, each: &mut dyn FnMut(&'a [u8], &'a [u8])) -> bool {
+        // SAFETY: as in `field_lines`; Envoy has written all lines where it says so.
+        unsafe {
+            let count = (self.envoy.http_get_headers_size)(self.filter, section(fields));
+            let mut lines: Vec<HttpHeader> = Vec::with_capacity(count);
+            if !(self.envoy.http_get_headers)(self.filter, section(fields), lines.as_mut_ptr()) {
+                return false;
+            }
+            lines.set_len(count);
+            for line in lines {
+                let (name, value) = line.parts();
+                each(name, value);
+            }
+        }
+        true
+    }
+
     fn has_trailers(&self, message: Message) -> bool {
         // SAFETY: the filter is alive while the hook runs.
         unsafe { (self.envoy.http_get_headers_size)(self.filter, section(message.trailers())) > 0 }

@@ -11,7 +11,7 @@ use std::ptr;
 use std::sync::Arc;
 
 use ferrule_abi::{FilterPtr, ModuleStreamPtr};
-use ferrule_kit::{Driver, Event, Filter, Level, Message, Response, Step};
+use ferrule_kit::{Driver, Event, Filter, Level, Message, Ready, Response, Step};
 
 use crate::answer::Answer;
 use crate::config::{Listener, filter_of_route};
@@ -43,11 +43,15 @@ pub(crate) struct Course {
     pub(crate) ended: bool,
 }
 
+/// Asks a filter by [`Filter::quick`].
+type Quick = unsafe fn(*const Head, FilterPtr, bool) -> Option<Box<dyn Ready>>;
+
 /// The part of a stream that is the same for every filter.
 #[repr(C)]
 pub(crate) struct Head {
     on: unsafe fn(*const Head, FilterPtr, Hook, Event<'_>) -> Option<Step>,
     free: unsafe fn(*const Head) -> bool,
+    quick: Option<Quick>,
     filter: FilterPtr,
     courses: [Cell<Course>; 2],
     done: Cell<bool>,
@@ -146,6 +150,7 @@ pub(crate) unsafe fn open<F: Filter>(listener: *const c_void, filter: FilterPtr)
     let head = Head {
         on: on::<F>,
         free: free::<F>,
+        quick: if F::IS_QUICK { Some(quick::<F>) } else { None },
         filter,
         courses: [Cell::default(), Cell::default()],
         done: Cell::new(false),
@@ -176,6 +181,22 @@ pub(crate) unsafe fn has_left(stream: ModuleStreamPtr) -> bool {
 pub(crate) unsafe fn has_answered(stream: ModuleStreamPtr) -> bool {
     // SAFETY: the caller vouches for the stream.
     unsafe { (*stream.cast::<Head>()).answer.begun.get() }
+}
+
+/// The answer to a request that is at hand, of which the filter need remember nothing: it has left then.
+///
+/// # Safety
+/// As for [`tell`].
+#[inline]
+pub(crate) unsafe fn ask(stream: ModuleStreamPtr, filter: FilterPtr, end: bool) -> Option<Box<dyn Ready>> {
+    let head = stream.cast::<Head>();
+    // SAFETY: the caller vouches for the stream.
+    unsafe {
+        let quick = (*head).quick?;
+        let ready = catch_unwind(AssertUnwindSafe(|| quick(head, filter, end))).ok()??;
+        (*head).left.set(true);
+        Some(ready)
+    }
 }
 
 /// Tells the stream's filter of an event; a filter that is busy lets it pass. `None`: the stream is gone.
@@ -251,6 +272,21 @@ unsafe fn on<F: Filter>(head: *const Head, filter: FilterPtr, hook: Hook, event:
     let step = driver.on(event, &mut host);
     stream.head.left.set(driver.has_left());
     Some(step)
+}
+
+/// # Safety
+/// As for [`on`].
+unsafe fn quick<F: Filter>(head: *const Head, filter: FilterPtr, end: bool) -> Option<Box<dyn Ready>> {
+    // SAFETY: the caller vouches for the stream, and its listener outlives it.
+    let (stream, listener) = unsafe {
+        let stream = &*head.cast::<Stream<F>>();
+        (stream, &*stream.listener)
+    };
+    let hook = Hook::Headers(Message::Request);
+    let mut host = NativeHost::new(filter, hook, &stream.head, &listener.means, F::NAME)?;
+    let configured = configured(listener, &host)?;
+    host.stat_prefix = configured.stat_prefix();
+    configured.quick(&mut host, end)
 }
 
 /// The most specific configuration: the route's, else the listener's. `None` where the route's is another filter's.

@@ -60,7 +60,8 @@ fn follow(args: &CacheArgs, admin: &Admin, id: &str) -> anyhow::Result<News> {
     loop {
         let news: News = parsed(args, &answered(args, admin.get(&format!("/cache/orders/{id}")).ok())?)?;
         // Where there is no proxy, none that comes answers for those that should be there.
-        if news.complete || news.account.proxies.is_empty() || Instant::now() >= until {
+        let is_alone = news.account.proxies.is_empty() && news.account.unheard == 0;
+        if news.complete || is_alone || Instant::now() >= until {
             return Ok(news);
         }
         sleep(PAUSE);

@@ -8,6 +8,13 @@ use crate::orders::{Account, Standing, Word};
 
 /// A line a proxy; for an inspection, what its caches say below it.
 pub(super) fn account(account: &Account, out: &mut impl Write) -> std::io::Result<()> {
+    if account.unheard > 0 {
+        writeln!(
+            out,
+            "{} replicas of the controller have not said what their proxies made of it",
+            account.unheard
+        )?;
+    }
     if account.proxies.is_empty() {
         return writeln!(out, "no proxy of a Gateway with a CachePolicy is connected");
     }
@@ -95,7 +102,7 @@ mod tests {
         let outcome = Some(outcome).filter(|outcome| !outcome.is_null());
         let word = Word { gateway: "d/g".into(), proxy: "p".into(), standing, outcome };
         let mut out = Vec::new();
-        account(&Account { proxies: vec![word] }, &mut out).unwrap();
+        account(&Account { proxies: vec![word], unheard: 0 }, &mut out).unwrap();
         String::from_utf8(out).unwrap()
     }
 

@@ -64,6 +64,7 @@ use gather::{Gather, Outlets};
 use live::Living;
 use managed::Managed;
 use provision::Provisioner;
+use replicas::Talk;
 use status::Desk;
 use store::Store;
 
@@ -107,7 +108,7 @@ pub(crate) async fn control(args: ControllerArgs) -> anyhow::Result<()> {
     let writer: SharedWriter = Arc::new(Mutex::new(StatusWriter::to(wanted_in)));
     let (waiting_in, waiting) = signal::channel(String::new());
     let publisher = Publisher::shared(server.clone());
-    let orders = Orders::new(Arc::clone(&publisher));
+    let orders = Arc::new(Orders::new(Arc::clone(&publisher)));
     let window = Arc::new(Window::new(writer.clone(), server.clone(), metrics.clone(), orders, waiting));
     let answering = answer(&args, &window).await?;
 
@@ -134,7 +135,8 @@ pub(crate) async fn control(args: ControllerArgs) -> anyhow::Result<()> {
         translated_in.send(translated).is_ok()
     })?;
     let mut observer = Observer::new(writer, metrics, None);
-    let talking = leading.talk(&client, &args, observer.account(), accounts_in);
+    let talking =
+        leading.talk(&client, &args, (observer.account(), accounts_in), Arc::clone(window.orders()));
     serving::observe(&mut observer, translations, events, reading.surroundings, &window, &mut signals).await;
 
     tracing::info!("stopping");
@@ -271,13 +273,14 @@ impl Leading {
         &self,
         client: &Client,
         args: &ControllerArgs,
-        ours: signal::Receiver<Account>,
-        others: signal::Sender<Vec<Account>>,
+        (ours, others): (signal::Receiver<Account>, signal::Sender<Vec<Account>>),
+        orders: Arc<Orders>,
     ) -> JoinHandle<()> {
         let (client, namespace, stopped) = (client.clone(), args.namespace.clone(), self.stop.subscribe());
         let identity = Identity::of(args);
         tokio::spawn(async move {
-            replicas::take_part(client, &namespace, identity, ours, others, stopped).await;
+            let talk = Talk { ours, others, orders };
+            replicas::take_part(client, &namespace, identity, talk, stopped).await;
         })
     }
 

@@ -4,6 +4,7 @@
 //! our own clock, is taken for gone, and its proxies with it.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use futures::StreamExt;
@@ -19,11 +20,14 @@ use tokio::time::Instant;
 use super::watch::Pauses;
 use super::{Identity, MANAGER};
 use crate::account::Account;
+use crate::orders::{Orders, Told};
 
 /// Label of the Leases.
 const LABEL: &str = "ferrule.dev/replica";
 /// Annotation with the account.
 const ACCOUNT: &str = "ferrule.dev/proxies";
+/// Annotation with orders to caches, and what proxies made of them.
+const ORDERS: &str = "ferrule.dev/orders";
 /// How often a replica shows that it is there.
 const REGULAR: Duration = Duration::from_secs(5);
 /// The least time between two writes.
@@ -35,20 +39,27 @@ const REMOVAL: Duration = Duration::from_secs(600);
 /// Longest time that a request may take.
 const PATIENCE: Duration = Duration::from_secs(4);
 
-/// Takes part until `stop`: tells `ours`, and hears what others tell.
+/// What is told, and who hears what others tell.
+pub(crate) struct Talk {
+    pub(crate) ours: watch::Receiver<Account>,
+    pub(crate) others: watch::Sender<Vec<Account>>,
+    pub(crate) orders: Arc<Orders>,
+}
+
+/// Takes part until `stop`: tells what is ours, and hears what others tell.
 pub(crate) async fn take_part(
     client: Client,
     namespace: &str,
     identity: Identity,
-    ours: watch::Receiver<Account>,
-    others: watch::Sender<Vec<Account>>,
+    talk: Talk,
     mut stop: watch::Receiver<bool>,
 ) {
+    let Talk { ours, others, orders } = talk;
     let leases: Api<Lease> = Api::namespaced(client, namespace);
     let name = name(&identity);
     tokio::select! {
-        () = tell(&leases, &name, &identity, ours) => {}
-        () = hear(&leases, &name, others) => {}
+        () = tell(&leases, &name, &identity, ours, &orders) => {}
+        () = hear(&leases, &name, others, &orders) => {}
         _ = stop.wait_for(|stop| *stop) => {}
     }
     let _ = tokio::time::timeout(PATIENCE, leases.delete(&name, &DeleteParams::default())).await;
@@ -59,11 +70,19 @@ fn name(identity: &Identity) -> String {
     format!("ferrule-replica-{:016x}", rapidhash::v3::rapidhash_v3(identity.0.as_bytes()))
 }
 
-async fn tell(leases: &Api<Lease>, name: &str, identity: &Identity, mut ours: watch::Receiver<Account>) {
-    let mut failing = false;
+async fn tell(
+    leases: &Api<Lease>,
+    name: &str,
+    identity: &Identity,
+    mut ours: watch::Receiver<Account>,
+    orders: &Orders,
+) {
+    let (mut failing, mut news) = (false, orders.news());
     loop {
         let account = ours.borrow_and_update().clone();
-        match tokio::time::timeout(PATIENCE, write(leases, name, identity, &account)).await {
+        news.mark_unchanged();
+        let told = (account, orders.told());
+        match tokio::time::timeout(PATIENCE, write(leases, name, identity, &told)).await {
             Ok(Ok(())) => failing = false,
             Ok(Err(error)) if !std::mem::replace(&mut failing, true) => {
                 tracing::warn!("Lease {name}: {error}; other replicas do not hear of our proxies");
@@ -73,6 +92,7 @@ async fn tell(leases: &Api<Lease>, name: &str, identity: &Identity, mut ours: wa
         tokio::time::sleep(GATHER).await;
         tokio::select! {
             Ok(()) = ours.changed() => {}
+            Ok(()) = news.changed() => {}
             () = tokio::time::sleep(REGULAR) => {}
         }
     }
@@ -82,13 +102,15 @@ async fn write(
     leases: &Api<Lease>,
     name: &str,
     identity: &Identity,
-    account: &Account,
+    (account, orders): &(Account, Told),
 ) -> Result<(), kube::Error> {
     let account = serde_json::to_string(account).map_err(kube::Error::SerdeError)?;
+    let orders = serde_json::to_string(orders).map_err(kube::Error::SerdeError)?;
+    let annotations = json!({ACCOUNT: account, ORDERS: orders});
     let renewed = Timestamp::try_from(SystemTime::now()).ok();
     let lease = json!({
         "apiVersion": "coordination.k8s.io/v1", "kind": "Lease",
-        "metadata": {"name": name, "labels": {LABEL: "true"}, "annotations": {ACCOUNT: account}},
+        "metadata": {"name": name, "labels": {LABEL: "true"}, "annotations": annotations},
         "spec": {
             "holderIdentity": identity.to_string(), "leaseDurationSeconds": LASTING.as_secs(),
             "renewTime": renewed.map(|at| format!("{at:.6}")),
@@ -104,6 +126,7 @@ struct Heard(BTreeMap<String, Replica>);
 #[derive(Debug)]
 struct Replica {
     account: Account,
+    orders: Told,
     version: Option<String>,
     /// When it last said something.
     at: Instant,
@@ -112,19 +135,29 @@ struct Replica {
 impl Heard {
     fn put(&mut self, lease: Lease, now: Instant) {
         let (name, version) = (lease.metadata.name.unwrap_or_default(), lease.metadata.resource_version);
-        let account = lease.metadata.annotations.and_then(|mut all| all.remove(ACCOUNT)).unwrap_or_default();
+        let mut annotations = lease.metadata.annotations.unwrap_or_default();
+        let mut text = |name| annotations.remove(name).unwrap_or_default();
         // One that makes no sense to us tells of no proxies.
-        let account = serde_json::from_str(&account).unwrap_or_default();
+        let account = serde_json::from_str(&text(ACCOUNT)).unwrap_or_default();
+        let orders = serde_json::from_str(&text(ORDERS)).unwrap_or_default();
         match self.0.get(&name) {
             Some(known) if known.version == version => {}
-            _ => drop(self.0.insert(name, Replica { account, version, at: now })),
+            _ => drop(self.0.insert(name, Replica { account, orders, version, at: now })),
         }
     }
 
     /// The accounts of those that are still there.
     fn accounts(&self, now: Instant) -> Vec<Account> {
-        let living = self.0.values().filter(|replica| now.duration_since(replica.at) < LASTING);
-        living.map(|replica| replica.account.clone()).collect()
+        self.living(now).map(|replica| replica.account.clone()).collect()
+    }
+
+    /// Their orders, and what their proxies made of those of others.
+    fn orders(&self, now: Instant) -> Vec<Told> {
+        self.living(now).map(|replica| replica.orders.clone()).collect()
+    }
+
+    fn living(&self, now: Instant) -> impl Iterator<Item = &Replica> {
+        self.0.values().filter(move |replica| now.duration_since(replica.at) < LASTING)
     }
 
     /// Leases of those that are long gone.
@@ -134,7 +167,7 @@ impl Heard {
     }
 }
 
-async fn hear(leases: &Api<Lease>, name: &str, others: watch::Sender<Vec<Account>>) {
+async fn hear(leases: &Api<Lease>, name: &str, others: watch::Sender<Vec<Account>>, orders: &Orders) {
     let config = watcher::Config::default().labels(LABEL);
     let mut events = watcher(leases.clone(), config).boxed();
     let (mut pauses, mut heard, mut listed) = (Pauses::default(), Heard::default(), Vec::new());
@@ -161,6 +194,7 @@ async fn hear(leases: &Api<Lease>, name: &str, others: watch::Sender<Vec<Account
             _ = regular.tick() => remove(leases, &heard).await,
         }
         heard.0.remove(name);
+        orders.hear(heard.orders(Instant::now()));
         let accounts = heard.accounts(Instant::now());
         others.send_if_modified(|known| std::mem::replace(known, accounts) != *known);
     }

@@ -13,10 +13,11 @@ use std::time::Instant;
 use ferrule_cache::Cache;
 use ferrule_xds::{Event, REPORTS};
 use serde_json::{Value, json};
+use tokio::sync::watch;
 
 use crate::publish::{self, SharedPublisher};
 use state::State;
-pub(crate) use state::{Account, Standing, Word};
+pub(crate) use state::{Account, Standing, Told, Word};
 
 /// Most bytes of one order.
 pub(crate) const LARGEST: usize = 64 << 10;
@@ -25,11 +26,13 @@ pub(crate) const LARGEST: usize = 64 << 10;
 pub(crate) struct Orders {
     publisher: SharedPublisher,
     state: Mutex<State>,
+    /// Counts what may be news to other replicas.
+    news: watch::Sender<u64>,
 }
 
 impl Orders {
     pub(crate) fn new(publisher: SharedPublisher) -> Self {
-        Self { publisher, state: Mutex::default() }
+        Self { publisher, state: Mutex::default(), news: watch::Sender::default() }
     }
 
     /// Gives an order to all proxies with caches, those among them that connect later; says what it is called.
@@ -42,6 +45,8 @@ impl Orders {
         let mut state = self.state();
         state.give(&id, order, Instant::now());
         self.publish(&mut state);
+        drop(state);
+        self.note();
         Ok(id)
     }
 
@@ -52,7 +57,38 @@ impl Orders {
 
     /// Takes in what a proxy did.
     pub(crate) fn on_event(&self, event: &Event) {
-        self.state().on_event(event, Instant::now());
+        let mut state = self.state();
+        state.on_event(event, Instant::now());
+        let is_news =
+            !state.orders().is_empty() && !matches!(event, Event::Acked { .. } | Event::Nacked { .. });
+        drop(state);
+        if is_news {
+            self.note();
+        }
+    }
+
+    /// Changes when there may be news for other replicas.
+    pub(crate) fn news(&self) -> watch::Receiver<u64> {
+        self.news.subscribe()
+    }
+
+    /// What other replicas are to hear.
+    pub(crate) fn told(&self) -> Told {
+        self.state().told(Instant::now())
+    }
+
+    /// Takes in what all other replicas say.
+    pub(crate) fn hear(&self, others: Vec<Told>) {
+        let mut state = self.state();
+        if state.hear(others, Instant::now()) {
+            self.publish(&mut state);
+            drop(state);
+            self.note();
+        }
+    }
+
+    fn note(&self) {
+        self.news.send_modify(|news| *news += 1);
     }
 
     /// Takes orders back whose time is over; to be called now and then.

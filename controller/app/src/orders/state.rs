@@ -24,8 +24,8 @@ const ANSWER_BYTES: usize = 16 << 20;
 /// A proxy: its gateway and its node's id.
 type Proxy = (Arc<str>, Arc<str>);
 
-/// What became of an order at one proxy.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
+/// What became of an order at one proxy, the better first: of two replicas' words on one proxy the better holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Deserialize, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum Standing {
     /// It has carried it out and said what came of it.
@@ -53,14 +53,37 @@ pub(crate) struct Word {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
 pub(crate) struct Account {
     pub(crate) proxies: Vec<Word>,
+    /// Replicas of the controller that have not said yet what their proxies made of it.
+    #[serde(default)]
+    pub(crate) unheard: usize,
 }
 
 impl Account {
     /// Whether there is nothing more to wait for.
     pub(crate) fn is_complete(&self) -> bool {
         let has_it = |word: &Word| matches!(word.standing, Standing::Answered | Standing::Accepted);
-        !self.proxies.is_empty() && self.proxies.iter().all(has_it)
+        self.unheard == 0 && !self.proxies.is_empty() && self.proxies.iter().all(has_it)
     }
+}
+
+/// Most bytes of what a replica tells: an object of Kubernetes may have 256 KiB of annotations.
+const TOLD_BYTES: usize = 128 << 10;
+
+/// What replicas tell each other.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
+pub(crate) struct Told {
+    /// Orders that stand, the latest first.
+    orders: Vec<Relayed>,
+    /// By order.
+    words: BTreeMap<String, Vec<Word>>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
+struct Relayed {
+    id: String,
+    order: Value,
+    /// Seconds since it was given, as of when this was told.
+    age: u64,
 }
 
 #[derive(Debug)]
@@ -82,6 +105,8 @@ pub(super) struct State {
     /// By stream, with the generation that it runs.
     peers: BTreeMap<u64, (Peer, u64)>,
     gone: BTreeMap<Proxy, Instant>,
+    /// What each of the other replicas says.
+    others: Vec<Told>,
 }
 
 /// What a cache filter reports.
@@ -162,8 +187,60 @@ impl State {
         given.answers.insert(proxy(peer), outcome);
     }
 
+    /// What proxies of all replicas made of an order.
     pub(super) fn account(&self, id: &str, now: Instant) -> Option<Account> {
-        let given = self.given.iter().find(|given| given.id == id)?;
+        let own = self.given.iter().find(|given| given.id == id).map(|given| self.words(given, now))?;
+        let mut words: BTreeMap<Proxy, Word> = BTreeMap::new();
+        for word in
+            own.into_iter().chain(self.others.iter().filter_map(|told| told.words.get(id)).flatten().cloned())
+        {
+            let known =
+                words.entry((word.gateway.clone(), word.proxy.clone())).or_insert_with(|| word.clone());
+            if word.standing < known.standing {
+                *known = word;
+            }
+        }
+        let unheard = self.others.iter().filter(|told| !told.words.contains_key(id)).count();
+        Some(Account { proxies: words.into_values().collect(), unheard })
+    }
+
+    /// What other replicas are to hear.
+    pub(super) fn told(&self, now: Instant) -> Told {
+        let mut told = Told::default();
+        let mut room = TOLD_BYTES;
+        for given in self.given.iter().rev() {
+            let mut words = self.words(given, now);
+            let bytes = |words: &[Word]| serde_json::to_string(words).map_or(usize::MAX, |text| text.len());
+            if bytes(&words) > room / 2 {
+                words.iter_mut().for_each(|word| word.outcome = None);
+            }
+            let taken = given.bytes.saturating_add(bytes(&words));
+            let Some(left) = room.checked_sub(taken) else { break };
+            room = left;
+            told.words.insert(given.id.clone(), words);
+            let age = now.duration_since(given.at).as_secs();
+            told.orders.push(Relayed { id: given.id.clone(), order: given.order.clone(), age });
+        }
+        told
+    }
+
+    /// Takes in what the other replicas say; whether that brings orders that are new here.
+    pub(super) fn hear(&mut self, others: Vec<Told>, now: Instant) -> bool {
+        let mut is_new = false;
+        for Relayed { id, order, age } in others.iter().flat_map(|told| told.orders.iter().rev()) {
+            let is_known = self.given.iter().any(|given| given.id == *id);
+            let at = now.checked_sub(Duration::from_secs(*age)).filter(|_| *age < LASTING.as_secs());
+            if let (false, Some(at)) = (is_known, at) {
+                self.give(id, order.clone(), at);
+                is_new = true;
+            }
+        }
+        self.others = others;
+        is_new
+    }
+
+    /// What proxies that are connected here made of an order.
+    fn words(&self, given: &Given, now: Instant) -> Vec<Word> {
         let mut words: BTreeMap<Proxy, Word> = BTreeMap::new();
         let mut say = |proxy: Proxy, standing, outcome| {
             let word = Word { gateway: proxy.0.clone(), proxy: proxy.1.clone(), standing, outcome };
@@ -182,7 +259,7 @@ impl State {
         for (proxy, _) in missed.filter(|((gateway, _), _)| given.caching.contains_key(gateway)) {
             say(proxy.clone(), Standing::Gone, None);
         }
-        Some(Account { proxies: words.into_values().collect() })
+        words.into_values().collect()
     }
 }
 

@@ -88,6 +88,43 @@ fn orders_stand_for_a_while_and_no_more_than_so_many() {
 }
 
 #[test]
+fn replicas_pass_orders_on_and_speak_for_their_own_proxies() {
+    let now = Instant::now();
+    let mut first = state(&[("d/g", CacheHost::Native)], now);
+    first.on_event(&Event::Connected(peer("d/g", "a", 1)), now);
+    first.on_event(&reported(peer("d/g", "a", 1), r#"{"id": "one", "outcome": {"purged": 2}}"#), now);
+    // It was here a moment ago.
+    first.on_event(&Event::Connected(peer("d/g", "b", 2)), now);
+    first.on_event(&Event::Disconnected(peer("d/g", "b", 2)), now);
+    let mut second = State::default();
+    assert!(!first.hear(vec![second.told(now)], now));
+    assert_eq!(first.account("one", now).unwrap().unheard, 1, "the other has not heard of it");
+    assert!(second.hear(vec![first.told(now)], now));
+    assert!(!second.hear(vec![first.told(now)], now), "once");
+    assert_eq!(second.orders(), first.orders());
+    let caching = Caching { generation: 9, host: CacheHost::Native };
+    second.on_published(&[("d/g".into(), caching)].into());
+    second.on_event(&Event::Connected(peer("d/g", "b", 1)), now);
+    first.hear(vec![second.told(now)], now);
+    assert_eq!(standings(&first, now), [("a".into(), Standing::Answered), ("b".into(), Standing::Waiting)]);
+    second.on_event(&reported(peer("d/g", "b", 1), r#"{"id": "one", "outcome": {"purged": 1}}"#), now);
+    first.hear(vec![second.told(now)], now);
+    assert!(first.account("one", now).unwrap().is_complete());
+    assert_eq!(second.account("one", now).unwrap().proxies.len(), 2, "whoever is asked");
+}
+
+#[test]
+fn what_replicas_tell_each_other_is_bounded_and_not_brought_back_from_the_past() {
+    let now = Instant::now();
+    let mut state = state(&[("d/g", CacheHost::Native)], now);
+    let large = format!(r#"{{"id": "one", "outcome": {{"caches": ["{}"]}}}}"#, "x".repeat(200 << 10));
+    state.on_event(&reported(peer("d/g", "a", 1), &large), now);
+    assert!(serde_json::to_string(&state.told(now)).unwrap().len() < 1000);
+    let told = state.told(now + 10 * MINUTE);
+    assert!(!State::default().hear(vec![told], now + 10 * MINUTE));
+}
+
+#[test]
 fn an_order_that_makes_no_sense_is_refused_by_its_field() {
     for (order, why) in [
         ("{", "no JSON"),

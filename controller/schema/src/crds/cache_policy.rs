@@ -42,6 +42,7 @@ fn spec() -> Shape {
             "setCookie",
             text().one_of(&["Store", "Skip"]).about("Whether responses with Set-Cookie are stored."),
         ),
+        optional("post", post()),
         optional("bypass", matchers().about("Requests that pass by: those that one of these holds for.")),
         optional(
             "tagFields",
@@ -57,6 +58,7 @@ fn spec() -> Shape {
             "purge",
             object([required("allow", matchers().about("Requests that may."))]).about("Who may send PURGE."),
         ),
+        optional("observe", observe()),
         optional("collapse", collapse()),
         optional("storage", storage()),
     ])
@@ -104,6 +106,22 @@ fn stale() -> Shape {
         seconds("ifErrorSeconds", "When the origin fails (RFC 5861 §4)."),
     ])
     .about("How long stale responses are served where the origin does not say.")
+}
+
+fn observe() -> Shape {
+    let metadata = boolean().about("Sets dynamic metadata `ferrule.cache` of each request.");
+    object([optional("metadata", metadata)]).about("What access logs can show.")
+}
+
+fn post() -> Shape {
+    let bytes = integer().from(0).to(16 << 20);
+    object([optional(
+        "contentBytes",
+        bytes.about("Bytes of content that are held for it; larger requests pass by. 65536 by default."),
+    )])
+    .about(
+        "Present: responses to POST answer requests with equal content. Where POST asks and changes nothing.",
+    )
 }
 
 fn matchers() -> Shape {

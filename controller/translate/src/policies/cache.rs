@@ -50,20 +50,36 @@ impl Policy for Cache {
         if let Some(field) = ["orders", "secrets"].into_iter().find(|field| json.get(field).is_some()) {
             return Some(Err(vec![(format!("{FIELD}.{field}"), format!("unknown field `{field}`"))]));
         }
+        let at = |field: String| match field.as_str() {
+            "" => FIELD.to_owned(),
+            field => format!("{FIELD}.{field}"),
+        };
         Some(match ferrule_kit::compile::<Filter>(json.to_string().as_bytes()) {
             Ok(_) => Ok(Contribution {
                 json,
                 secrets: references.secrets.values().cloned().collect(),
                 decompresses: false,
             }),
-            Err(error) if error.field.is_empty() => Err(vec![(FIELD.to_owned(), error.reason)]),
-            Err(error) => Err(vec![(format!("{FIELD}.{}", error.field), error.reason)]),
+            // Among the fields that it names, some are none of a policy.
+            Err(error) => Err(vec![(
+                at(error.field),
+                error.reason.replace(", `secrets`", "").replace(", `orders`", ""),
+            )]),
         })
     }
 
     /// Requests have no responses before they are routed.
     fn before_routing(&self, _: &Value) -> Result<Value, Fault> {
         Err((FIELD.to_owned(), "responses are cached by routes alone (ListenerFilters.requests)".to_owned()))
+    }
+
+    /// What is stored under a URL for some requests is not what others get that are routed elsewhere.
+    fn apart(&self, json: &Value, matcher: &str) -> Option<Value> {
+        let mut json = json.clone();
+        let members = json.as_object_mut().filter(|members| !members.contains_key("disable"))?;
+        let key = members.entry("key").or_insert_with(|| json!({})).as_object_mut()?;
+        key.insert("partition".to_owned(), matcher.into());
+        Some(json)
     }
 
     fn shared(&self, secrets: &BTreeSet<SecretKey>) -> Value {

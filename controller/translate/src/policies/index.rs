@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use super::references::Surroundings;
 use super::target::{KINDS, Target, exists, kind_of, targets};
-use super::{AllReferences, Compiled, FilterConfig, Setting, Settings, compile, references};
+use super::{AllReferences, Compiled, FilterConfig, POLICIES, Setting, Settings, compile, references};
 use crate::api::cache_policy::CachePolicy;
 use crate::api::meta::{FERRULE_GROUP, KGATEWAY_GROUP};
 use crate::api::traffic_policy::{TrafficPolicy, TrafficPolicySpec};
@@ -63,6 +63,16 @@ impl Applied {
     /// Whether responses are to be decompressed.
     pub(crate) fn decompresses(&self) -> bool {
         self.configs().flatten().any(|config| config.decompresses)
+    }
+
+    /// What applies otherwise to a route that more than the URL chooses, and nothing else.
+    pub(crate) fn apart(&self, matcher: &str) -> Self {
+        let mut settings = Settings::default();
+        for ((slot, policy), config) in settings.iter_mut().zip(POLICIES).zip(self.configs()) {
+            let apart = config.and_then(|config| config.apart(policy, matcher));
+            *slot = apart.map(|config| Setting::Config(Arc::new(config)));
+        }
+        Self { settings, ..Self::default() }
     }
 
     /// Configurations by place in [`super::POLICIES`].

@@ -41,6 +41,13 @@ pub(crate) trait Policy: Sync {
     /// Field of it, and why it cannot run there.
     fn before_routing(&self, json: &Value) -> Result<Value, Fault>;
 
+    /// The configuration for a route that more than the URL chooses, where that takes another one. `matcher` names the requests that the
+    /// route is for.
+    fn apart(&self, json: &Value, matcher: &str) -> Option<Value> {
+        let _ = (json, matcher);
+        None
+    }
+
     /// The configuration that is not any route's. Envoy subscribes to the secrets that it names; routes may name no others.
     fn shared(&self, secrets: &BTreeSet<SecretKey>) -> Value;
 }
@@ -81,6 +88,18 @@ pub(crate) enum Setting {
     Config(Arc<FilterConfig>),
     /// Something that does not compile. Where it applies nothing may be served.
     Broken,
+}
+
+impl FilterConfig {
+    /// That for a route that more than the URL chooses, where it is another one.
+    fn apart(&self, policy: &dyn Policy, matcher: &str) -> Option<Self> {
+        let json = policy.apart(&self.json, matcher)?;
+        Some(identified(Contribution {
+            json,
+            secrets: self.secrets.clone(),
+            decompresses: self.decompresses,
+        }))
+    }
 }
 
 impl Setting {

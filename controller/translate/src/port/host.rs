@@ -155,12 +155,17 @@ impl Lowering {
         decompresses: bool,
         entry: &Entry,
     ) {
-        let effective = entry.applied.clone().over(wider);
+        let mut effective = entry.applied.clone().over(wider);
         if effective.is_broken() {
             builder.route(&refusing(&entry.matcher), &entry.name, &PerFilter::new());
             return;
         }
         let mut filters = PerFilter::new();
+        if let Some(matcher) = &entry.selects {
+            let apart = effective.apart(matcher);
+            filters.extend(xds::filter::per_route(around.host, &apart));
+            effective = apart.over(&effective);
+        }
         switch(&effective, decompresses, &mut filters);
         let mut name = Cow::Borrowed(entry.name.as_str());
         if !around.suffix.is_empty() {

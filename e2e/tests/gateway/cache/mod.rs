@@ -1,5 +1,6 @@
 //! `CachePolicy` through a running controller and its Envoy.
 
+mod example;
 mod orders;
 mod policies;
 
@@ -16,6 +17,11 @@ spec:
   parentRefs: [{name: quickstart}]
   rules:
   - matches: [{path: {value: /cached}}]
+    backendRefs: [{name: app, port: 80}]
+  - matches: [{path: {value: /split}, headers: [{name: x-canary, value: '1'}]}]
+    filters: [{type: RequestHeaderModifier, requestHeaderModifier: {set: [{name: x-who, value: canary}]}}]
+    backendRefs: [{name: app, port: 80}]
+  - matches: [{path: {value: /split}}]
     backendRefs: [{name: app, port: 80}]
   - name: turned
     matches: [{path: {value: /turned}}]

@@ -1,6 +1,7 @@
 //! What policies make of answers, and what becomes of stored ones when a policy changes.
 
 use super::{Rig, cache_status, is_hit};
+use crate::client::{Answer, ask};
 
 #[test]
 fn the_second_answer_is_the_first_one_stored_on_either_host() {
@@ -30,7 +31,7 @@ fn the_most_specific_policy_can_switch_the_cache_off_on_either_host() {
 #[test]
 fn what_is_stored_is_the_origins_and_transformed_on_its_way_out_on_either_host() {
     for rig in Rig::each_host() {
-        let turned = |answer: &crate::client::Answer| answer.header("x-turned").map(str::to_owned);
+        let turned = |answer: &Answer| answer.header("x-turned").map(str::to_owned);
         assert_eq!(turned(&rig.get("/turned")).as_deref(), Some("once"));
         let hit = rig.get("/turned");
         assert!(is_hit(&hit) && turned(&hit).as_deref() == Some("once"), "{hit:?}");
@@ -40,6 +41,24 @@ fn what_is_stored_is_the_origins_and_transformed_on_its_way_out_on_either_host()
         });
         assert!(is_hit(&anew), "{anew:?}");
         assert_eq!(rig.origin_requests("/turned"), 1);
+    }
+}
+
+#[test]
+fn what_is_stored_for_requests_of_one_rule_is_no_answer_for_those_of_another_on_either_host() {
+    for rig in Rig::each_host() {
+        let canary = || ask(rig.controller.gateway, "GET", "/split", &[("x-canary", "1")]);
+        let who = |answer: &Answer| answer.json()["headers"]["x-who"].clone();
+        assert_eq!(who(&canary()), "canary");
+        let plain = rig.get("/split");
+        assert!(!is_hit(&plain) && who(&plain).is_null(), "{plain:?}");
+        for answer in [canary(), rig.get("/split")] {
+            assert!(is_hit(&answer), "{answer:?}");
+        }
+        assert_eq!((who(&canary()), who(&rig.get("/split"))), ("canary".into(), serde_json::Value::Null));
+        let purged = rig.controller.cache(&["purge", "http://localhost/split"]);
+        assert!(purged.status.success(), "{purged:?}");
+        assert!(!is_hit(&canary()) && !is_hit(&rig.get("/split")), "a URL is purged for all");
     }
 }
 

@@ -2,6 +2,7 @@
 //! client's back, and stores that are full.
 
 mod collapsing;
+mod observing;
 mod origin;
 mod pressure;
 mod redis;

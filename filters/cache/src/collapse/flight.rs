@@ -1,14 +1,27 @@
 //! One fetch, and those who wait for it.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex};
 
 use super::lock;
 use crate::policy::time::Time;
-use crate::store::{Chunk, Object};
+use crate::store::{Charge, Chunk, Object};
+
+/// Milliseconds after which a fetch without a header section is another's to make: whoever made it may have been lost.
+const FORGOTTEN_MS: u64 = 60_000;
 
 /// Names a waiter of a flight.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Ticket(u64);
+
+/// Why one cannot wait.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Refusal {
+    /// Too many wait, or have waited in vain.
+    Vain,
+    /// Nothing has come of the fetch.
+    Over,
+}
 
 /// What a waiter finds when it looks.
 #[derive(Clone, Debug)]
@@ -34,14 +47,17 @@ pub enum Progress<H> {
 
 #[derive(Debug)]
 enum Phase<H> {
-    /// No header section yet. An heir was woken to take over, where who fetched has gone away.
+    /// No header section yet, for a fetch that began then. An heir was woken to take over, where who fetched has gone away.
     Fetching {
         heir: Option<u64>,
+        began: Time,
     },
-    /// The header section has come, and all of the body is sure to be kept.
+    /// The header section has come, and the body is kept as it comes.
     Streaming {
         head: Arc<H>,
         chunks: Vec<Chunk>,
+        /// How many pieces there were when someone last looked for progress and found some, and when that was.
+        seen: (usize, Time),
     },
     Landed(Arc<Object>),
     Released,
@@ -50,44 +66,68 @@ enum Phase<H> {
 
 #[derive(Debug)]
 struct Waiter<W> {
-    id: u64,
     waker: W,
-    deadline: Time,
+    since: Time,
     /// Pieces that it has seen; none before it saw the header section.
     seen: Option<usize>,
-    expired: bool,
 }
 
 #[derive(Debug)]
 struct State<H, W> {
     phase: Phase<H>,
-    waiters: Vec<Waiter<W>>,
+    /// In the order in which they came.
+    waiters: BTreeMap<u64, Waiter<W>>,
+    /// Those who have seen all, or have not looked yet: all others look before they sleep.
+    asleep: BTreeSet<u64>,
     next: u64,
+    /// Pays for pieces that readers still hold, where nothing came of the fetch.
+    held: Option<Charge>,
 }
 
 /// One fetch.
 #[derive(Debug)]
 pub struct Flight<H, W> {
+    key: Arc<[u8]>,
+    patience_ms: u64,
     state: Mutex<State<H, W>>,
 }
 
-impl<H, W> Default for Flight<H, W> {
-    fn default() -> Self {
-        let state = State { phase: Phase::Fetching { heir: None }, waiters: Vec::new(), next: 0 };
-        Self { state: Mutex::new(state) }
-    }
-}
-
 impl<H, W: Clone> Flight<H, W> {
-    pub(super) fn wait(&self, waker: W, deadline: Time, most: usize) -> Option<Ticket> {
+    pub(super) fn new(key: Arc<[u8]>, now: Time, patience_ms: u64) -> Self {
+        let state = State {
+            phase: Phase::Fetching { heir: None, began: now },
+            waiters: BTreeMap::new(),
+            asleep: BTreeSet::new(),
+            next: 0,
+            held: None,
+        };
+        Self { key, patience_ms, state: Mutex::new(state) }
+    }
+
+    pub(super) fn wait(&self, waker: W, now: Time, most: usize) -> Result<Ticket, Refusal> {
         let mut state = lock(&self.state);
-        if state.waiters.len() >= most {
-            return None;
+        match state.phase {
+            // Who would wait for a header section that others have given up waiting for would do so in vain.
+            Phase::Fetching { began, .. } if self.is_over(began, now) => return Err(Refusal::Vain),
+            Phase::Released | Phase::Broken => return Err(Refusal::Over),
+            _ if state.waiters.len() >= most => return Err(Refusal::Vain),
+            _ => {}
         }
         let id = state.next;
         state.next += 1;
-        state.waiters.push(Waiter { id, waker, deadline, seen: None, expired: false });
-        Some(Ticket(id))
+        state.waiters.insert(id, Waiter { waker, since: now, seen: None });
+        state.asleep.insert(id);
+        Ok(Ticket(id))
+    }
+
+    /// Whether the time for which one waits is over. A clock that was set back does not prolong it.
+    fn is_over(&self, since: Time, now: Time) -> bool {
+        now.0 < since.0 || now.0 - since.0 >= self.patience_ms
+    }
+
+    /// The key under which it is shared.
+    pub fn key(&self) -> &[u8] {
+        &self.key
     }
 
     /// How many wait.
@@ -97,30 +137,58 @@ impl<H, W: Clone> Flight<H, W> {
 
     /// Whether someone has begun to read along.
     pub fn is_read(&self) -> bool {
-        lock(&self.state).waiters.iter().any(|waiter| waiter.seen.is_some())
+        lock(&self.state).waiters.values().any(|waiter| waiter.seen.is_some())
     }
 
-    /// What is new for a waiter.
-    pub fn look(&self, ticket: Ticket) -> Progress<H> {
-        lock(&self.state).look(ticket.0)
-    }
-
-    /// A waiter waits no more. Wake who comes back.
-    #[must_use]
-    pub fn leave(&self, ticket: Ticket) -> Option<W> {
+    /// Whether no piece has come for as long as one waits, as far as those know who ask, or no header section for so long that no one
+    /// can be waiting for it any more.
+    pub(super) fn is_stalled(&self, now: Time) -> bool {
         let mut state = lock(&self.state);
-        state.waiters.retain(|waiter| waiter.id != ticket.0);
-        match state.phase {
-            Phase::Fetching { heir: Some(heir) } if heir == ticket.0 => state.appoint(),
+        let (chunks, seen) = match &mut state.phase {
+            Phase::Streaming { chunks, seen, .. } => (chunks, seen),
+            Phase::Fetching { began, .. } => return now.0.saturating_sub(began.0) >= FORGOTTEN_MS,
+            Phase::Landed(_) | Phase::Released | Phase::Broken => return false,
+        };
+        if chunks.len() != seen.0 || now.0 < seen.1.0 {
+            *seen = (chunks.len(), now);
+        }
+        self.patience_ms > 0 && self.is_over(seen.1, now)
+    }
+
+    /// What is known by the header section, once that has come.
+    pub(super) fn head(&self) -> Option<Arc<H>> {
+        match &lock(&self.state).phase {
+            Phase::Streaming { head, .. } => Some(Arc::clone(head)),
             _ => None,
         }
     }
 
-    /// The header section has come and the body will be kept whole: waiters may read along. Wake who comes back.
-    #[must_use]
-    pub fn stream(&self, head: Arc<H>) -> Vec<W> {
+    /// What is new for a waiter.
+    pub fn look(&self, ticket: Ticket, now: Time) -> Progress<H> {
         let mut state = lock(&self.state);
-        state.phase = Phase::Streaming { head, chunks: Vec::new() };
+        let is_late = state.waiters.get(&ticket.0).is_none_or(|waiter| self.is_over(waiter.since, now));
+        state.look(ticket.0, is_late, now)
+    }
+
+    /// Says besides whom to wake whether the flight is over.
+    pub(super) fn leave(&self, ticket: Ticket) -> (Option<W>, bool) {
+        let mut state = lock(&self.state);
+        state.remove(ticket.0);
+        match state.phase {
+            Phase::Fetching { heir: Some(heir), .. } if heir == ticket.0 => {
+                let heir = state.appoint();
+                let is_over = heir.is_none();
+                (heir, is_over)
+            }
+            _ => (None, false),
+        }
+    }
+
+    /// The header section has come and the body will be kept: waiters may read along. Wake who comes back.
+    #[must_use]
+    pub fn stream(&self, head: Arc<H>, now: Time) -> Vec<W> {
+        let mut state = lock(&self.state);
+        state.phase = Phase::Streaming { head, chunks: Vec::new(), seen: (0, now) };
         state.wakers()
     }
 
@@ -139,6 +207,11 @@ impl<H, W: Clone> Flight<H, W> {
         let mut state = lock(&self.state);
         state.phase = Phase::Landed(object);
         state.wakers()
+    }
+
+    /// Nothing will be stored of what has come: `charge` pays for it until the last reader has let go.
+    pub fn hold(&self, charge: Charge) {
+        lock(&self.state).held = Some(charge);
     }
 
     pub(super) fn release(&self) -> Vec<W> {
@@ -166,59 +239,58 @@ impl<H, W: Clone> Flight<H, W> {
             Phase::Landed(_) | Phase::Released | Phase::Broken => (Vec::new(), true),
         }
     }
-
-    /// Lets those go on alone who have waited long enough. Wake who comes back.
-    #[must_use]
-    pub fn expire(&self, now: Time) -> Vec<W> {
-        let mut state = lock(&self.state);
-        let late = state.waiters.iter_mut().filter(|waiter| waiter.seen.is_none() && !waiter.expired);
-        let late = late.filter(|waiter| waiter.deadline <= now);
-        late.map(|waiter| {
-            waiter.expired = true;
-            waiter.waker.clone()
-        })
-        .collect()
-    }
 }
 
 impl<H, W: Clone> State<H, W> {
-    fn wakers(&self) -> Vec<W> {
-        self.waiters.iter().map(|waiter| waiter.waker.clone()).collect()
+    /// Who sleeps is woken, and looks before it sleeps again.
+    fn wakers(&mut self) -> Vec<W> {
+        let asleep = std::mem::take(&mut self.asleep);
+        asleep.iter().filter_map(|id| self.waiters.get(id)).map(|waiter| waiter.waker.clone()).collect()
+    }
+
+    fn remove(&mut self, id: u64) {
+        self.waiters.remove(&id);
+        self.asleep.remove(&id);
     }
 
     /// Chooses who takes over: the one who has waited longest.
     fn appoint(&mut self) -> Option<W> {
-        let heir = self.waiters.iter().find(|waiter| !waiter.expired);
-        let (id, waker) = heir.map(|waiter| (waiter.id, waiter.waker.clone())).unzip();
-        self.phase = if id.is_some() { Phase::Fetching { heir: id } } else { Phase::Released };
+        let heir = self.waiters.iter().next();
+        let (heir, waker) = heir.map(|(id, waiter)| (*id, waiter.waker.clone())).unzip();
+        match &mut self.phase {
+            Phase::Fetching { heir: known, .. } if heir.is_some() => *known = heir,
+            phase => *phase = Phase::Released,
+        }
         waker
     }
 
-    fn look(&mut self, id: u64) -> Progress<H> {
-        let Some(place) = self.waiters.iter().position(|waiter| waiter.id == id) else {
-            return Progress::Alone;
-        };
-        let waiter = &mut self.waiters[place];
+    fn look(&mut self, id: u64, is_late: bool, now: Time) -> Progress<H> {
+        self.asleep.remove(&id);
+        let Some(waiter) = self.waiters.get_mut(&id) else { return Progress::Alone };
         let has_begun = waiter.seen.is_some();
         match &mut self.phase {
             Phase::Landed(object) => Progress::Landed(Arc::clone(object)),
-            Phase::Streaming { head, chunks } => {
+            Phase::Streaming { head, chunks, .. } => {
                 let seen = waiter.seen.replace(chunks.len());
                 let new = chunks[seen.unwrap_or(0)..].to_vec();
                 if has_begun && new.is_empty() {
+                    self.asleep.insert(id);
                     return Progress::Pending;
                 }
                 Progress::Streaming { head: Arc::clone(head), chunks: new }
             }
             Phase::Broken if has_begun => Progress::Broken,
             Phase::Broken | Phase::Released => Progress::Alone,
-            Phase::Fetching { heir } if *heir == Some(id) => {
-                *heir = None;
-                self.waiters.remove(place);
+            Phase::Fetching { heir, began } if *heir == Some(id) => {
+                (*heir, *began) = (None, now);
+                self.waiters.remove(&id);
                 Progress::TakeOver
             }
-            Phase::Fetching { .. } if waiter.expired => Progress::Alone,
-            Phase::Fetching { .. } => Progress::Pending,
+            Phase::Fetching { .. } if is_late => Progress::Alone,
+            Phase::Fetching { .. } => {
+                self.asleep.insert(id);
+                Progress::Pending
+            }
         }
     }
 }

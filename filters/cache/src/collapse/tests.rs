@@ -60,18 +60,23 @@ fn one_fills_and_the_others_wait_and_read_along() {
     let flights = flights();
     let flight = fill(&flights);
     let ((first, a), (second, b)) = (wait(&flights, 1), wait(&flights, 2));
-    assert!(matches!(first.look(a), Progress::Pending));
-    assert_eq!(flight.stream(Arc::new("head")), [1, 2]);
-    assert_eq!(streamed(first.look(a)), b"");
-    assert!(matches!(first.look(a), Progress::Pending));
-    assert_eq!(flight.push(chunk("ab")), [1, 2]);
-    assert_eq!(streamed(first.look(a)), b"ab");
-    assert_eq!(flight.push(chunk("cd")), [1, 2]);
-    assert_eq!(streamed(first.look(a)), b"cd");
-    assert_eq!(streamed(second.look(b)), b"abcd");
-    flights.land(b"k", &flight);
+    assert!(matches!(first.look(a, NOW), Progress::Pending));
+    assert_eq!(flight.stream(Arc::new("head"), NOW), [1, 2]);
+    assert_eq!(streamed(first.look(a, NOW)), b"");
+    assert!(matches!(first.look(a, NOW), Progress::Pending));
+    // Who was woken and has not looked yet need not be woken again.
+    assert_eq!(flight.push(chunk("ab")), [1]);
+    assert_eq!(streamed(first.look(a, NOW)), b"ab");
+    assert!(matches!(first.look(a, NOW), Progress::Pending));
+    assert_eq!(flight.push(chunk("cd")), [1]);
+    assert_eq!(streamed(first.look(a, NOW)), b"cd");
+    assert_eq!(streamed(second.look(b, NOW)), b"abcd");
+    assert!(
+        matches!(first.look(a, NOW), Progress::Pending) && matches!(second.look(b, NOW), Progress::Pending)
+    );
+    flights.land(&flight);
     assert_eq!(flight.complete(object()), [1, 2]);
-    assert!(matches!(first.look(a), Progress::Landed(_)));
+    assert!(matches!(first.look(a, NOW), Progress::Landed(_)));
     assert!(flights.is_empty());
 }
 
@@ -79,10 +84,10 @@ fn one_fills_and_the_others_wait_and_read_along() {
 fn who_comes_late_reads_from_the_beginning() {
     let flights = flights();
     let flight = fill(&flights);
-    let _ = flight.stream(Arc::new("head"));
+    let _ = flight.stream(Arc::new("head"), NOW);
     let _ = flight.push(chunk("ab"));
     let (late, ticket) = wait(&flights, 1);
-    assert_eq!(streamed(late.look(ticket)), b"ab");
+    assert_eq!(streamed(late.look(ticket, NOW)), b"ab");
 }
 
 #[test]
@@ -90,20 +95,20 @@ fn the_longest_waiting_takes_over_and_the_next_where_that_leaves_too() {
     let flights = flights();
     let flight = fill(&flights);
     let ((_, a), (_, b), (_, c)) = (wait(&flights, 1), wait(&flights, 2), wait(&flights, 3));
-    assert_eq!(flights.abandon(b"k", &flight), [1]);
-    assert!(matches!(flight.look(b), Progress::Pending));
-    assert_eq!(flight.leave(a), Some(2));
-    assert!(matches!(flight.look(c), Progress::Pending));
-    assert!(matches!(flight.look(b), Progress::TakeOver));
-    assert_eq!((flight.waiters(), flight.leave(b)), (1, None));
-    assert_eq!(flight.stream(Arc::new("head")), [3]);
+    assert_eq!(flights.abandon(&flight), [1]);
+    assert!(matches!(flight.look(b, NOW), Progress::Pending));
+    assert_eq!(flights.leave(&flight, a), Some(2));
+    assert!(matches!(flight.look(c, NOW), Progress::Pending));
+    assert!(matches!(flight.look(b, NOW), Progress::TakeOver));
+    assert_eq!((flight.waiters(), flights.leave(&flight, b)), (1, None));
+    assert_eq!(flight.stream(Arc::new("head"), NOW), [3]);
 }
 
 #[test]
 fn without_waiters_an_abandoned_flight_is_over() {
     let flights = flights();
     let flight = fill(&flights);
-    assert_eq!(flights.abandon(b"k", &flight), [0; 0]);
+    assert_eq!(flights.abandon(&flight), [0; 0]);
     assert!(flights.is_empty());
     fill(&flights);
 }
@@ -113,11 +118,12 @@ fn a_flight_that_breaks_off_cuts_off_those_alone_who_have_begun() {
     let flights = flights();
     let flight = fill(&flights);
     let ((_, a), (_, b)) = (wait(&flights, 1), wait(&flights, 2));
-    let _ = flight.stream(Arc::new("head"));
-    assert_eq!(streamed(flight.look(a)), b"");
-    assert_eq!(flights.abandon(b"k", &flight), [1, 2]);
-    assert!(matches!(flight.look(a), Progress::Broken));
-    assert!(matches!(flight.look(b), Progress::Alone));
+    let _ = flight.stream(Arc::new("head"), NOW);
+    assert_eq!(streamed(flight.look(a, NOW)), b"");
+    assert!(matches!(flight.look(a, NOW), Progress::Pending));
+    assert_eq!(flights.abandon(&flight), [1]);
+    assert!(matches!(flight.look(a, NOW), Progress::Broken));
+    assert!(matches!(flight.look(b, NOW), Progress::Alone));
     assert!(flights.is_empty());
 }
 
@@ -126,8 +132,8 @@ fn what_cannot_be_stored_releases_all_and_leaves_a_marker() {
     let flights = flights();
     let flight = fill(&flights);
     let (_, a) = wait(&flights, 1);
-    assert_eq!(flights.release(b"k", &flight, NOW), [1]);
-    assert!(matches!(flight.look(a), Progress::Alone));
+    assert_eq!(flights.release(&flight, NOW), [1]);
+    assert!(matches!(flight.look(a, NOW), Progress::Alone));
     assert!(matches!(flights.join(b"k", Some(2), NOW), Role::Apart));
     assert!(matches!(flights.join(b"other", Some(2), NOW), Role::Fill(_)));
     assert!(matches!(flights.join(b"k", Some(2), Time(NOW.0 + 20_000)), Role::Fill(_)));
@@ -135,7 +141,7 @@ fn what_cannot_be_stored_releases_all_and_leaves_a_marker() {
         Role::Fill(flight) => flight,
         role => panic!("{role:?}"),
     };
-    let _ = flights.release(b"m", &flight, NOW);
+    let _ = flights.release(&flight, NOW);
     flights.unmark(b"m");
     assert!(matches!(flights.join(b"m", None, NOW), Role::Fill(_)));
 }
@@ -146,26 +152,90 @@ fn waiters_are_bounded_in_number_and_time() {
     let flight = fill(&flights);
     let tickets = [1, 2, 3].map(|waker| wait(&flights, waker).1);
     assert!(matches!(flights.join(b"k", Some(4), NOW), Role::Apart));
-    assert!(matches!(flights.join(b"k", None, NOW), Role::Apart));
-    assert_eq!(flights.expire(Time(NOW.0 + 99)), [0; 0]);
-    assert_eq!(flights.expire(Time(NOW.0 + 100)), [1, 2, 3]);
-    assert_eq!(flights.expire(Time(NOW.0 + 100)), [0; 0]);
-    assert!(matches!(flight.look(tickets[0]), Progress::Alone));
-    // None of them takes over: each is on its way already.
-    assert_eq!(flights.abandon(b"k", &flight), [0; 0]);
+    assert!(matches!(flights.join(b"k", None, NOW), Role::Busy));
+    assert!(matches!(flight.look(tickets[0], Time(NOW.0 + 99)), Progress::Pending));
+    assert!(matches!(flight.look(tickets[0], Time(NOW.0 + 100)), Progress::Alone));
+    // A clock that was set back does not keep anyone waiting.
+    assert!(matches!(flight.look(tickets[1], Time(NOW.0 - 1)), Progress::Alone));
+    for ticket in tickets {
+        assert_eq!(flights.leave(&flight, ticket), None);
+    }
+    // Nor does anyone begin to wait for what others have waited for in vain.
+    assert!(matches!(flights.join(b"k", Some(4), Time(NOW.0 + 100)), Role::Apart));
+    assert_eq!(flights.abandon(&flight), [0; 0]);
     assert!(flights.is_empty());
+}
+
+#[test]
+fn where_the_last_heir_leaves_the_flight_is_over() {
+    let flights = flights();
+    let flight = fill(&flights);
+    let ((_, a), (_, b)) = (wait(&flights, 1), wait(&flights, 2));
+    assert_eq!(flights.abandon(&flight), [1]);
+    assert_eq!(flights.leave(&flight, a), Some(2));
+    assert_eq!(flights.leave(&flight, b), None);
+    assert!(flights.is_empty() && !flights.is_under_way(b"k", NOW));
+    fill(&flights);
+}
+
+#[test]
+fn a_purge_parts_later_requests_from_a_flight_and_not_those_who_read_it() {
+    let flights = flights();
+    let about = |url: &'static [u8]| {
+        flights.detach(Some(url), |key, _| crate::policy::key::is_of_url(key, url));
+    };
+    let first = fill(&flights);
+    let (_, a) = wait(&flights, 1);
+    let _ = first.stream(Arc::new("head"), NOW);
+    about(b"other");
+    assert!(flights.is_under_way(b"k", NOW));
+    about(b"k");
+    let second = fill(&flights);
+    assert!(!Arc::ptr_eq(&first, &second));
+    assert_eq!(streamed(first.look(a, NOW)), b"");
+    flights.detach(None, |_, head| head.is_some());
+    assert!(flights.is_under_way(b"k", NOW), "no head yet");
+    flights.detach(None, |_, head| head.is_none());
+    assert!(flights.is_empty());
+}
+
+#[test]
+fn no_one_joins_a_flight_that_does_not_get_on() {
+    let flights = flights();
+    let first = fill(&flights);
+    let _ = first.stream(Arc::new("head"), NOW);
+    let _ = first.push(chunk("ab"));
+    let later = |ms: u64| flights.join(b"k", Some(1), Time(NOW.0 + ms));
+    assert!(matches!(later(100), Role::Wait(..)));
+    let _ = first.push(chunk("cd"));
+    assert!(matches!(later(150), Role::Wait(..)));
+    assert!(matches!(later(249), Role::Wait(..)));
+    assert!(matches!(later(250), Role::Fill(second) if !Arc::ptr_eq(&first, &second)));
 }
 
 #[test]
 fn a_landed_flight_does_not_take_its_successor_down() {
     let flights = flights();
     let first = fill(&flights);
-    flights.land(b"k", &first);
+    flights.land(&first);
     let second = fill(&flights);
-    flights.land(b"k", &first);
-    assert!(flights.is_under_way(b"k"));
-    flights.land(b"k", &second);
+    flights.land(&first);
+    assert!(flights.is_under_way(b"k", NOW));
+    flights.land(&second);
     assert!(flights.is_empty());
+}
+
+#[test]
+fn a_fetch_that_was_lost_does_not_stand_in_the_way_for_ever() {
+    let flights = flights();
+    let lost = fill(&flights);
+    let at = |ms: u64| Time(NOW.0 + ms);
+    assert!(flights.is_under_way(b"k", at(59_999)));
+    assert!(matches!(flights.join(b"k", Some(1), at(59_999)), Role::Apart));
+    assert!(!flights.is_under_way(b"k", at(60_000)));
+    assert!(matches!(flights.join(b"k", Some(1), at(60_000)), Role::Fill(_)));
+    assert_eq!(flights.abandon(&lost), [0; 0]);
+    assert!(flights.is_under_way(b"k", at(60_000)));
 }
 
 /// Many threads, one key at a time: each round has one fetch, and everyone gets its bytes.
@@ -189,17 +259,17 @@ fn threads_share_one_fetch() {
                     match role {
                         Role::Fill(flight) => {
                             fetches.fetch_add(1, Ordering::Relaxed);
-                            let _ = flight.stream(Arc::new("head"));
+                            let _ = flight.stream(Arc::new("head"), NOW);
                             for n in 0..50u8 {
                                 let _ = flight.push(Chunk::from(vec![n]));
                             }
                             barrier.wait();
-                            flights.land(&key, &flight);
+                            flights.land(&flight);
                         }
                         Role::Wait(flight, ticket) => {
                             let mut read = Vec::new();
                             while read.len() < 50 {
-                                match flight.look(ticket) {
+                                match flight.look(ticket, NOW) {
                                     Progress::Streaming { chunks, .. } => read.extend(chunks.concat()),
                                     Progress::Pending => std::thread::yield_now(),
                                     progress => panic!("{progress:?}"),
@@ -208,7 +278,7 @@ fn threads_share_one_fetch() {
                             assert_eq!(read, (0..50).collect::<Vec<u8>>());
                             barrier.wait();
                         }
-                        Role::Apart => panic!("apart"),
+                        role => panic!("{role:?}"),
                     }
                 }
             });

@@ -9,11 +9,13 @@ use serde_json::{Map, Value, json};
 use super::purge::uri;
 use crate::Compiled;
 use crate::policy::cache_status::CacheStatus;
-use crate::policy::key::{key, url_key};
+use crate::policy::key::{key, partition_of, url_key};
+use crate::policy::partial::Runs;
 use crate::policy::request::Request;
 use crate::policy::reuse::{Decision, Forward, Found, decide};
 use crate::policy::time::Time;
 use crate::policy::uri::Uri;
+use crate::selecting::has_for;
 use crate::store::{Lookup, Object};
 
 /// A request that is not made.
@@ -51,10 +53,17 @@ impl Inspect {
             .iter()
             .map(|(name, value)| (name.to_ascii_lowercase(), value.clone().into_bytes()))
             .collect();
-        live.iter().map(|compiled| self.of_cache(compiled, &uri, &fields, now)).collect()
+        live.iter().filter_map(|compiled| self.of_cache(compiled, &uri, &fields, now)).collect()
     }
 
-    fn of_cache(&self, compiled: &Compiled, uri: &Uri, fields: &[(String, Vec<u8>)], now: Time) -> Value {
+    /// None of a partition that holds nothing of the URL: it may be one of requests that are for other URLs.
+    fn of_cache(
+        &self,
+        compiled: &Compiled,
+        uri: &Uri,
+        fields: &[(String, Vec<u8>)],
+        now: Time,
+    ) -> Option<Value> {
         let request_key = key(uri, fields, &compiled.key_rules);
         let lookup =
             compiled.storage.store.find(&request_key, |object| compiled.selects(&object.head(), fields));
@@ -62,18 +71,24 @@ impl Inspect {
             Lookup::Found(object) => Some(object),
             Lookup::Nothing | Lookup::Others => None,
         };
-        let all = compiled.storage.store.of_url(&url_key(uri, &compiled.key_rules));
+        let url = url_key(uri, &compiled.key_rules);
+        let mut all = compiled.storage.store.of_url(&url);
+        let partition = compiled.key_rules.partition.as_deref();
+        all.retain(|object| partition_of(object.key(), &url) == partition.map(str::as_bytes));
+        if all.is_empty() && partition.is_some() {
+            return None;
+        }
         let is_selected = |object: &Arc<Object>| selected.is_some_and(|one| Arc::ptr_eq(one, object));
         let stored: Vec<Value> =
             all.iter().take(MOST).map(|object| told(object, is_selected(object), now)).collect();
-        json!({
+        Some(json!({
             "storage": compiled.storage_name,
             "name": compiled.name,
             "key": text(&request_key),
             "stored": stored,
             "unlisted": all.len().saturating_sub(MOST),
             "request": self.of_request(compiled, uri, fields, &lookup, now),
-        })
+        }))
     }
 
     /// What the request would get.
@@ -86,6 +101,7 @@ impl Inspect {
         now: Time,
     ) -> Value {
         let method = self.method.as_bytes();
+        let request = Request::read(method, fields, &compiled.rules);
         let decision = if compiled.bypasses(method, uri.path.as_bytes(), fields) {
             Decision::Forward(Forward::Bypass)
         } else {
@@ -93,10 +109,11 @@ impl Inspect {
                 Lookup::Nothing => Found::Nothing,
                 Lookup::Others => Found::OtherVariants,
                 Lookup::Found(object) => {
-                    Found::Response { stored: object.stored(), purged: object.is_purged() }
+                    let lacks = !has_for(object, request.method, fields);
+                    Found::Response { stored: object.stored(), purged: object.is_purged(), lacks }
                 }
             };
-            decide(&Request::read(method, fields, &compiled.rules), found, now)
+            decide(&request, found, now)
         };
         let ttl = match lookup {
             Lookup::Found(object) => Some(object.stored().ttl(now)),
@@ -140,6 +157,7 @@ fn why(decision: Decision) -> &'static str {
         Decision::Forward(Forward::Method) => "its method is not answered from a cache",
         Decision::Forward(Forward::UriMiss) => "nothing is stored under its key",
         Decision::Forward(Forward::VaryMiss) => "what is stored is for requests with other fields (Vary)",
+        Decision::Forward(Forward::Partial) => "a part is stored, which lacks what the request needs",
         Decision::Forward(_) => "the request is for the origin alone",
         Decision::GatewayTimeout => "the request wants what is stored or nothing (only-if-cached)",
     }
@@ -156,7 +174,8 @@ fn told(object: &Object, is_selected: bool, now: Time) -> Value {
         "key": text(object.key()),
         "selectedBy": selectors,
         "status": stored.status,
-        "bodyBytes": object.body().len(),
+        "bodyBytes": object.body().complete(),
+        "parts": object.body().runs().map(Runs::list),
         "ageSeconds": stored.age(now),
         "ttlSeconds": stored.ttl(now),
         "staleWhileRevalidateSeconds": stored.stale_while_revalidate,

@@ -165,6 +165,22 @@ fn an_inspection_tells_what_is_stored_and_what_a_request_would_get() {
 }
 
 #[test]
+fn an_inspection_tells_partitions_of_a_url_apart() {
+    let plain = cache("apart", json!({}));
+    let apart = cache("apart", json!({"key": {"partition": "canary"}}));
+    let _other = cache("apart", json!({"key": {"partition": "unused"}}));
+    store(&plain, "http://apart/a", &[], None);
+    store(&apart, "http://apart/a\0pcanary", &[], None);
+    let inspect = json!({"url": "http://apart/a"});
+    let outcome = Proxy::default().outcome(json!({"id": "apart", "storage": "apart", "inspect": inspect}));
+    let caches = outcome["caches"].as_array().unwrap();
+    let shown: Vec<_> = caches.iter().map(|cache| (&cache["key"], &cache["stored"][0]["key"])).collect();
+    let expected = [json!("http://apart/a"), json!("http://apart/a pcanary")];
+    assert_eq!(shown, expected.iter().map(|key| (key, key)).collect::<Vec<_>>());
+    assert!(caches.iter().all(|cache| cache["stored"].as_array().unwrap().len() == 1), "{outcome}");
+}
+
+#[test]
 fn what_is_no_order_does_not_compile() {
     for (list, why) in [
         (json!([{"id": "", "purge": {"tags": ["a"]}}]), "orders.list[0].id: is empty or too long"),

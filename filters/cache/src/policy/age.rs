@@ -25,6 +25,9 @@ pub fn current_age(initial_age: u32, response_time: Time, now: Time) -> u32 {
 
 #[cfg(test)]
 mod tests {
+    #[cfg(all(target_arch = "wasm32", target_os = "unknown"))]
+    use wasm_bindgen_test::wasm_bindgen_test as test;
+
     use super::*;
 
     fn value(lines: &[&str]) -> u32 {

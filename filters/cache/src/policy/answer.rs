@@ -35,7 +35,8 @@ pub fn answer(
     length: Option<u64>,
     now: Time,
 ) -> Answer {
-    if is_not_modified(request, stored, etag, now) {
+    // §13.1.2, §13.1.3: 304 is for GET and HEAD.
+    if matches!(method, Method::Get | Method::Head) && is_not_modified(request, stored, etag, now) {
         return Answer::NotModified;
     }
     // §14.2: Range is for GET alone, and for what would be a 200.

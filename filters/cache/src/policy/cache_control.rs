@@ -173,6 +173,17 @@ pub struct RequestDirectives {
 }
 
 impl RequestDirectives {
+    /// None of them.
+    pub const NONE: Self = Self {
+        max_age: None,
+        max_stale: None,
+        min_fresh: None,
+        no_cache: false,
+        no_store: false,
+        only_if_cached: false,
+        stale_if_error: None,
+    };
+
     /// Reads a combined Cache-Control, or a Pragma where there is none (§5.4).
     pub fn parse(cache_control: Option<&[u8]>, pragma: Option<&[u8]>) -> Self {
         let mut read = Self::default();
@@ -212,6 +223,9 @@ impl RequestDirectives {
 
 #[cfg(test)]
 mod tests {
+    #[cfg(all(target_arch = "wasm32", target_os = "unknown"))]
+    use wasm_bindgen_test::wasm_bindgen_test as test;
+
     use super::*;
     use crate::policy::time::MAX_SECONDS;
 

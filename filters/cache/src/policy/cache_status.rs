@@ -68,8 +68,8 @@ fn name(cache: &str) -> String {
     text
 }
 
-/// RFC 9211 §2.2
-fn word(forward: Forward) -> &'static str {
+/// The word for why a request goes on (RFC 9211 §2.2).
+pub fn word(forward: Forward) -> &'static str {
     match forward {
         Forward::Bypass => "bypass",
         Forward::Method => "method",
@@ -83,6 +83,9 @@ fn word(forward: Forward) -> &'static str {
 
 #[cfg(test)]
 mod tests {
+    #[cfg(all(target_arch = "wasm32", target_os = "unknown"))]
+    use wasm_bindgen_test::wasm_bindgen_test as test;
+
     use super::*;
 
     #[test]

@@ -137,8 +137,10 @@ pub fn format(seconds: i64) -> String {
 
 #[cfg(test)]
 mod tests {
+    #[cfg(all(target_arch = "wasm32", target_os = "unknown"))]
+    use wasm_bindgen_test::wasm_bindgen_test as test;
+
     use super::*;
-    use proptest::prelude::*;
 
     /// 15 November 2023.
     const NOW: i64 = 1_700_000_000;
@@ -195,11 +197,19 @@ mod tests {
         }
         assert!(parse(b"Sat, 29 Feb 2020 23:59:60 GMT", NOW).is_some());
     }
+}
+
+/// Not as wasm, where proptest does not run.
+#[cfg(all(test, not(target_arch = "wasm32")))]
+mod random {
+    use proptest::prelude::*;
+
+    use super::*;
 
     proptest! {
         #[test]
         fn what_is_written_is_read_back(at in -62_167_219_200i64..253_402_300_800) {
-            prop_assert_eq!(parse(format(at).as_bytes(), NOW), Some(at));
+            prop_assert_eq!(parse(format(at).as_bytes(), 1_700_000_000), Some(at));
         }
 
         #[test]

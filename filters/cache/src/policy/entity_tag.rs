@@ -62,6 +62,9 @@ pub fn lists(mut list: &[u8], tag: Option<&EntityTag<'_>>) -> bool {
 
 #[cfg(test)]
 mod tests {
+    #[cfg(all(target_arch = "wasm32", target_os = "unknown"))]
+    use wasm_bindgen_test::wasm_bindgen_test as test;
+
     use super::*;
 
     fn tag(text: &str) -> Option<EntityTag<'_>> {

@@ -54,6 +54,12 @@ pub fn members(value: &[u8]) -> Members<'_> {
     Members { rest: value, quotes: true }
 }
 
+/// The words of a list of tags, parted by blanks (Surrogate-Key) or commas (Cache-Tag).
+pub fn words(value: &[u8]) -> impl Iterator<Item = &[u8]> {
+    let words = members(value).flat_map(|member| member.split(|byte| matches!(byte, b' ' | b'\t')));
+    words.filter(|word| !word.is_empty())
+}
+
 /// See [`members`].
 #[derive(Clone, Debug)]
 pub struct Members<'a> {
@@ -127,6 +133,9 @@ pub fn unquote(value: &[u8]) -> Option<Cow<'_, [u8]>> {
 
 #[cfg(test)]
 mod tests {
+    #[cfg(all(target_arch = "wasm32", target_os = "unknown"))]
+    use wasm_bindgen_test::wasm_bindgen_test as test;
+
     use super::*;
 
     fn split(value: &str) -> Vec<&str> {

@@ -84,6 +84,9 @@ fn heuristic(date: i64, dates: &Dates, rules: &Rules) -> u32 {
 
 #[cfg(test)]
 mod tests {
+    #[cfg(all(target_arch = "wasm32", target_os = "unknown"))]
+    use wasm_bindgen_test::wasm_bindgen_test as test;
+
     use super::*;
 
     const NOW: Time = Time(1_700_000_000_000);

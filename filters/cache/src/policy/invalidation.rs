@@ -28,6 +28,9 @@ pub fn invalidated(
 
 #[cfg(test)]
 mod tests {
+    #[cfg(all(target_arch = "wasm32", target_os = "unknown"))]
+    use wasm_bindgen_test::wasm_bindgen_test as test;
+
     use super::*;
 
     fn of(method: &str, status: u16, lines: &[(&str, &str)]) -> Vec<String> {

@@ -9,8 +9,11 @@ pub enum Method {
     Head,
     /// Safe, so it invalidates nothing, and never answered from the store.
     OtherSafe,
-    /// POST, whose responses are stored only where the configuration says so.
+    /// POST, which invalidates like any unsafe method.
     Post,
+    /// POST where the configuration has it for a question that its content asks: answered by what an equal one brought, and
+    /// as good as safe.
+    PostByContent,
     /// Unsafe, or not known to be safe (RFC 9111 §4.4).
     Unsafe,
 }
@@ -32,8 +35,13 @@ impl Method {
         matches!(self, Self::Post | Self::Unsafe)
     }
 
+    /// Whether its responses may be stored.
+    pub fn is_stored(self) -> bool {
+        matches!(self, Self::Get | Self::PostByContent)
+    }
+
     /// Whether the store may answer.
     pub fn reads(self) -> bool {
-        matches!(self, Self::Get | Self::Head)
+        matches!(self, Self::Get | Self::Head | Self::PostByContent)
     }
 }

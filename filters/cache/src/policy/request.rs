@@ -23,6 +23,16 @@ pub struct Request {
 }
 
 impl Request {
+    /// A GET that says nothing of how it is to be answered.
+    pub const USUAL: Self = Self {
+        method: Method::Get,
+        directives: RequestDirectives::NONE,
+        has_authorization: false,
+        has_range: false,
+        is_conditional: false,
+        is_for_origin: false,
+    };
+
     /// Reads a header section.
     pub fn read(method: &[u8], fields: &(impl Section + ?Sized), rules: &Rules) -> Self {
         let directives = if rules.honour_request_directives {

@@ -55,6 +55,8 @@ pub enum Found<'a> {
         stored: &'a Stored,
         /// It was purged softly: it is as if stale, and serves no one without validation but in the place of an error.
         purged: bool,
+        /// It is incomplete, and what the request needs of it is not there.
+        lacks: bool,
     },
 }
 
@@ -71,7 +73,11 @@ pub fn decide(request: &Request, found: Found<'_>, now: Time) -> Decision {
     let (stored, purged) = match found {
         Found::Nothing => return or_timeout(request, Decision::Forward(Forward::UriMiss)),
         Found::OtherVariants => return or_timeout(request, Decision::Forward(Forward::VaryMiss)),
-        Found::Response { stored, purged } => (stored, purged),
+        // §3.3: MUST NOT be used but for a range wholly within it.
+        Found::Response { lacks: true, .. } => {
+            return or_timeout(request, Decision::Forward(Forward::Partial));
+        }
+        Found::Response { stored, purged, .. } => (stored, purged),
     };
     or_timeout(request, reuse(request, stored, purged, now))
 }
@@ -119,6 +125,9 @@ fn or_timeout(request: &Request, decision: Decision) -> Decision {
 
 #[cfg(test)]
 mod tests {
+    #[cfg(all(target_arch = "wasm32", target_os = "unknown"))]
+    use wasm_bindgen_test::wasm_bindgen_test as test;
+
     use super::*;
     use crate::policy::rules::Rules;
 
@@ -144,7 +153,7 @@ mod tests {
     }
 
     fn at(age: u64, cache_control: &str, stored: Stored) -> Decision {
-        let found = Found::Response { stored: &stored, purged: false };
+        let found = Found::Response { stored: &stored, purged: false, lacks: false };
         decide(&request(cache_control), found, Time::from_seconds(age))
     }
 
@@ -201,8 +210,15 @@ mod tests {
 
     #[test]
     fn a_softly_purged_response_needs_validation() {
-        let found = Found::Response { stored: &STORED, purged: true };
+        let found = Found::Response { stored: &STORED, purged: true, lacks: false };
         assert_eq!(decide(&request("max-stale"), found, Time(0)), STALE);
+    }
+
+    #[test]
+    fn what_a_part_lacks_is_the_origins_or_no_ones() {
+        let found = Found::Response { stored: &STORED, purged: false, lacks: true };
+        assert_eq!(decide(&request(""), found, Time(0)), Decision::Forward(Forward::Partial));
+        assert_eq!(decide(&request("only-if-cached"), found, Time(0)), Decision::GatewayTimeout);
     }
 
     #[test]

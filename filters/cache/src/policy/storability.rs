@@ -37,7 +37,7 @@ pub struct Storable {
 /// Why a response is not stored.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Unstorable {
-    /// Only GET's are, and POST's where the rules say so.
+    /// Only GET's are, and POST's where the configuration says so.
     #[error("method")]
     Method,
     /// RFC 9111 §5.2.1.5
@@ -67,14 +67,24 @@ pub enum Unstorable {
     /// More names than are kept.
     #[error("vary-limit")]
     VaryLimit,
+    /// More tags than are kept.
+    #[error("tags")]
+    Tags,
     /// Nothing permits it (RFC 9111 §3, last item), or it could never be used.
     #[error("no-freshness")]
     NoFreshness,
 }
 
+impl Unstorable {
+    /// Whether it is the response's own doing, so that what was stored is no more what the origin says; else it is the request's.
+    pub fn is_of_response(self) -> bool {
+        !matches!(self, Self::Method | Self::RequestNoStore | Self::Authorization | Self::Partial)
+    }
+}
+
 /// The final statuses whose rules this cache knows and follows (RFC 9111 §3, must-understand).
 pub fn is_understood(status: u16) -> bool {
-    is_heuristically_cacheable(status) && status != 206 || matches!(status, 302 | 303 | 307 | 421 | 451)
+    is_heuristically_cacheable(status) || matches!(status, 302 | 303 | 307 | 421 | 451)
 }
 
 /// The directives that count for a response, and whether they are a targeted field's (RFC 9213 §2.2).
@@ -101,9 +111,6 @@ pub fn assess(
 ) -> Result<Storable, Unstorable> {
     let (directives, is_targeted) = directives(response, rules);
     may_be_stored(request, status, &directives)?;
-    if !rules.store_set_cookie && response.has("set-cookie") {
-        return Err(Unstorable::SetCookie);
-    }
     let vary = match Vary::read(response) {
         Ok(vary) => vary,
         Err(VaryError::Star) => return Err(Unstorable::VaryStar),
@@ -113,6 +120,15 @@ pub fn assess(
     let lifetime = lifetime(status, &directives, is_targeted, &dates, times.response, rules);
     // §3: "contains at least one of": what a lifetime comes from is just these.
     let lifetime = lifetime.ok_or(Unstorable::NoFreshness)?;
+    // §7.3: the origin says what is private. Where it says nothing of caching, a cookie is taken for one client's.
+    let stores_cookies = rules.store_set_cookie && lifetime.1 == Source::Explicit;
+    if !stores_cookies && response.has("set-cookie") {
+        return Err(Unstorable::SetCookie);
+    }
+    // RFC 9110 §9.3.3: POST's are cacheable only where they "include explicit freshness information".
+    if request.method == Method::PostByContent && lifetime.1 != Source::Explicit {
+        return Err(Unstorable::NoFreshness);
+    }
     let stored = stored(status, &directives, lifetime, &dates, age_value(response), times, rules);
     if !is_of_use(&stored, response) {
         return Err(Unstorable::NoFreshness);
@@ -125,19 +141,20 @@ pub fn assess(
 
 /// RFC 9111 §3, item by item.
 fn may_be_stored(request: &Request, status: u16, directives: &ResponseDirectives) -> Result<(), Unstorable> {
-    // "the request method is understood by the cache"; whether POST is stored is the caller's key to say.
-    if !matches!(request.method, Method::Get | Method::Post) {
+    // "the request method is understood by the cache"
+    if !request.method.is_stored() {
         return Err(Unstorable::Method);
     }
     // §5.2.1.5
     if request.directives.no_store {
         return Err(Unstorable::RequestNoStore);
     }
-    // "the response status code is final"; a 304 is never stored for itself.
-    if !(200..=599).contains(&status) || status == 304 {
+    // "the response status code is final"; a 304 is never stored for itself, and a 416 answers one Range, which no key tells.
+    if !(200..=599).contains(&status) || matches!(status, 304 | 416) {
         return Err(Unstorable::Status);
     }
-    // "if the response status code is 206 …, the cache understands the response status code": parts are passed through.
+    // "if the response status code is 206 …, the cache understands the response status code": a part that it knows how to keep comes
+    // here as the 200 that it is of (§3.4).
     if status == 206 {
         return Err(Unstorable::Partial);
     }
@@ -207,6 +224,9 @@ fn is_of_use(stored: &Stored, response: &(impl Section + ?Sized)) -> bool {
 
 #[cfg(test)]
 mod tests {
+    #[cfg(all(target_arch = "wasm32", target_os = "unknown"))]
+    use wasm_bindgen_test::wasm_bindgen_test as test;
+
     use super::*;
     use crate::policy::date;
 
@@ -245,6 +265,7 @@ mod tests {
             (100, Unstorable::Status),
             (199, Unstorable::Status),
             (304, Unstorable::Status),
+            (416, Unstorable::Status),
             (206, Unstorable::Partial),
             (600, Unstorable::Status),
         ] {
@@ -317,6 +338,43 @@ mod tests {
         let unsaid =
             get(200, &[("expires", &expires), ("cdn-cache-control", "x"), ("etag", "\"a\"")]).unwrap();
         assert_eq!(unsaid.stored.lifetime, 0);
+    }
+
+    #[test]
+    fn cookies_are_stored_where_the_origin_speaks_of_caching() {
+        let rules = Rules { default_ttl: Some(60), ..Rules::default() };
+        let of = |response: &[(&str, &str)], rules: &Rules| {
+            let request = Request::read(b"GET", &lines(&[])[..], rules);
+            assess(&request, 200, &lines(response)[..], TIMES, rules).map(|storable| storable.stored.lifetime)
+        };
+        let (cookie, fresh) = (("set-cookie", "a=b"), ("cache-control", "max-age=9"));
+        assert_eq!(of(&[cookie, fresh], &rules), Ok(9));
+        assert_eq!(of(&[cookie], &rules), Err(Unstorable::SetCookie));
+        let modified = date::format(NOW.seconds() - 1000);
+        assert_eq!(
+            of(&[cookie, ("last-modified", &modified)], &Rules::default()),
+            Err(Unstorable::SetCookie)
+        );
+        let skips = Rules { store_set_cookie: false, ..Rules::default() };
+        assert_eq!(of(&[cookie, fresh], &skips), Err(Unstorable::SetCookie));
+    }
+
+    #[test]
+    fn responses_to_post_need_explicit_freshness_and_leave() {
+        let rules = Rules { default_ttl: Some(60), ..Rules::default() };
+        let of = |method, response: &[(&str, &str)]| {
+            let request = Request { method, ..Request::read(b"POST", &lines(&[])[..], &rules) };
+            assess(&request, 200, &lines(response)[..], TIMES, &rules)
+                .map(|storable| storable.stored.lifetime)
+        };
+        let fresh = [("cache-control", "max-age=9")];
+        assert_eq!(of(Method::Post, &fresh), Err(Unstorable::Method));
+        assert_eq!(of(Method::PostByContent, &fresh), Ok(9));
+        let expires = date::format(NOW.seconds() + 50);
+        assert_eq!(of(Method::PostByContent, &[("expires", &expires)]), Ok(50));
+        for silent in [&[][..], &[("cache-control", "public")], &[("etag", "\"a\"")]] {
+            assert_eq!(of(Method::PostByContent, silent), Err(Unstorable::NoFreshness), "{silent:?}");
+        }
     }
 
     #[test]

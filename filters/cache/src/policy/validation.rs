@@ -101,6 +101,9 @@ pub fn head_matches(head: &(impl Section + ?Sized), stored: &Validators<'_>, len
 
 #[cfg(test)]
 mod tests {
+    #[cfg(all(target_arch = "wasm32", target_os = "unknown"))]
+    use wasm_bindgen_test::wasm_bindgen_test as test;
+
     use super::*;
 
     fn validators(etag: &'static str, modified: &'static str) -> Validators<'static> {

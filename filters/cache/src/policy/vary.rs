@@ -1,6 +1,6 @@
 //! Selecting among responses of one key by fields of the request (RFC 9111 §4.1, RFC 9110 §12.5.5).
 
-use super::field::{Section, is_token, members, trim};
+use super::field::{Section, is_token, members, quoted_end, trim};
 
 /// More names in a Vary make a response that is not stored.
 pub const MAX_NAMES: usize = 32;
@@ -54,11 +54,24 @@ pub fn selecting_value(request: &(impl Section + ?Sized), name: &str) -> Option<
     if !LISTS.contains(&name) {
         return Some(trim(&value).to_vec());
     }
-    let words = members(&value).map(|word| {
-        let kept = word.iter().filter(|byte| !matches!(byte, b' ' | b'\t'));
-        kept.map(u8::to_ascii_lowercase).collect::<Vec<_>>()
-    });
-    Some(words.collect::<Vec<_>>().join(&b","[..]))
+    Some(members(&value).map(normal).collect::<Vec<_>>().join(&b","[..]))
+}
+
+/// Without blanks and in lower case, but for what stands in quotes (RFC 9110 §5.6.6).
+fn normal(mut word: &[u8]) -> Vec<u8> {
+    let mut normal = Vec::with_capacity(word.len());
+    while let [byte, rest @ ..] = word {
+        if let Some(length) = quoted_end(word).filter(|_| *byte == b'"') {
+            normal.extend_from_slice(&word[..length]);
+            word = &word[length..];
+            continue;
+        }
+        if !matches!(byte, b' ' | b'\t') {
+            normal.push(byte.to_ascii_lowercase());
+        }
+        word = rest;
+    }
+    normal
 }
 
 /// A field of requests that is made coarser before it selects, so that fewer variants are stored for what is the same in effect.
@@ -101,6 +114,9 @@ fn is_weight_zero(parameter: &[u8]) -> bool {
 
 #[cfg(test)]
 mod tests {
+    #[cfg(all(target_arch = "wasm32", target_os = "unknown"))]
+    use wasm_bindgen_test::wasm_bindgen_test as test;
+
     use super::*;
 
     fn section(name: &str, values: &[&str]) -> Vec<(String, Vec<u8>)> {
@@ -109,6 +125,17 @@ mod tests {
 
     fn vary(values: &[&str]) -> Result<Vec<String>, VaryError> {
         Vary::read(&section("vary", values)[..]).map(|vary| vary.names)
+    }
+
+    #[test]
+    fn what_stands_in_quotes_stays_as_it_is() {
+        let of = |value: &str| {
+            let lines = [("accept".to_owned(), value.as_bytes().to_vec())];
+            String::from_utf8(selecting_value(&lines[..], "accept").unwrap()).unwrap()
+        };
+        assert_eq!(of("A/B; P=\"X, Y\" ;q=1, c/d"), "a/b;p=\"X, Y\";q=1,c/d");
+        assert_eq!(of("a/b;p=\"A \\\" B\"X"), "a/b;p=\"A \\\" B\"x");
+        assert_eq!(of("a/b; p=\"X Y"), "a/b;p=\"xy");
     }
 
     #[test]

@@ -26,6 +26,11 @@ impl Budget {
         self.used() > self.limit
     }
 
+    /// Whether there are as many left.
+    pub fn has(&self, bytes: usize) -> bool {
+        self.used().checked_add(bytes).is_some_and(|sum| sum <= self.limit)
+    }
+
     /// Charges `bytes`; none where that would be more than there are.
     pub fn take(this: &Arc<Self>, bytes: usize) -> Option<Charge> {
         let more = |used: usize| used.checked_add(bytes).filter(|sum| *sum <= this.limit);

@@ -11,6 +11,7 @@ mod budget;
 pub mod codec;
 mod ghost;
 mod object;
+pub mod pieces;
 mod purge;
 mod shard;
 mod slab;
@@ -70,17 +71,24 @@ pub enum Stored {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Epoch(pub(crate) u64);
 
+/// Bodies that are being filled take a fourth of all bytes at most: what is stored is of use already, those may never be.
+const FILLING_SHARE: usize = 4;
+
 /// The store. Shared by reference between threads.
 #[derive(Debug)]
 pub struct Store {
     shards: Box<[Mutex<Shard>]>,
     hasher: RandomState,
     budget: Arc<Budget>,
+    /// What of it bodies may take that are being filled.
+    filling: Arc<Budget>,
     limits: Limits,
     /// Whose turn it is to evict.
     hand: AtomicUsize,
     epoch: AtomicU64,
     evicted: AtomicU64,
+    added: AtomicU64,
+    removed: AtomicU64,
 }
 
 impl Store {
@@ -93,10 +101,13 @@ impl Store {
             shards: (0..shards).map(shard).collect(),
             hasher: RandomState::new(),
             budget,
+            filling: Arc::new(Budget::new((limits.bytes / FILLING_SHARE).max(limits.object_bytes))),
             limits: Limits { shards, ..limits },
             hand: AtomicUsize::new(0),
             epoch: AtomicU64::new(0),
             evicted: AtomicU64::new(0),
+            added: AtomicU64::new(0),
+            removed: AtomicU64::new(0),
         }
     }
 
@@ -112,7 +123,17 @@ impl Store {
 
     /// Objects stored now.
     pub fn objects(&self) -> usize {
-        self.shards.iter().map(|shard| lock(shard).len()).sum()
+        usize::try_from(self.added().saturating_sub(self.removed())).unwrap_or(usize::MAX)
+    }
+
+    /// Objects stored so far.
+    pub fn added(&self) -> u64 {
+        self.added.load(Ordering::Relaxed)
+    }
+
+    /// Objects that left so far, whatever the reason.
+    pub fn removed(&self) -> u64 {
+        self.removed.load(Ordering::Relaxed)
     }
 
     /// Objects evicted so far.
@@ -136,7 +157,10 @@ impl Store {
         let (shard, hash) = self.shard(key);
         let mut variants = shard.variants(hash, key);
         drop(shard);
-        variants.sort_by_key(|object| std::cmp::Reverse(object.stored().date));
+        let recency = |object: &Arc<Object>| {
+            (object.stored().date, object.stored().response_time, object.head().selectors().count())
+        };
+        variants.sort_by_key(|object| std::cmp::Reverse(recency(object)));
         variants
     }
 
@@ -157,7 +181,8 @@ impl Store {
         found
     }
 
-    /// Charges `bytes`, and evicts what it takes to do so. None where the budget cannot hold them: what is stored in it is in use.
+    /// Charges `bytes`, and evicts what it takes to do so. None where the budget cannot hold them: what is in it is being read or
+    /// filled.
     pub fn reserve(&self, bytes: usize) -> Option<Charge> {
         let mut idle_shards = 0;
         loop {
@@ -171,12 +196,23 @@ impl Store {
         }
     }
 
+    /// Charges bytes of a body that is being filled to the part of the budget that such bodies may take, besides [`Store::reserve`].
+    pub fn share(&self, bytes: usize) -> Option<Charge> {
+        Budget::take(&self.filling, bytes)
+    }
+
+    /// Whether that part has as many left.
+    pub fn has_share(&self, bytes: u64) -> bool {
+        usize::try_from(bytes).is_ok_and(|bytes| self.filling.has(bytes))
+    }
+
     fn evict_one(&self) -> bool {
         let turn = self.hand.fetch_add(1, Ordering::Relaxed) & (self.shards.len() - 1);
         // The object is freed once the lock is not held any more.
         let victim = lock(&self.shards[turn]).evict();
         let evicted = victim.is_some();
         self.evicted.fetch_add(u64::from(evicted), Ordering::Relaxed);
+        self.removed.fetch_add(u64::from(evicted), Ordering::Relaxed);
         evicted
     }
 
@@ -185,6 +221,10 @@ impl Store {
         let url = self.hasher.hash_one(url_of(object.key()));
         let (mut shard, hash) = self.shard(object.key());
         let added = shard.insert(hash, url, object, since);
+        if let Added::Yes { replaced } = &added {
+            self.added.fetch_add(1, Ordering::Relaxed);
+            self.removed.fetch_add(replaced.len() as u64, Ordering::Relaxed);
+        }
         drop(shard);
         // What the index itself grew by may be too much.
         self.shrink();
@@ -207,18 +247,25 @@ impl Store {
         }
     }
 
-    /// Puts `new` in the place of `old`, if that is still stored.
-    pub fn replace(&self, old: &Arc<Object>, new: Arc<Object>) -> bool {
+    /// Puts `new` in the place of `old`, if that is still stored. It is stale where a soft purge since `since` was about it.
+    pub fn replace(&self, old: &Arc<Object>, new: Arc<Object>, since: Epoch) -> bool {
+        let url = self.hasher.hash_one(url_of(old.key()));
         let (mut shard, hash) = self.shard(old.key());
-        let replaced = shard.replace(hash, old, new);
+        let replaced = shard.replace(hash, url, old, new, since);
         drop(shard);
         replaced.is_some()
+    }
+
+    /// Marks this very object stale, as a soft purge does.
+    pub fn mark_stale(&self, object: &Object) {
+        object.mark_purged();
     }
 
     /// Removes this very object.
     pub fn remove(&self, object: &Arc<Object>) -> bool {
         let (mut shard, hash) = self.shard(object.key());
         let removed = shard.remove(hash, object);
+        self.removed.fetch_add(u64::from(removed.is_some()), Ordering::Relaxed);
         drop(shard);
         removed.is_some()
     }
@@ -243,6 +290,7 @@ impl Store {
             lock(shard).note(Noted::Url(hash), epoch);
             // What comes back is freed once the lock is not held any more.
             let removed = lock(shard).purge_key(hash, url, soft);
+            self.forget(removed.len(), soft);
             count += removed.len();
             place = lock(shard).has_parts().then_some(0);
         } else {
@@ -250,10 +298,15 @@ impl Store {
         }
         while let Some(from) = place {
             let (removed, next) = lock(shard).purge_some(from, purge, soft);
+            self.forget(removed.len(), soft);
             count += removed.len();
             place = next;
         }
         count
+    }
+
+    fn forget(&self, purged: usize, soft: bool) {
+        self.removed.fetch_add(if soft { 0 } else { purged as u64 }, Ordering::Relaxed);
     }
 
     fn shard(&self, key: &[u8]) -> (MutexGuard<'_, Shard>, u64) {
@@ -275,7 +328,7 @@ impl Store {
 }
 
 /// The URL's part of a key.
-fn url_of(key: &[u8]) -> &[u8] {
+pub(crate) fn url_of(key: &[u8]) -> &[u8] {
     key.split(|byte| *byte == 0).next().unwrap_or_default()
 }
 

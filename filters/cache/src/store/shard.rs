@@ -63,6 +63,7 @@ impl Shard {
         }
     }
 
+    #[cfg(test)]
     pub(super) fn len(&self) -> usize {
         self.slab.len()
     }
@@ -116,6 +117,10 @@ impl Shard {
         let mut replaced = Vec::new();
         let first = self.first(hash, object.key());
         let same = self.siblings(first).find(|(_, known)| known.head().has_selectors_of(&object.head()));
+        // A fetch that took its time may bring what is older than what came meanwhile (RFC 9111 §4: the most recent counts).
+        if same.is_some_and(|(_, known)| is_newer(known, &object)) {
+            return Added::Yes { replaced: vec![object] };
+        }
         if let Some((place, _)) = same {
             replaced.extend(self.slab.replace(place, object));
             return Added::Yes { replaced };
@@ -169,8 +174,19 @@ impl Shard {
         }
     }
 
-    pub(super) fn replace(&mut self, hash: u64, old: &Arc<Object>, new: Arc<Object>) -> Option<Arc<Object>> {
+    /// `url` is the hash of the URL alone.
+    pub(super) fn replace(
+        &mut self,
+        hash: u64,
+        url: u64,
+        old: &Arc<Object>,
+        new: Arc<Object>,
+        since: Epoch,
+    ) -> Option<Arc<Object>> {
         let place = self.place_of(hash, old)?;
+        if self.recent.concerns(&new, url, since) {
+            new.mark_purged();
+        }
         self.slab.replace(place, new)
     }
 
@@ -213,23 +229,31 @@ impl Shard {
         }
     }
 
-    /// Lets one object go; none where there is none.
+    /// Lets one object go; none where there is none whose memory would come back.
     pub(super) fn evict(&mut self) -> Option<Arc<Object>> {
         for _ in 0..CHANCES {
             let queue = self.next_queue()?;
             let place = self.slab.tail(queue);
             let slot = self.slab.get_mut(place)?;
             let asked = slot.asked;
-            match queue {
-                Queue::Small if asked > 1 => slot.asked = 0,
-                Queue::Main if asked > 0 => slot.asked -= 1,
+            let next = match queue {
+                _ if slot.is_read() => queue,
+                Queue::Small if asked > 1 => {
+                    slot.asked = 0;
+                    Queue::Main
+                }
+                Queue::Main if asked > 0 => {
+                    slot.asked -= 1;
+                    Queue::Main
+                }
                 Queue::Small | Queue::Main => return self.evict_place(place, queue),
-            }
+            };
             self.slab.unlink(place);
-            self.slab.push(Queue::Main, place);
+            self.slab.push(next, place);
         }
         let queue = self.next_queue()?;
-        self.evict_place(self.slab.tail(queue), queue)
+        let place = self.slab.tail(queue);
+        if self.slab.get(place)?.is_read() { None } else { self.evict_place(place, queue) }
     }
 
     fn evict_place(&mut self, place: u32, queue: Queue) -> Option<Arc<Object>> {
@@ -297,6 +321,11 @@ impl Shard {
         }
         self.take(slot.hash, place)
     }
+}
+
+fn is_newer(known: &Object, object: &Object) -> bool {
+    let (known, new) = (known.stored(), object.stored());
+    known.date > new.date && known.response_time > new.response_time
 }
 
 impl Drop for Shard {

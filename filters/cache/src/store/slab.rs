@@ -44,6 +44,11 @@ impl Slot {
         asked: 0,
         queue: Queue::Small,
     };
+
+    /// Whether someone holds the object, so that it would stay where it is.
+    pub(super) fn is_read(&self) -> bool {
+        self.object.as_ref().is_some_and(|object| Arc::strong_count(object) > 1 || object.body().is_shared())
+    }
 }
 
 /// A queue: objects come in at the head and leave at the tail.

@@ -88,6 +88,28 @@ fn the_budget_is_never_exceeded_and_all_of_it_comes_back() {
 }
 
 #[test]
+fn objects_are_counted_however_they_come_and_go() {
+    let store = Store::new(Limits { bytes: 60_000, object_bytes: 10_000, variants: 3, shards: 4 });
+    let counts = |store: &Store| store.shards.iter().map(|shard| lock(shard).len()).sum::<usize>();
+    for n in 0..600usize {
+        put(&store, &format!("key {}", n * 7 % 90), n * 37 % 900);
+        variant(&store, "varied", &(n % 5).to_string(), n as i64);
+        match n % 40 {
+            7 => assert!(store.purge(&Purge::Prefix(b"key 1".to_vec()), false) > 0),
+            13 => assert!(store.purge(&Purge::Prefix(b"key 2".to_vec()), true) > 0),
+            21 => drop(store.purge(&Purge::Url(b"varied".to_vec()), false)),
+            33 => {
+                let Lookup::Found(object) = store.find(b"varied", |_| true) else { panic!("not found") };
+                assert!(store.remove(&object) && !store.remove(&object));
+            }
+            _ => {}
+        }
+        assert_eq!(store.objects(), counts(&store), "{n}");
+    }
+    assert!(store.evicted() > 0 && store.objects() > 0);
+}
+
+#[test]
 fn what_is_being_read_stays_charged_until_it_is_let_go() {
     let store = small(50_000);
     assert!(put(&store, "a", 30_000));
@@ -220,8 +242,8 @@ fn an_object_is_freshened_only_while_it_is_stored() {
     let store = small(1 << 20);
     put(&store, "k", 10);
     let Lookup::Found(old) = store.find(b"k", |_| true) else { panic!("not found") };
-    assert!(store.replace(&old, object(&store, "k", 20).unwrap()));
-    assert!(!store.replace(&old, object(&store, "k", 30).unwrap()));
+    assert!(store.replace(&old, object(&store, "k", 20).unwrap(), store.epoch()));
+    assert!(!store.replace(&old, object(&store, "k", 30).unwrap(), store.epoch()));
     let Lookup::Found(new) = store.find(b"k", |_| true) else { panic!("not found") };
     assert_eq!(new.body().len(), 20);
 }
@@ -268,4 +290,50 @@ fn keys_are_spread_over_all_shards() {
     }
     let sizes: BTreeSet<bool> = store.shards.iter().map(|shard| lock(shard).len() > 60).collect();
     assert_eq!(sizes, BTreeSet::from([true]));
+}
+
+#[test]
+fn what_is_read_stays_where_its_memory_would_not_come_back() {
+    let store = small(256 * 1024);
+    let read: Vec<_> = (0..4).map(|n| object(&store, &n.to_string(), 30_000).unwrap()).collect();
+    read.iter().for_each(|object| assert_eq!(store.insert(Arc::clone(object), store.epoch()), Stored::Yes));
+    (4..20).for_each(|n| assert!(put(&store, &n.to_string(), 30_000)));
+    assert!((0..4).all(|n| has(&store, &n.to_string())));
+    let bodies: Vec<Body> = read.iter().map(|object| object.body().clone()).collect();
+    drop(read);
+    assert!(store.reserve(200_000).is_none(), "bodies that are read pay for themselves");
+    assert!((0..4).all(|n| has(&store, &n.to_string())), "and are not evicted for nothing");
+    drop(bodies);
+    assert!(store.reserve(200_000).is_some());
+}
+
+#[test]
+fn what_came_earlier_does_not_replace_what_came_later() {
+    let store = small(1 << 20);
+    let dated =
+        |date| object_of(&store, &Parts { key: b"a".to_vec(), ..Parts::default() }, date, 10).unwrap();
+    let since = store.epoch();
+    for (date, left) in [(10, 10), (5, 10), (10, 10), (20, 20), (19, 20)] {
+        store.insert(dated(date), since);
+        let Lookup::Found(object) = store.find(b"a", |_| true) else { panic!("not found") };
+        assert_eq!((object.stored().date, store.objects()), (left, 1));
+    }
+}
+
+#[test]
+fn a_soft_purge_is_not_undone_by_a_validation_that_was_under_way() {
+    let store = small(1 << 20);
+    assert!(put(&store, "a", 10) && put(&store, "b", 10));
+    let found = |key: &str| match store.find(key.as_bytes(), |_| true) {
+        Lookup::Found(object) => object,
+        _ => panic!("not found"),
+    };
+    let since = store.epoch();
+    store.purge(&Purge::Url(b"a".to_vec()), true);
+    for (key, stays) in [("a", true), ("b", false)] {
+        assert!(store.replace(&found(key), object(&store, key, 10).unwrap(), since));
+        assert_eq!(found(key).is_purged(), stays);
+    }
+    assert!(store.replace(&found("a"), object(&store, "a", 10).unwrap(), store.epoch()));
+    assert!(!found("a").is_purged());
 }

@@ -233,7 +233,7 @@ impl Model {
         let tags: Vec<u32> = stored.filter_map(|entry| entry.tag).collect();
         let (status, said, body) = origin.answer(turn, &tags);
         if status == 304 {
-            return self.freshen(now, asked.path, said);
+            return self.freshen(now, asked, said, selected);
         }
         if let Some(place) = selected.filter(|_| status == 503)
             && serves_on_error(&self.entries[place], asked, now)
@@ -252,23 +252,45 @@ impl Model {
         if is_stored(&entry, asked.has_authorization, now) {
             self.entries.retain(|old| (old.path, old.variant) != (entry.path, entry.variant));
             self.entries.push(entry);
-        } else if let Some(place) = selected.filter(|_| status < 500) {
+        } else if let Some(place) = selected.filter(|_| status < 500 && !asked.has_authorization) {
+            // What someone with credentials gets says nothing of what others do.
             self.entries.remove(place);
         }
         Outcome::Origin { status, body, asked_about: !tags.is_empty() }
     }
 
     /// §4.3.4
-    fn freshen(&mut self, now: u64, path: u8, said: Said) -> Outcome {
-        let of_tag = |entry: &&mut Entry| entry.path == path && entry.tag == Some(said.tag);
+    fn freshen(&mut self, now: u64, asked: &Asked, said: Said, selected: Option<usize>) -> Outcome {
         let body = said.tag;
-        for entry in self.entries.iter_mut().filter(of_tag) {
-            entry.came = now;
-            entry.said = Said { varies: entry.said.varies, ..said.clone() };
+        let is_meant = |entry: &Entry| entry.path == asked.path && entry.tag == Some(said.tag);
+        let meant = (0..self.entries.len()).filter(|place| is_meant(&self.entries[*place]));
+        let latest = meant.max_by_key(|place| (self.entries[*place].came, self.entries[*place].variant));
+        let answering = selected.filter(|place| is_meant(&self.entries[*place])).or(latest);
+        let mut entries: Vec<Entry> = Vec::new();
+        let mut moved = None;
+        for (place, entry) in std::mem::take(&mut self.entries).into_iter().enumerate() {
+            // §3.2: a field that did not come stays as it was.
+            let varies = said.varies || entry.said.varies;
+            let fresh = Entry { came: now, said: Said { varies, ..said.clone() }, ..entry.clone() };
+            if !is_meant(&entry) {
+                entries.push(entry);
+            } else if asked.has_authorization && !is_stored(&fresh, true, now) {
+                // §3.5: what the origin says to someone with credentials changes what others get where it says that it may.
+                entries.push(entry);
+            } else if !is_stored(&fresh, false, now) {
+                continue;
+            } else if entry.variant.is_some() == varies {
+                entries.push(fresh);
+            } else if answering == Some(place) {
+                // §4.1: it is selected by what the request says that it answers.
+                moved = Some(Entry { variant: Some(asked.variant), ..fresh });
+            }
         }
-        self.entries.retain(|entry| {
-            entry.tag != Some(said.tag) || entry.path != path || is_stored(entry, false, now)
-        });
+        if let Some(moved) = moved {
+            entries.retain(|entry| (entry.path, entry.variant) != (moved.path, moved.variant));
+            entries.push(moved);
+        }
+        self.entries = entries;
         Outcome::Validated { body }
     }
 }
