@@ -60,7 +60,7 @@ impl Compiled {
             let host = &*host;
             let target = Target::read(host)?;
             let request = section::request(host);
-            if !is_target(target.path) || self.bypasses(target.method, target.path, &request) {
+            if self.bypasses(target.method, target.path, &request) {
                 return None;
             }
             let key = self.key_of(&target, host)?;
@@ -83,6 +83,9 @@ impl Compiled {
     fn key_of(&self, target: &Target<'_>, host: &dyn Host) -> Option<Vec<u8>> {
         if self.has_plain_keys {
             return key::plain(target.scheme, target.authority, target.path);
+        }
+        if !is_target(target.path) {
+            return None;
         }
         let scheme = std::str::from_utf8(target.scheme).ok()?;
         let uri = Uri::new(scheme, target.authority, target.path);
