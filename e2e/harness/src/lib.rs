@@ -10,6 +10,9 @@ mod check;
 pub mod envoy;
 pub mod memory;
 pub mod readme;
+#[cfg(unix)]
+#[allow(clippy::panic)]
+pub mod redis;
 mod report;
 mod seen;
 mod trial;

@@ -19,6 +19,7 @@ use crate::policy::time::Time;
 use crate::policy::uri::Uri;
 use crate::policy::validation::conditions;
 use crate::reason::{count_bypass, is_for_others};
+use crate::recalling::Errand;
 use crate::recast::owned_fields;
 use crate::selecting::{has_for, validators};
 use crate::serving::{Serving, UNKNOWN, opening, prepare};
@@ -143,7 +144,8 @@ impl Cache {
             (Decision::Serve { stale, .. }, Some(object)) => self.serve(stream, host, asked, object, stale),
             (Decision::Validate(why), object) => self.fetch(stream, host, asked, why, object, waits),
             (Decision::Forward(why), object) => self.fetch(stream, host, asked, why, object, waits),
-            (Decision::GatewayTimeout, _) | (Decision::Serve { .. }, None) => self.gateway_timeout(asked),
+            (Decision::GatewayTimeout, object) => self.recall_only(stream, host, asked, object, waits),
+            (Decision::Serve { .. }, None) => self.gateway_timeout(asked),
         }
     }
 
@@ -208,7 +210,7 @@ impl Cache {
             self.set_course(stream, Course::Pass);
             return Flow::Continue;
         }
-        let since = self.storage.store.epoch();
+        let since = self.storage.since();
         // A part of what is not there is asked for as it came: what comes may be of use to no one else.
         let usable = selected.filter(|_| why != Forward::Partial);
         let is_plain = !request.has_range || usable.is_some();
@@ -232,13 +234,19 @@ impl Cache {
             Some(Role::Busy | Role::Apart) | None => None,
         };
         let strips = is_plain && (flight.is_some() || usable.is_some());
+        // Who went alone before does not wait once more; a key whose responses are not stored is not kept anywhere.
+        let recalls = waits && (flight.is_some() || !shares);
         let seat = Seat { key: lane, flight, since };
-        host.count(counters::MISS, 1);
-        self.ask(stream, host, asked, seat, selected.cloned(), strips)
+        let errand = Errand { seat, selected: selected.cloned(), strips };
+        let looked = if recalls { self.recall(stream, host, asked, errand) } else { Err(errand) };
+        looked.unwrap_or_else(|errand| {
+            host.count(counters::MISS, 1);
+            self.ask(stream, host, asked, errand.seat, errand.selected, errand.strips)
+        })
     }
 
     /// Lets the request go on to the origin, with the conditions that validate what is stored.
-    fn ask(
+    pub(crate) fn ask(
         &self,
         stream: &mut Stream,
         host: &mut dyn Host,
@@ -292,8 +300,7 @@ impl Cache {
         let Some(mut asked) = stream.asked.take() else { return Flow::Continue };
         asked.sent = now(host);
         host.count(counters::MISS, 1);
-        let seat =
-            Seat { key: flight.key().to_vec(), flight: Some(flight), since: self.storage.store.epoch() };
+        let seat = Seat { key: flight.key().to_vec(), flight: Some(flight), since: self.storage.since() };
         let selected = match self.find(host, &asked.key) {
             Lookup::Found(object) => Some(object),
             Lookup::Nothing | Lookup::Others => None,

@@ -14,6 +14,8 @@ use crate::policy::field::is_token;
 use crate::policy::key::{KeyRules, QueryRules};
 use crate::policy::rules::Rules;
 use crate::policy::vary::Coarsening;
+use crate::redis::{Redis, Secret};
+use crate::storage::Bounds;
 use crate::store::Limits;
 
 /// How responses of a route are cached; `{}` is RFC 9111 and nothing else.
@@ -70,6 +72,9 @@ pub struct Config {
     /// Where responses are kept.
     #[serde(default)]
     pub storage: Storage,
+    /// Secrets to follow besides that of `storage.redis`: those of the listener's routes, which cannot follow their own.
+    #[serde(default)]
+    pub secrets: Vec<Secret>,
     /// What the controller wants every process to do once; never part of a policy.
     #[serde(default)]
     pub orders: Option<Orders>,
@@ -220,6 +225,9 @@ pub struct Storage {
     /// Responses of one key, told apart by Vary; 32 if not given.
     #[serde(default)]
     pub variants: Option<usize>,
+    /// A second level, which proxies share; none if not given.
+    #[serde(default)]
+    pub redis: Option<Redis>,
 }
 
 /// Bytes of content of a POST that are held if nothing else is said, and at most.
@@ -294,6 +302,13 @@ impl Config {
         self.normalize.iter().map(coarsen).collect()
     }
 
+    pub(crate) fn bounds(&self) -> Result<Bounds, ConfigError> {
+        let (storage, limits) = (&self.storage, self.limits()?);
+        let redis =
+            storage.redis.as_ref().map(|redis| redis.settings(storage.name.as_deref())).transpose()?;
+        Ok(Bounds { limits, patience: self.patience(), redis })
+    }
+
     pub(crate) fn patience(&self) -> Patience {
         let default = Patience::default();
         Patience {
@@ -303,7 +318,7 @@ impl Config {
         }
     }
 
-    pub(crate) fn limits(&self) -> Result<Limits, ConfigError> {
+    fn limits(&self) -> Result<Limits, ConfigError> {
         let (storage, default) = (&self.storage, Limits::default());
         let bytes = storage.bytes.unwrap_or(default.bytes);
         if bytes < LEAST_BYTES {

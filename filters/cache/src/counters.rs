@@ -28,6 +28,12 @@ pub(crate) const NAMES: &[&str] = &[
     "bytes_added",
     "bytes_removed",
     "bypass_target",
+    "redis_hit",
+    "redis_miss",
+    "redis_error",
+    "redis_timeout",
+    "redis_open",
+    "redis_dropped",
 ];
 
 /// Answered from the store.
@@ -75,6 +81,18 @@ pub(crate) const BYTES: Pair = Pair { added: Counter(21), removed: Counter(22) }
 
 /// Passed by because its target is no URI.
 pub(crate) const BYPASS_TARGET: Counter = Counter(23);
+/// Found on the second level.
+pub(crate) const REDIS_HIT: Counter = Counter(24);
+/// Not found there.
+pub(crate) const REDIS_MISS: Counter = Counter(25);
+/// It refused, or could not be reached.
+pub(crate) const REDIS_ERROR: Counter = Counter(26);
+/// It took too long.
+pub(crate) const REDIS_TIMEOUT: Counter = Counter(27);
+/// It was not asked, because it failed too often or has too much to do.
+pub(crate) const REDIS_OPEN: Counter = Counter(28);
+/// Responses that it was not given to keep, or could not keep.
+pub(crate) const REDIS_DROPPED: Counter = Counter(29);
 
 /// Counts what comes and what goes.
 #[derive(Clone, Copy, Debug)]

@@ -8,10 +8,10 @@ use crate::part::{Part, just};
 use crate::policy::partial::{Span, strong_tag};
 use crate::policy::stored::Stored;
 use crate::recast::{Onward, differences};
-use crate::storage::{Fetch, FlightHead, Shared};
+use crate::storage::{Fetch, FlightHead, Shared, Since};
 use crate::store::codec::Head;
 use crate::store::pieces::LEAST_CHUNK;
-use crate::store::{Body, Charge, Chunk, Epoch, Object, Stored as Outcome};
+use crate::store::{Body, Charge, Chunk, Object, Stored as Outcome};
 
 /// What those who read along are not kept waiting for more for.
 const LEAST_READ: usize = 512;
@@ -28,7 +28,7 @@ pub(crate) struct Seat {
     /// The fetch that others may wait for; none for who fetches on its own.
     pub(crate) flight: Option<Arc<Fetch>>,
     /// When the fetch began, in the order of purges.
-    pub(crate) since: Epoch,
+    pub(crate) since: Since,
 }
 
 impl Seat {
@@ -268,7 +268,7 @@ impl Fill {
             return Err((self.into_seat(), refused));
         }
         let Some(object) = self.object(storage) else { return Err((self.into_seat(), Refused::NoRoom)) };
-        let outcome = storage.store.insert(Arc::clone(&object), self.seat.since);
+        let outcome = storage.insert(&object, self.seat.since);
         self.seat.land(storage, &object);
         Ok(outcome)
     }
@@ -301,7 +301,7 @@ impl Fill {
             && self.flush(storage).is_ok()
             && let Some(object) = self.object(storage)
         {
-            storage.store.insert(object, self.seat.since);
+            storage.insert(&object, self.seat.since);
         }
         self.into_seat().abandon(storage);
     }

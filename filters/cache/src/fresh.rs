@@ -13,8 +13,9 @@ use crate::policy::response_fields::{Excluded, is_updated};
 use crate::policy::storability::{Times, assess};
 use crate::policy::validation::{Validators, head_matches, updated_by};
 use crate::selecting::validators;
+use crate::storage::Since;
 use crate::store::codec::{Head, Parts, updated};
-use crate::store::{Epoch, Lookup, Object};
+use crate::store::{Lookup, Object};
 use crate::{Cache, Fetching, Stream, counters, now, section};
 
 impl Cache {
@@ -55,7 +56,7 @@ impl Cache {
     /// what the origin knows.
     fn on_unusable(&self, host: &mut dyn Host, asked: &mut Asked, fetching: Fetching) -> Flow {
         for object in &fetching.asked_about {
-            self.storage.store.remove(object);
+            self.storage.remove(object);
         }
         fetching.seat.release(&self.storage, now(host), false);
         asked.status.fwd_status = Some(304);
@@ -77,7 +78,7 @@ impl Cache {
         asked: &Asked,
         object: &Arc<Object>,
         answers: bool,
-        since: Epoch,
+        since: Since,
     ) -> Freshened {
         let mut parts = self.updated_parts(host, object);
         let mut all = parts.lines.clone();
@@ -89,7 +90,7 @@ impl Cache {
         let request = Request { method: Method::Get, ..asked.request };
         let Ok(storable) = assess(&Request { has_authorization: false, ..request }) else {
             if !request.has_authorization {
-                self.storage.store.remove(object);
+                self.storage.remove(object);
             }
             return Freshened::Apart(Arc::clone(object));
         };
@@ -108,9 +109,11 @@ impl Cache {
         };
         let fresh = Arc::new(Object::new(storable.stored, head, object.body().clone(), charge));
         if !varies {
-            self.storage.store.replace(object, Arc::clone(&fresh), since);
-        } else if self.storage.store.remove(object) && answers {
-            self.storage.store.insert(Arc::clone(&fresh), since);
+            if self.storage.store.replace(object, Arc::clone(&fresh), since.memory) {
+                self.storage.put(&fresh, since);
+            }
+        } else if self.storage.remove(object) && answers {
+            self.storage.insert(&fresh, since);
         }
         Freshened::Stored(fresh)
     }
@@ -140,7 +143,7 @@ impl Cache {
             return;
         }
         if head_matches(&section::response(host), &validators(&object), object.body().complete()) {
-            self.freshen(host, asked, &object, true, self.storage.store.epoch());
+            self.freshen(host, asked, &object, true, self.storage.since());
         } else {
             // "the cache SHOULD consider the stored response to be stale"
             self.storage.store.mark_stale(&object);

@@ -17,14 +17,17 @@ mod fill;
 mod fresh;
 mod hit;
 mod joining;
+pub mod level;
 mod orders;
 mod part;
 pub mod policy;
 mod posted;
 mod purging;
 mod reason;
+mod recalling;
 mod recast;
 mod received;
+mod redis;
 mod refresh;
 mod rest;
 mod section;
@@ -40,7 +43,7 @@ use std::time::Duration;
 
 use ferrule_kit::{
     CalloutError, CalloutId, ConfigError, ConfigHost, Fields, Filter, Flow, Host, Message, Ready, Reply,
-    Response, Supply,
+    Response, SecretSource, Supply,
 };
 
 use asked::Asked;
@@ -54,6 +57,8 @@ use policy::key::KeyRules;
 use policy::rules::Rules;
 use policy::time::Time;
 use policy::vary::Coarsening;
+use recalling::Recalling;
+pub use redis::{Breaker, Redis, Secret};
 use serving::Serving;
 use storage::{Fetch, Shared};
 use store::Object;
@@ -92,6 +97,7 @@ pub struct Compiled {
     wait: Duration,
     storage: Arc<Shared>,
     storage_name: Option<String>,
+    secrets: Vec<SecretSource>,
     /// Whether access logs are told of each request.
     observes: bool,
     orders: Option<Orders>,
@@ -122,6 +128,8 @@ enum Course {
     Reading,
     /// Another stream fetches what this one needs.
     Waiting(Arc<Fetch>, Ticket),
+    /// The second level is asked, and then perhaps the origin.
+    Recalling(Box<Recalling>),
     /// The origin is asked.
     Fetching(Fetching),
     /// The origin's answer is on its way to the client and into the store.
@@ -165,7 +173,7 @@ impl Filter for Cache {
         let patience = config.patience();
         let name = config.name.clone().unwrap_or_else(|| "ferrule".to_owned());
         let key_rules = config.key_rules()?;
-        let storage = Shared::open(config.storage.name.as_deref(), config.limits()?, patience);
+        let storage = Shared::open(config.storage.name.as_deref(), config.bounds()?);
         if let Some(orders) = &config.orders {
             orders.check()?;
         }
@@ -187,6 +195,14 @@ impl Filter for Cache {
             wait: Duration::from_millis(patience.wait_ms),
             storage,
             storage_name: config.storage.name,
+            secrets: config
+                .storage
+                .redis
+                .and_then(|redis| redis.password)
+                .into_iter()
+                .chain(config.secrets)
+                .map(Into::into)
+                .collect(),
             observes: config.observe.metadata,
             orders: config.orders,
         });
@@ -194,6 +210,14 @@ impl Filter for Cache {
             orders::register(&compiled);
         }
         Ok(Self(compiled))
+    }
+
+    fn secrets(&self) -> Vec<SecretSource> {
+        self.secrets.clone()
+    }
+
+    fn has_threads(&self) -> bool {
+        self.storage.level().is_some()
     }
 
     fn on_configured(&self, host: &mut dyn ConfigHost) {
@@ -259,8 +283,10 @@ impl Filter for Cache {
     }
 
     fn on_wake(&self, stream: &mut Stream, host: &mut dyn Host) -> Flow {
-        let Course::Waiting(fetch, ticket) = &stream.course else { return Flow::Continue };
-        let (fetch, ticket) = (Arc::clone(fetch), *ticket);
+        let (fetch, ticket) = match &stream.course {
+            Course::Waiting(fetch, ticket) => (Arc::clone(fetch), *ticket),
+            _ => return self.on_recalled(stream, host),
+        };
         match fetch.look(ticket, now(host)) {
             Progress::Pending => {
                 host.wake_after(self.wait);
@@ -305,6 +331,7 @@ impl Drop for Stream {
     fn drop(&mut self) {
         let Some(storage) = self.storage.take() else { return };
         match std::mem::take(&mut self.course) {
+            Course::Recalling(recalling) => recalling.into_seat().abandon(&storage),
             Course::Fetching(fetching) => fetching.seat.abandon(&storage),
             Course::Filling(fill) => fill.break_off(&storage),
             Course::Waiting(fetch, ticket) => leave(&storage, &fetch, ticket),

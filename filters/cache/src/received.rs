@@ -113,7 +113,7 @@ impl Cache {
                 let is_for_one = matches!(status, 304 | 416) || asked.request.has_authorization;
                 let tells = is_origins && why.is_of_response() && !is_for_one;
                 if let Some(object) = fetching.selected.filter(|_| tells) {
-                    self.storage.store.remove(&object);
+                    self.storage.remove(&object);
                 }
                 fetching.seat.release(&self.storage, at, marks);
                 return self.on_unstorable(host, asked, status);

@@ -25,7 +25,7 @@ impl Cache {
             return true;
         }
         let Role::Fill(fetch) = self.storage.flights.join(&lane, None, now(host)) else { return false };
-        let seat = Seat { key: lane, flight: Some(fetch), since: self.storage.store.epoch() };
+        let seat = Seat { key: lane, flight: Some(fetch), since: self.storage.since() };
         let Callout { cluster, fields, body, timeout } = onward.recast(recast).callout([]);
         // What is stored is selected by requests as they come here, not as they go on.
         let asked = asked.again(owned_fields(host), now(host));

@@ -143,6 +143,12 @@ pub trait Filter: Send + Sync + Sized + 'static {
         Vec::new()
     }
 
+    /// Whether threads of the filter's own may run once it is asked for something. The code of a module that has any must stay, though
+    /// its last configuration goes.
+    fn has_threads(&self) -> bool {
+        false
+    }
+
     /// A configuration of a listener has come into being, before any of its streams; a route's own is not told of here. A host
     /// may make several of one text, and drop some of them unused.
     fn on_configured(&self, host: &mut dyn ConfigHost) {

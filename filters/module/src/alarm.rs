@@ -38,7 +38,7 @@ fn start() -> Option<Mutex<Sender<Alarm>>> {
 }
 
 /// Envoy unloads a module whose last configuration has gone, and with it the code that the thread runs.
-fn stay_loaded() -> bool {
+pub(crate) fn stay_loaded() -> bool {
     let mut found = libc::Dl_info {
         dli_fname: std::ptr::null(),
         dli_fbase: std::ptr::null_mut(),

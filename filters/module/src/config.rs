@@ -12,7 +12,7 @@ use ferrule_kit::{Callout, ConfigError, ConfigHost, Errand, Filter, Level, compi
 use crate::errands::Errands;
 use crate::metrics::Metrics;
 use crate::secrets::Secrets;
-use crate::{envoy, stream};
+use crate::{alarm, envoy, stream};
 
 /// One filter of a module's list: how to make its configurations.
 #[derive(Clone, Copy, Debug)]
@@ -95,8 +95,17 @@ pub(crate) unsafe fn filter_of_route<F: Filter>(route: *const c_void) -> Option<
     Some(Arc::clone(unsafe { &(*route.cast::<Route<F>>()).filter }))
 }
 
-fn new_listener<F: Filter>(config: ConfigPtr, json: &[u8]) -> Result<*const c_void, ConfigError> {
+/// A filter whose code stays as long as its threads may run.
+fn compile_to_stay<F: Filter>(json: &[u8]) -> Result<F, ConfigError> {
     let filter = compile::<F>(json)?;
+    if filter.has_threads() && !alarm::stay_loaded() {
+        return Err(ConfigError::new("", "needs threads, for which the module cannot be kept loaded"));
+    }
+    Ok(filter)
+}
+
+fn new_listener<F: Filter>(config: ConfigPtr, json: &[u8]) -> Result<*const c_void, ConfigError> {
+    let filter = compile_to_stay::<F>(json)?;
     // SAFETY: `config_new` runs, so its configuration is alive.
     let means = unsafe {
         Means {
@@ -130,7 +139,7 @@ impl ConfigHost for Configuring<'_> {
 }
 
 fn new_route<F: Filter>(json: &[u8]) -> Result<*const c_void, ConfigError> {
-    let filter = Arc::new(compile::<F>(json)?);
+    let filter = Arc::new(compile_to_stay::<F>(json)?);
     let head = RouteHead { filter: TypeId::of::<F>(), free: free_route::<F> };
     ROUTES.fetch_add(1, Ordering::Relaxed);
     Ok(Box::into_raw(Box::new(Route { head, filter })).cast_const().cast())

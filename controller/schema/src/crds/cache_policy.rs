@@ -169,6 +169,36 @@ fn storage() -> Shape {
             "variants",
             integer().from(1).about("Responses under one key, told apart by Vary; 32 by default."),
         ),
+        optional("redis", redis()),
     ])
     .about("Where responses are kept.")
+}
+
+fn redis() -> Shape {
+    let milliseconds = |name, most, about: &str| optional(name, integer().from(1).to(most).about(about));
+    let secret = object([required(
+        "name",
+        text().length(1, 253).about("Name of the Secret, in the policy's namespace."),
+    )]);
+    let password = object([
+        required("secretRef", secret.about("The Secret.")),
+        required("key", text().length(1, 253).about("Which of its values.")),
+    ]);
+    let breaker = object([
+        optional("failures", integer().from(1).about("Failures one after the other; 5 by default.")),
+        milliseconds("coolDownMilliseconds", 3_600_000, "Before it is tried again; 5000 by default."),
+    ]);
+    object([
+        required("address", text().length(3, 300).about("host:port of one server.")),
+        optional("database", integer().from(0).about("The database's number; 0 by default.")),
+        optional("username", text().length(1, 256).about("Who logs in, where there is a password.")),
+        optional("password", password.about("The password.")),
+        optional("keyPrefix", text().length(1, 256).about("What keys begin with; `ferrule:` by default.")),
+        optional("bytes", large().from(1_048_576).about("Bytes of its memory; 1 GiB by default.")),
+        milliseconds("timeoutMilliseconds", 10_000, "The longest that a request waits; 100 by default."),
+        milliseconds("connectTimeoutMilliseconds", 60_000, "The longest for a connection; 1000 by default."),
+        optional("breaker", breaker.about("When Redis is left alone.")),
+    ])
+    .rule("!has(self.username) || has(self.password)", "username needs password")
+    .about("A second level in Redis or Valkey, which proxies share. Not for filters on wasm.")
 }

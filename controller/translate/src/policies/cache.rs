@@ -5,12 +5,15 @@ use std::collections::BTreeSet;
 use ferrule_cache::Cache as Filter;
 use serde_json::{Value, json};
 
-use super::references::{References, SecretKey, Surroundings};
+use super::references::{References, SecretKey, Surroundings, ads};
 use super::{Contribution, Fault, Policy};
 use crate::api::traffic_policy::TrafficPolicySpec;
 
 /// Where the filter's configuration stands in the policy.
 const FIELD: &str = "spec";
+
+const REDIS: &str = "spec.storage.redis";
+const PASSWORD: &str = "password";
 
 pub(super) struct Cache;
 
@@ -19,23 +22,49 @@ impl Policy for Cache {
         <Filter as ferrule_kit::Filter>::NAME
     }
 
-    fn references(&self, _: &TrafficPolicySpec, _: &Surroundings<'_>) -> References {
-        References::default()
+    fn references(&self, spec: &TrafficPolicySpec, around: &Surroundings<'_>) -> References {
+        let redis = spec.cache.as_ref().map_or(&Value::Null, |cache| &cache["storage"]["redis"]);
+        let mut references = References::default();
+        if around.is_wasm() && !redis.is_null() {
+            let why = "is for native filters: those on wasm cannot connect to it";
+            references.faults.push((REDIS.to_owned(), why.to_owned()));
+        } else if let Some(password) = redis.get(PASSWORD) {
+            references.add_secret(PASSWORD, &format!("{REDIS}.{PASSWORD}"), password, around);
+        }
+        references
     }
 
-    fn compile(&self, spec: &TrafficPolicySpec, _: &References) -> Option<Result<Contribution, Vec<Fault>>> {
-        let json = spec.cache.clone()?;
-        if json.get("orders").is_some() {
-            return Some(Err(vec![(format!("{FIELD}.orders"), "unknown field `orders`".to_owned())]));
+    fn compile(
+        &self,
+        spec: &TrafficPolicySpec,
+        references: &References,
+    ) -> Option<Result<Contribution, Vec<Fault>>> {
+        let mut json = spec.cache.clone()?;
+        if !references.faults.is_empty() {
+            return Some(Err(references.faults.clone()));
+        }
+        if let Some(key) = references.secrets.get(PASSWORD) {
+            json["storage"]["redis"][PASSWORD] = json!({"sdsName": key.to_string()});
+        }
+        // Fields that are the controller's own.
+        if let Some(field) = ["orders", "secrets"].into_iter().find(|field| json.get(field).is_some()) {
+            return Some(Err(vec![(format!("{FIELD}.{field}"), format!("unknown field `{field}`"))]));
         }
         let at = |field: String| match field.as_str() {
             "" => FIELD.to_owned(),
             field => format!("{FIELD}.{field}"),
         };
         Some(match ferrule_kit::compile::<Filter>(json.to_string().as_bytes()) {
-            Ok(_) => Ok(Contribution { json, secrets: BTreeSet::new(), decompresses: false }),
-            // Among the fields that it names, one is none of a policy.
-            Err(error) => Err(vec![(at(error.field), error.reason.replace(", `orders`", ""))]),
+            Ok(_) => Ok(Contribution {
+                json,
+                secrets: references.secrets.values().cloned().collect(),
+                decompresses: false,
+            }),
+            // Among the fields that it names, some are none of a policy.
+            Err(error) => Err(vec![(
+                at(error.field),
+                error.reason.replace(", `secrets`", "").replace(", `orders`", ""),
+            )]),
         })
     }
 
@@ -53,7 +82,9 @@ impl Policy for Cache {
         Some(json)
     }
 
-    fn shared(&self, _: &BTreeSet<SecretKey>) -> Value {
-        json!({"disable": {}})
+    fn shared(&self, secrets: &BTreeSet<SecretKey>) -> Value {
+        let source = |key: &SecretKey| json!({"sdsName": key.to_string(), "sdsConfig": ads()});
+        let secrets: Vec<Value> = secrets.iter().map(source).collect();
+        if secrets.is_empty() { json!({"disable": {}}) } else { json!({"disable": {}, "secrets": secrets}) }
     }
 }

@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::Fault;
 use crate::api::config_map::ConfigMap;
@@ -99,6 +99,11 @@ struct ConfigMapRef {
     name: String,
 }
 
+/// Where proxies get secrets from: the stream that all else comes by.
+pub(super) fn ads() -> Value {
+    json!({"ads": {}, "resourceApiVersion": "V3"})
+}
+
 /// Where references are looked up.
 pub(crate) struct Surroundings<'a> {
     pub(crate) world: &'a World,
@@ -127,6 +132,21 @@ impl References {
             found.faults.push((format!("{field}.secrets"), "filters on wasm cannot read secrets".to_owned()));
         }
         found
+    }
+
+    /// Looks up one Secret of the policy's own namespace, written as `secretRef` and `key` at a field.
+    pub(super) fn add_secret(&mut self, name: &str, at: &str, written: &Value, around: &Surroundings<'_>) {
+        let found = match serde_path_to_error::deserialize::<_, SecretSource>(written) {
+            Ok(source) if source.secret_ref.namespace.is_some() => {
+                Err((format!("{at}.secretRef.namespace"), "unknown field `namespace`".to_owned()))
+            }
+            Ok(source) => around.secret(at, source),
+            Err(error) => Err((below(at, &error.path().to_string()), error.inner().to_string())),
+        };
+        match found {
+            Ok(key) => drop(self.secrets.insert(name.to_owned(), key)),
+            Err(fault) => self.faults.push(fault),
+        }
     }
 
     /// Name, field and source of each entry of a map.

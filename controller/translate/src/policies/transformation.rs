@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use serde_json::{Map, Value, json};
 
-use super::references::{References, SecretKey, Surroundings};
+use super::references::{References, SecretKey, Surroundings, ads};
 use super::{Contribution, Fault, Policy};
 use crate::api::traffic_policy::TrafficPolicySpec;
 
@@ -60,22 +60,17 @@ impl Policy for Transformation {
         let mut json = json.clone();
         let secrets = json.get_mut("secrets").and_then(Value::as_object_mut);
         for secret in secrets.into_iter().flat_map(|secrets| secrets.values_mut()) {
-            secret["sdsConfig"] = source();
+            secret["sdsConfig"] = ads();
         }
         Ok(json)
     }
 
     fn shared(&self, secrets: &BTreeSet<SecretKey>) -> Value {
-        let entry = |name: String| (name.clone(), json!({"sdsName": name, "sdsConfig": source()}));
+        let entry = |name: String| (name.clone(), json!({"sdsName": name, "sdsConfig": ads()}));
         let mut json = json!({});
         put(&mut json, "secrets", secrets.iter().map(|key| entry(key.to_string())).collect());
         json
     }
-}
-
-/// Where secrets come from.
-fn source() -> Value {
-    json!({"ads": {}, "resourceApiVersion": "V3"})
 }
 
 /// The field by which a request's host is changed, if any does.

@@ -5,6 +5,7 @@ mod collapsing;
 mod observing;
 mod origin;
 mod pressure;
+mod redis;
 mod refreshing;
 
 use std::net::TcpListener;

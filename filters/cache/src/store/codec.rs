@@ -27,7 +27,7 @@ pub struct Parts {
 /// An encoded head.
 #[derive(Clone, Copy, Debug)]
 pub struct Head<'a> {
-    bytes: &'a [u8],
+    pub(crate) bytes: &'a [u8],
 }
 
 impl<'a> Head<'a> {

@@ -195,7 +195,7 @@ impl Object {
         self.purged.load(Ordering::Relaxed)
     }
 
-    pub(super) fn mark_purged(&self) {
+    pub(crate) fn mark_purged(&self) {
         self.purged.store(true, Ordering::Relaxed);
     }
 }
