@@ -26,7 +26,7 @@ const MODULES: [Module; 5] = [
     Module { name: "transformation", built: "examples/transformation.wasm", budget: 1_560_000 },
     Module { name: "lambda", built: "examples/lambda.wasm", budget: 520_000 },
     Module { name: "aws_signing", built: "examples/aws_signing.wasm", budget: 325_000 },
-    Module { name: "cache", built: "examples/cache.wasm", budget: 660_000 },
+    Module { name: "cache", built: "examples/cache.wasm", budget: 760_000 },
     Module { name: "probe", built: "ferrule_probe.wasm", budget: 450_000 },
 ];
 

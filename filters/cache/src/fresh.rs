@@ -9,12 +9,12 @@ use crate::policy::entity_tag::{EntityTag, lists};
 use crate::policy::field::Section;
 use crate::policy::method::Method;
 use crate::policy::request::Request;
-use crate::policy::response_fields::{Excluded, is_updated};
+use crate::policy::response_fields::{Excluded, is_updated, updated};
 use crate::policy::storability::{Times, assess};
 use crate::policy::validation::{Validators, head_matches, updated_by};
 use crate::selecting::validators;
 use crate::storage::Since;
-use crate::store::codec::{Head, Parts, updated};
+use crate::store::codec::{Head, Parts};
 use crate::store::{Lookup, Object};
 use crate::{Cache, Fetching, Stream, counters, now, section};
 

@@ -3,10 +3,10 @@
 use std::sync::Arc;
 
 use crate::policy::partial::{Identity, Runs, Span};
-use crate::policy::response_fields::is_updated;
+use crate::policy::response_fields::{is_updated, updated};
 use crate::policy::stored::Stored;
 use crate::storage::Shared;
-use crate::store::codec::{Head, Parts, parts, updated};
+use crate::store::codec::{Head, Parts, parts};
 use crate::store::pieces::{Joined, are_equal};
 use crate::store::{Body, Charge, Chunk, Object, Store};
 

@@ -7,6 +7,7 @@ mod origin;
 mod pressure;
 mod redis;
 mod refreshing;
+mod validating;
 
 use std::net::TcpListener;
 

@@ -1,5 +1,7 @@
 //! Which fields of a response are stored and sent on (RFC 9111 §3.1, RFC 9110 §7.6.1).
 
+use std::collections::BTreeMap;
+
 use super::field::{Section, is_token, members};
 
 /// Fields of one connection, and those that only mean something to the proxy they were sent to (RFC 9111 §3.1, RFC 9110 §7.6.1).
@@ -52,6 +54,36 @@ pub fn is_updated(name: &str) -> bool {
     !OF_CONTENT.contains(&name)
 }
 
+/// `stored` lines after a 304 or a HEAD has brought `new` ones (RFC 9111 §3.2): fields that came replace all lines of their name, in
+/// the first one's place; `changes` says which may.
+pub fn updated(
+    stored: impl Iterator<Item = (String, Vec<u8>)>,
+    new: Vec<(String, Vec<u8>)>,
+    changes: impl Fn(&str) -> bool,
+) -> Vec<(String, Vec<u8>)> {
+    let mut fresh: BTreeMap<String, Vec<Vec<u8>>> = BTreeMap::new();
+    let mut order = Vec::new();
+    for (name, value) in new.into_iter().filter(|(name, _)| changes(name)) {
+        if !fresh.contains_key(&name) {
+            order.push(name.clone());
+        }
+        fresh.entry(name).or_default().push(value);
+    }
+    let mut lines = Vec::new();
+    let mut done: Vec<String> = Vec::new();
+    for (name, value) in stored {
+        if let Some(values) = fresh.remove(&name) {
+            lines.extend(values.into_iter().map(|value| (name.clone(), value)));
+            done.push(name);
+        } else if !done.contains(&name) {
+            lines.push((name, value));
+        }
+    }
+    let rest = order.into_iter().filter_map(|name| fresh.remove(&name).map(|values| (name, values)));
+    lines.extend(rest.flat_map(|(name, values)| values.into_iter().map(move |value| (name.clone(), value))));
+    lines
+}
+
 /// Whether a 304 to a client carries it: what describes the content does not belong there (RFC 9110 §15.4.5).
 pub fn goes_into_not_modified(name: &str) -> bool {
     !name.starts_with("content-") || matches!(name, "content-location" | "content-security-policy")
@@ -82,5 +114,14 @@ mod tests {
     fn what_describes_the_content_stays_and_is_not_sent_without_it() {
         assert!(!is_updated("content-type") && is_updated("etag") && is_updated("content-location"));
         assert!(!goes_into_not_modified("content-type") && goes_into_not_modified("content-location"));
+    }
+
+    #[test]
+    fn an_update_replaces_all_lines_of_a_name_in_their_place() {
+        let line = |name: &str, value: &str| (name.to_owned(), value.as_bytes().to_vec());
+        let stored = vec![line("a", "1"), line("b", "1"), line("a", "2"), line("c", "1")];
+        let new = vec![line("d", "9"), line("a", "3"), line("c", "8"), line("a", "4")];
+        let lines = updated(stored.into_iter(), new, |name| name != "c");
+        assert_eq!(lines, [line("a", "3"), line("a", "4"), line("b", "1"), line("c", "1"), line("d", "9")]);
     }
 }

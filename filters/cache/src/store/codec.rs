@@ -3,8 +3,6 @@
 //!
 //! What was encoded here is read without copies. What comes from elsewhere is checked from end to end before it is used.
 
-use std::collections::BTreeMap;
-
 use crate::policy::stored::Stored;
 use crate::policy::time::Time;
 
@@ -303,36 +301,6 @@ pub fn parts(head: &Head<'_>) -> Parts {
     }
 }
 
-/// `stored` lines after a 304 or a HEAD has brought `new` ones (RFC 9111 §3.2): fields that came replace all lines of their name, in
-/// the first one's place; `changes` says which may.
-pub fn updated(
-    stored: impl Iterator<Item = (String, Vec<u8>)>,
-    new: Vec<(String, Vec<u8>)>,
-    changes: impl Fn(&str) -> bool,
-) -> Vec<(String, Vec<u8>)> {
-    let mut fresh: BTreeMap<String, Vec<Vec<u8>>> = BTreeMap::new();
-    let mut order = Vec::new();
-    for (name, value) in new.into_iter().filter(|(name, _)| changes(name)) {
-        if !fresh.contains_key(&name) {
-            order.push(name.clone());
-        }
-        fresh.entry(name).or_default().push(value);
-    }
-    let mut lines = Vec::new();
-    let mut done: Vec<String> = Vec::new();
-    for (name, value) in stored {
-        if let Some(values) = fresh.remove(&name) {
-            lines.extend(values.into_iter().map(|value| (name.clone(), value)));
-            done.push(name);
-        } else if !done.contains(&name) {
-            lines.push((name, value));
-        }
-    }
-    let rest = order.into_iter().filter_map(|name| fresh.remove(&name).map(|values| (name, values)));
-    lines.extend(rest.flat_map(|(name, values)| values.into_iter().map(move |value| (name.clone(), value))));
-    lines
-}
-
 #[cfg(all(test, not(target_arch = "wasm32")))]
 mod tests {
     use super::*;
@@ -393,14 +361,5 @@ mod tests {
             if cut { prop_assert!(read.is_none()) }
             if let Some((_, head)) = read { let _ = parts(&head); }
         }
-    }
-
-    #[test]
-    fn an_update_replaces_all_lines_of_a_name_in_their_place() {
-        let line = |name: &str, value: &str| (name.to_owned(), value.as_bytes().to_vec());
-        let stored = vec![line("a", "1"), line("b", "1"), line("a", "2"), line("c", "1")];
-        let new = vec![line("d", "9"), line("a", "3"), line("c", "8"), line("a", "4")];
-        let lines = updated(stored.into_iter(), new, |name| name != "c");
-        assert_eq!(lines, [line("a", "3"), line("a", "4"), line("b", "1"), line("c", "1"), line("d", "9")]);
     }
 }
