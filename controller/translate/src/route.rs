@@ -73,6 +73,8 @@ pub(crate) struct Entry {
     pub(crate) has_sessions: bool,
     /// Whether fields of its messages are edited before a function is called.
     pub(crate) has_edits: bool,
+    /// Whether the route edits responses.
+    pub(crate) edits_responses: bool,
     /// What its requests become.
     pub(crate) outbound: Option<Arc<Outbound>>,
     pub(crate) field: String,
@@ -215,6 +217,7 @@ impl Match<'_> {
         let selects = selects(&matcher, &encoded, number);
         let auths = share.action.auths.clone().into();
         let (has_sessions, has_edits) = (share.action.has_sessions(), share.action.has_edits());
+        let edits_responses = share.action.edits_responses();
         let outbound = share.action.outbound.clone();
         let mut filters = xds::filter::per_route(&settings.filter_host, &applied);
         filters.extend(outbound.iter().filter_map(|one| xds::outbound::switch(&settings.filter_host, one)));
@@ -239,6 +242,7 @@ impl Match<'_> {
             auths,
             has_sessions,
             has_edits,
+            edits_responses,
             outbound,
             field: format!("spec.rules[{place}].matches[{at}]"),
         }

@@ -66,6 +66,10 @@ pub struct Config {
     /// What access logs can show.
     #[serde(default)]
     pub observe: Observe,
+    /// Whether the cache may make requests of its own; true if not given. Not where the route edits or decompresses responses: those to
+    /// the cache's own requests come without.
+    #[serde(default)]
+    pub background: Option<bool>,
     /// How requests for one key wait for each other.
     #[serde(default)]
     pub collapse: Collapse,

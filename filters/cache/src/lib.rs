@@ -93,6 +93,8 @@ pub struct Compiled {
     has_plain_keys: bool,
     /// Cache-Status of a hit, but for the digits of its `ttl`.
     hit_status: Vec<u8>,
+    /// The cache makes requests of its own.
+    background: bool,
     /// The longest that a request waits for another's header section.
     wait: Duration,
     storage: Arc<Shared>,
@@ -192,6 +194,7 @@ impl Filter for Cache {
             bypass: matchers("bypass", config.bypass)?,
             purge: config.purge.map(|purge| matchers("purge.allow", purge.allow)).transpose()?,
             name,
+            background: config.background.unwrap_or(true),
             wait: Duration::from_millis(patience.wait_ms),
             storage,
             storage_name: config.storage.name,
@@ -319,7 +322,7 @@ impl Filter for Cache {
     fn on_done(&self, stream: &mut Stream, host: &mut dyn Host) {
         self.account(stream, host);
         match std::mem::take(&mut stream.course) {
-            Course::Filling(fill) if host.runs_errands() => self.fetch_rest(host, fill),
+            Course::Filling(fill) if self.background && host.runs_errands() => self.fetch_rest(host, fill),
             course => stream.course = course,
         }
         self.storage.tell(host);

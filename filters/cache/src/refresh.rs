@@ -18,7 +18,8 @@ use crate::{Cache, Course, Fetching, Stream, counters, now};
 impl Cache {
     /// Has the response validated, so that this request can have it as it is; says whether that could be done, or need not be yet.
     pub(crate) fn refresh_apart(&self, host: &mut dyn Host, asked: &Asked, object: &Arc<Object>) -> bool {
-        let Some(recast) = object.head().recast().filter(|_| host.runs_errands()) else { return false };
+        let is_possible = self.background && host.runs_errands();
+        let Some(recast) = object.head().recast().filter(|_| is_possible) else { return false };
         let Some(onward) = Onward::read(host) else { return false };
         let lane = self.lane(host, asked);
         if self.storage.flights.is_put_off(&lane, now(host)) {

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use ferrule_cache::Cache;
 use ferrule_kit::{Counter, Event, Fields, Filter, Host, Message, Reply, Response, Step, compile};
 
-use sent_off::{Client, Sent, cache, client, line, tell};
+use sent_off::{Client, Sent, cache, client, configured, line, tell};
 
 /// A response of five bytes that is stale after ten seconds, and which the proxy asked for under another path.
 fn stored(cache: &Arc<Cache>, lines: &[(&str, &str)]) {
@@ -49,6 +49,15 @@ fn a_stale_response_is_served_and_a_refresh_sent_off() {
     assert!(!tell(&mut *errand, 22, &fresh, true));
     drop(errand);
     assert_eq!(client(&cache, 23, &[]).field("cache-status"), "ferrule; hit; ttl=7");
+}
+
+#[test]
+fn nothing_is_sent_off_where_the_route_edits_responses() {
+    let cache = configured(r#"{"background": false}"#);
+    stored(&cache, &[("etag", "\"a\"")]);
+    let mut second = client(&cache, 20, &[]);
+    assert!(second.sent_off().is_empty());
+    assert_eq!(second.step, Step::Pass);
 }
 
 #[test]

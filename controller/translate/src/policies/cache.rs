@@ -6,7 +6,7 @@ use ferrule_cache::Cache as Filter;
 use serde_json::{Value, json};
 
 use super::references::{References, SecretKey, Surroundings, ads};
-use super::{Contribution, Fault, Policy};
+use super::{Contribution, Fault, Own, Policy};
 use crate::api::traffic_policy::TrafficPolicySpec;
 
 /// Where the filter's configuration stands in the policy.
@@ -14,6 +14,9 @@ const FIELD: &str = "spec";
 
 const REDIS: &str = "spec.storage.redis";
 const PASSWORD: &str = "password";
+const BACKGROUND: &str = "background";
+/// Fields of the filter that are the controller's own.
+const OWN: [&str; 3] = ["orders", "secrets", BACKGROUND];
 
 pub(super) struct Cache;
 
@@ -46,8 +49,7 @@ impl Policy for Cache {
         if let Some(key) = references.secrets.get(PASSWORD) {
             json["storage"]["redis"][PASSWORD] = json!({"sdsName": key.to_string()});
         }
-        // Fields that are the controller's own.
-        if let Some(field) = ["orders", "secrets"].into_iter().find(|field| json.get(field).is_some()) {
+        if let Some(field) = OWN.into_iter().find(|field| json.get(field).is_some()) {
             return Some(Err(vec![(format!("{FIELD}.{field}"), format!("unknown field `{field}`"))]));
         }
         let at = |field: String| match field.as_str() {
@@ -63,7 +65,7 @@ impl Policy for Cache {
             // Among the fields that it names, some are none of a policy.
             Err(error) => Err(vec![(
                 at(error.field),
-                error.reason.replace(", `secrets`", "").replace(", `orders`", ""),
+                OWN.iter().fold(error.reason, |reason, own| reason.replace(&format!(", `{own}`"), "")),
             )]),
         })
     }
@@ -73,12 +75,18 @@ impl Policy for Cache {
         Err((FIELD.to_owned(), "responses are cached by routes alone (ListenerFilters.requests)".to_owned()))
     }
 
-    /// What is stored under a URL for some requests is not what others get that are routed elsewhere.
-    fn apart(&self, json: &Value, matcher: &str) -> Option<Value> {
+    /// What is stored under a URL for some requests is not what others get that are routed elsewhere; and what a route makes of
+    /// responses, it makes of those to clients' requests alone.
+    fn apart(&self, json: &Value, own: &Own<'_>) -> Option<Value> {
         let mut json = json.clone();
         let members = json.as_object_mut().filter(|members| !members.contains_key("disable"))?;
-        let key = members.entry("key").or_insert_with(|| json!({})).as_object_mut()?;
-        key.insert("partition".to_owned(), matcher.into());
+        if let Some(matcher) = own.matcher {
+            let key = members.entry("key").or_insert_with(|| json!({})).as_object_mut()?;
+            key.insert("partition".to_owned(), matcher.into());
+        }
+        if own.edits_responses {
+            members.insert(BACKGROUND.to_owned(), false.into());
+        }
         Some(json)
     }
 

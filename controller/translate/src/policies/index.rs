@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use super::references::Surroundings;
 use super::target::{KINDS, Target, exists, kind_of, targets};
-use super::{AllReferences, Compiled, FilterConfig, POLICIES, Setting, Settings, compile, references};
+use super::{AllReferences, Compiled, FilterConfig, Own, POLICIES, Setting, Settings, compile, references};
 use crate::api::cache_policy::CachePolicy;
 use crate::api::meta::{FERRULE_GROUP, KGATEWAY_GROUP};
 use crate::api::traffic_policy::{TrafficPolicy, TrafficPolicySpec};
@@ -65,11 +65,11 @@ impl Applied {
         self.configs().flatten().any(|config| config.decompresses)
     }
 
-    /// What applies otherwise to a route that more than the URL chooses, and nothing else.
-    pub(crate) fn apart(&self, matcher: &str) -> Self {
+    /// What applies otherwise to a route that has something of its own, and nothing else.
+    pub(crate) fn apart(&self, own: &Own<'_>) -> Self {
         let mut settings = Settings::default();
         for ((slot, policy), config) in settings.iter_mut().zip(POLICIES).zip(self.configs()) {
-            let apart = config.and_then(|config| config.apart(policy, matcher));
+            let apart = config.and_then(|config| config.apart(policy, own));
             *slot = apart.map(|config| Setting::Config(Arc::new(config)));
         }
         Self { settings, ..Self::default() }

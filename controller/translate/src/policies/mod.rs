@@ -41,15 +41,23 @@ pub(crate) trait Policy: Sync {
     /// Field of it, and why it cannot run there.
     fn before_routing(&self, json: &Value) -> Result<Value, Fault>;
 
-    /// The configuration for a route that more than the URL chooses, where that takes another one. `matcher` names the requests that the
-    /// route is for.
-    fn apart(&self, json: &Value, matcher: &str) -> Option<Value> {
-        let _ = (json, matcher);
+    /// The configuration for a route that has something of its own, where that takes another one.
+    fn apart(&self, json: &Value, own: &Own<'_>) -> Option<Value> {
+        let _ = (json, own);
         None
     }
 
     /// The configuration that is not any route's. Envoy subscribes to the secrets that it names; routes may name no others.
     fn shared(&self, secrets: &BTreeSet<SecretKey>) -> Value;
+}
+
+/// What a route has of its own, besides the policies that apply to it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Own<'a> {
+    /// Names the requests that it is for, where not their URL alone chooses them.
+    pub(crate) matcher: Option<&'a str>,
+    /// Responses to its requests are edited or decompressed on their way; others' are not.
+    pub(crate) edits_responses: bool,
 }
 
 /// What a policy wants of the proxy.
@@ -91,9 +99,9 @@ pub(crate) enum Setting {
 }
 
 impl FilterConfig {
-    /// That for a route that more than the URL chooses, where it is another one.
-    fn apart(&self, policy: &dyn Policy, matcher: &str) -> Option<Self> {
-        let json = policy.apart(&self.json, matcher)?;
+    /// That for a route that has something of its own, where it is another one.
+    fn apart(&self, policy: &dyn Policy, own: &Own<'_>) -> Option<Self> {
+        let json = policy.apart(&self.json, own)?;
         Some(identified(Contribution {
             json,
             secrets: self.secrets.clone(),

@@ -12,7 +12,7 @@ use crate::gateways::Prerouting;
 use crate::hostname::specificity;
 use crate::needs::Needs;
 use crate::object::ObjectRef;
-use crate::policies::{Applied, POLICIES};
+use crate::policies::{Applied, Own, POLICIES};
 use crate::problem::{Problem, Reason};
 use crate::route::{Entry, LoweredRoute};
 use crate::settings::FilterHost;
@@ -161,8 +161,10 @@ impl Lowering {
             return;
         }
         let mut filters = PerFilter::new();
-        if let Some(matcher) = &entry.selects {
-            let apart = effective.apart(matcher);
+        let edits_responses = entry.edits_responses || effective.decompresses();
+        let own = Own { matcher: entry.selects.as_deref(), edits_responses };
+        if own != Own::default() {
+            let apart = effective.apart(&own);
             filters.extend(xds::filter::per_route(around.host, &apart));
             effective = apart.over(&effective);
         }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use envoy_types::pb::envoy::config::core::v3::{DataSource, RuntimeFractionalPercent};
+use envoy_types::pb::envoy::config::core::v3::{DataSource, HeaderValueOption, RuntimeFractionalPercent};
 use envoy_types::pb::envoy::config::route::v3 as envoy;
 use envoy_types::pb::envoy::config::route::v3::route::Action as EnvoyAction;
 use envoy_types::pb::envoy::config::route::v3::route_action::{
@@ -53,6 +53,21 @@ impl Action {
     /// Whether fields are edited by a filter.
     pub(crate) fn has_edits(&self) -> bool {
         self.filters.contains_key(edits::NAME)
+    }
+
+    /// Whether the route may edit responses: what it makes of those to its requests, other responses come without.
+    pub(crate) fn edits_responses(&self) -> bool {
+        let parts = match &self.action {
+            EnvoyAction::Route(route) => match &route.cluster_specifier {
+                Some(ClusterSpecifier::WeightedClusters(weighted)) => &weighted.clusters[..],
+                _ => &[],
+            },
+            _ => &[],
+        };
+        let edits = |add: &[HeaderValueOption], remove: &[String]| !add.is_empty() || !remove.is_empty();
+        self.has_edits()
+            || edits(&self.response.add, &self.response.remove)
+            || parts.iter().any(|part| edits(&part.response_headers_to_add, &part.response_headers_to_remove))
     }
 
     /// The host that requests get last of all.

@@ -20,7 +20,11 @@ pub(crate) struct Client {
 }
 
 pub(crate) fn cache() -> Arc<Cache> {
-    Arc::new(compile::<Cache>(b"{}").unwrap())
+    configured("{}")
+}
+
+pub(crate) fn configured(config: &str) -> Arc<Cache> {
+    Arc::new(compile::<Cache>(config.as_bytes()).unwrap())
 }
 
 pub(crate) fn client(cache: &Arc<Cache>, seconds: u64, lines: &[(&str, &str)]) -> Client {
