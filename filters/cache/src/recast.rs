@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use ferrule_kit::{Callout, FieldLines, Fields, Host, Value};
+use ferrule_kit::{Callout, FieldLines, Fields, Host, Value, changes_on_its_way};
 
 /// How long such a request may take.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -10,26 +10,11 @@ const PATIENCE: Duration = Duration::from_secs(60);
 /// The conditions and parts that a request asks for are its own.
 const OWN: [&str; 5] = ["if-none-match", "if-modified-since", "if-match", "if-unmodified-since", "range"];
 const CREDENTIALS: [&str; 2] = ["authorization", "proxy-authorization"];
-/// What belongs to one exchange or one connection alone; `x-envoy-` and `x-b3-` begin others.
-const PASSING: [&str; 13] = [
-    "if-range",
-    "connection",
-    "keep-alive",
-    "te",
-    "trailer",
-    "transfer-encoding",
-    "upgrade",
-    "expect",
-    "content-length",
-    "x-request-id",
-    "traceparent",
-    "tracestate",
-    "b3",
-];
+/// What belongs to one exchange alone, besides what proxies set, change or remove.
+const PASSING: [&str; 2] = ["if-range", "x-request-id"];
 
 fn is_passing(name: &str) -> bool {
-    let begins = ["x-envoy-", "x-b3-"].iter().any(|start| name.starts_with(start));
-    begins || OWN.contains(&name) || PASSING.contains(&name)
+    changes_on_its_way(name) || OWN.contains(&name) || PASSING.contains(&name)
 }
 
 /// A request as it went on to the origin.

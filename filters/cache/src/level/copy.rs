@@ -145,7 +145,7 @@ pub fn worth_for(stored: &Stored, head: &Head<'_>, now: Time) -> Option<u64> {
     (left > 0).then_some(left * 1000)
 }
 
-#[cfg(test)]
+#[cfg(all(test, not(target_arch = "wasm32")))]
 mod tests {
     use super::*;
     use crate::store::{Body, Limits, Store};
