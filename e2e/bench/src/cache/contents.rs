@@ -1,6 +1,8 @@
 //! What the origin of many objects says, and how a client knows that an answer is the one to its request.
 
 use std::fmt::Write;
+use std::process::Command;
+use std::sync::LazyLock;
 
 use anyhow::{Context, Result, ensure};
 
@@ -9,8 +11,17 @@ const LEAST: usize = 64;
 
 /// An answer with these lines.
 pub(super) fn answer(lines: &str, body: &str) -> String {
-    format!("HTTP/1.1 200 OK\r\n{lines}content-length: {}\r\n\r\n{body}", body.len())
+    let length = body.len();
+    format!("HTTP/1.1 200 OK\r\ndate: {}\r\n{lines}content-length: {length}\r\n\r\n{body}", *DATE)
 }
+
+/// When the benchmark began: Envoy's own caches keep nothing that does not say when it was made.
+static DATE: LazyLock<String> = LazyLock::new(|| {
+    let mut date = Command::new("date");
+    let written = date.env("LC_ALL", "C").args(["-u", "+%a, %d %b %Y %H:%M:%S GMT"]).output();
+    let written = written.map(|written| String::from_utf8_lossy(&written.stdout).trim().to_owned());
+    written.unwrap_or_default()
+});
 
 /// The body of a path: it names the path, and its length follows from that.
 pub(super) fn body(path: &str, spread: usize) -> String {
