@@ -146,6 +146,7 @@ pub fn worth_for(stored: &Stored, head: &Head<'_>, now: Time) -> Option<u64> {
 }
 
 #[cfg(all(test, not(target_arch = "wasm32")))]
+#[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
     use crate::store::{Body, Limits, Store};
