@@ -13,7 +13,7 @@ run *flags:
     @echo "ferrule: building the controller and the native module (a first build takes some minutes)" >&2
     cargo build --release -p ferrule-controller -p ferrule-native
     @{{ if flags =~ "wasm" { "cargo run --release -p wasm-build" } else { "true" } }}
-    exec target/release/ferrule run -f examples/quickstart --demo-upstream 9000 {{ flags }}
+    exec "{{ target }}/release/ferrule" run -f examples/quickstart --demo-upstream 9000 {{ flags }}
 
 # All tests: what needs no Kubernetes, then Gateway API's conformance suite and our own tests on a cluster
 test: essentials (conformance "v1.7.0") cluster-test
